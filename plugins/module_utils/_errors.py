@@ -1,0 +1,296 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one tree of exceptions of the collection.
+
+Whatever a layer finds wrong, it raises as a :class:`SmimeError`. Each one carries what the result of a task tells the
+user: a sentence (``msg``), a stable ``error_code``, the ``stage`` of the chain, and whether trying again later can help
+(``retryable``). A problem document of the CA (RFC 8555, section 6.7) travels word for word in ``problem``.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+
+class SmimeError(Exception):
+    """Base of all errors of the collection.
+
+    :arg message: one clear sentence for the user; names the option and the remedy where there is one. Never a secret.
+    :arg stage: overrides the stage of the class: ``input``, ``store``, ``account``, ``csr``, ``order``, ``challenge``,
+        ``reply``, ``authorization``, ``finalize``, ``certificate``, ``pkcs12``, ``revocation`` or ``select``.
+    :arg retryable: overrides whether the same task may succeed later with nothing changed by the user.
+    :arg problem: the CA's problem document (RFC 7807) as received.
+    :arg details: further public facts for the result, JSON-able.
+    """
+
+    error_code: str = "error"
+    stage: str = "input"
+    retryable: bool = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        stage: str | None = None,
+        retryable: bool | None = None,
+        problem: dict[str, t.Any] | None = None,
+        details: dict[str, t.Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        if stage is not None:
+            self.stage = stage
+        if retryable is not None:
+            self.retryable = retryable
+        self.problem: dict[str, t.Any] = dict(problem or {})
+        self.details: dict[str, t.Any] = dict(details or {})
+
+    def as_result(self) -> dict[str, t.Any]:
+        """The keys that a failed task shows; the same keys for every error."""
+        return {
+            "msg": self.message,
+            "error_code": self.error_code,
+            "stage": self.stage,
+            "retryable": self.retryable,
+            "problem": self.problem,
+            "details": self.details,
+        }
+
+
+# --- input ---------------------------------------------------------------------------------------------------------
+
+
+class InputError(SmimeError):
+    """An option has a value that cannot be used."""
+
+    error_code = "invalid_input"
+
+
+class AddressError(InputError):
+    """A mail address that is none, or one that this chain cannot certify."""
+
+    error_code = "invalid_address"
+
+
+class MissingLibraryError(InputError):
+    """A Python library is not installed; the message names it with the pip line."""
+
+    error_code = "missing_library"
+
+
+# --- store ---------------------------------------------------------------------------------------------------------
+
+
+class StoreError(SmimeError):
+    """A file or folder cannot be read, written, or is not safe to use."""
+
+    error_code = "store_error"
+    stage = "store"
+
+
+class UnsafePathError(StoreError):
+    """A path through which another user could read or swap what is ours."""
+
+    error_code = "unsafe_path"
+
+
+class BusyError(StoreError):
+    """Another run holds the lease, the lock or the slot."""
+
+    error_code = "busy"
+    retryable = True
+
+
+class JournalError(StoreError):
+    """The journal on disk is not the one this step expected (compare-and-swap failed), or is damaged."""
+
+    error_code = "journal_mismatch"
+
+
+# --- keys, requests, certificates ----------------------------------------------------------------------------------
+
+
+class PkiError(SmimeError):
+    """A key, request, certificate or PKCS#12 cannot be used."""
+
+    error_code = "pki_error"
+    stage = "csr"
+
+
+class KeyLoadError(PkiError):
+    """A private key is unreadable, truncated, or of a foreign kind."""
+
+    error_code = "invalid_privatekey"
+
+
+class PassphraseError(PkiError):
+    """A passphrase is wrong, missing, or given where nothing is encrypted."""
+
+    error_code = "wrong_passphrase"
+
+
+class KeyPolicyError(PkiError):
+    """A key type or size outside the S/MIME profile (S/MIME BR 6.1.5)."""
+
+    error_code = "key_policy"
+
+
+class KeyMismatchError(PkiError):
+    """A key that exists is not the one wished for; it is never overwritten by itself."""
+
+    error_code = "key_mismatch"
+
+
+class CsrError(PkiError):
+    """A certificate request is unreadable or does not say what was wished."""
+
+    error_code = "invalid_csr"
+
+
+class CertificateError(PkiError):
+    """A certificate is unreadable, or does not match its request."""
+
+    error_code = "invalid_certificate"
+    stage = "certificate"
+
+
+class Pkcs12Error(PkiError):
+    """A PKCS#12 file is unreadable or cannot be made."""
+
+    error_code = "invalid_pkcs12"
+    stage = "pkcs12"
+
+
+# --- ACME ----------------------------------------------------------------------------------------------------------
+
+
+class AcmeError(SmimeError):
+    """Something went wrong between us and the CA."""
+
+    error_code = "acme_error"
+    stage = "order"
+
+
+class AcmeConnectionError(AcmeError):
+    """The CA cannot be reached, or the connection broke."""
+
+    error_code = "acme_unreachable"
+    retryable = True
+
+
+class AcmeTlsError(AcmeError):
+    """The CA's TLS certificate does not verify."""
+
+    error_code = "acme_tls"
+
+
+class NotAcmeError(AcmeError):
+    """What answered is no ACME server."""
+
+    error_code = "not_acme"
+
+
+class AcmeProblemError(AcmeError):
+    """The CA refused with a problem document (RFC 8555, section 6.7)."""
+
+    error_code = "acme_problem"
+
+
+class AcmeRateLimitedError(AcmeProblemError):
+    """The CA asks for fewer requests (RFC 8555, section 6.6)."""
+
+    error_code = "rate_limited"
+    retryable = True
+
+
+class AccountError(AcmeProblemError):
+    """The CA does not know the account, or it is deactivated."""
+
+    error_code = "account_error"
+    stage = "account"
+
+
+class OrderError(AcmeError):
+    """An order is invalid, or in a state from which it cannot go on."""
+
+    error_code = "order_invalid"
+
+
+class AuthorizationError(AcmeError):
+    """An authorization turned invalid; the message carries the CA's reason."""
+
+    error_code = "authorization_invalid"
+    stage = "authorization"
+
+
+class DeadlineError(SmimeError):
+    """A wait reached its deadline."""
+
+    error_code = "deadline"
+    stage = "order"
+    retryable = True
+
+
+# --- mail ----------------------------------------------------------------------------------------------------------
+
+
+class MailError(SmimeError):
+    """Something went wrong between us and a mail server."""
+
+    error_code = "mail_error"
+    stage = "challenge"
+
+
+class MailConnectionError(MailError):
+    """A mail server cannot be reached, or the connection broke."""
+
+    error_code = "mail_unreachable"
+    retryable = True
+
+
+class MailTlsError(MailError):
+    """A mail server's TLS certificate does not verify, or STARTTLS is not offered."""
+
+    error_code = "mail_tls"
+
+
+class LoginError(MailError):
+    """A mail server refused the login."""
+
+    error_code = "login_refused"
+
+
+class FolderError(MailError):
+    """A mail folder cannot be opened."""
+
+    error_code = "mail_folder"
+
+
+class ResolverError(MailError):
+    """DNS could not answer for now; neither proof nor disproof (RFC 6376, section 6.1.2)."""
+
+    error_code = "dns_unavailable"
+    retryable = True
+
+
+class ChallengeMissingError(MailError):
+    """No authentic challenge mail came before the deadline; ``details`` lists what was refused and why."""
+
+    error_code = "challenge_missing"
+    retryable = True
+
+
+class ReplyRefusedError(MailError):
+    """The submission server refused the reply; the message carries its words."""
+
+    error_code = "reply_refused"
+    stage = "reply"
+
+
+class ReplyUnknownError(MailError):
+    """It cannot be known whether the reply left; it is never sent again."""
+
+    error_code = "reply_unknown"
+    stage = "reply"
+    retryable = True

@@ -1,0 +1,178 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which paths are safe to write to: absolute, and through folders that no other user can change.
+
+Once every folder on the way belongs to root or to us and nobody else may write to it, no one can put a symbolic link
+in our way between a check and a write, and plain path calls are as good as ones relative to an open folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import functools
+import grp
+import os
+import pwd
+import stat
+import typing as t
+
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, StoreError, UnsafePathError
+
+# as many as Linux itself follows on one way (path_resolution(7))
+MAX_LINKS = 40
+
+_REMEDIES = {
+    errno.ENOENT: "make the folder first",
+    errno.ENOSPC: "free some space there",
+    errno.EDQUOT: "free some space there or raise the quota",
+    errno.EROFS: "mount it for writing, or choose another path",
+    errno.EACCES: "run as a user who may, or change the permissions",
+    errno.EPERM: "run as a user who may, or change the permissions",
+    errno.ENAMETOOLONG: "choose a shorter path",
+}
+
+
+def shown(path: str) -> str:
+    """A path as a message may show it: control characters and lone surrogates escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in path)
+
+
+def failed(path: str, doing: str, error: OSError | ValueError) -> StoreError:
+    """The sentence for an operating system error; ``details`` has ``path``, ``errno`` and, if so, ``missing``.
+
+    :arg doing: how it failed, as in "cannot be written".
+    """
+    number = getattr(error, "errno", None)
+    reason = os.strerror(number) if number else "the path is not usable"
+    remedy = _REMEDIES.get(number or 0, "")
+    details: dict[str, t.Any] = {"path": shown(path), "errno": errno.errorcode.get(number or 0, "")}
+    if number in (errno.ENOENT, errno.ENOTDIR):
+        details["missing"] = True
+    return StoreError(f"{shown(path)} {doing}: {reason}{'; ' + remedy if remedy else ''}.", details=details)
+
+
+@contextlib.contextmanager
+def named(what: str) -> t.Iterator[None]:
+    """Let errors about a path begin with the name of the option that gave it; an empty name changes nothing."""
+    try:
+        yield
+    except (StoreError, InputError) as error:
+        if what:
+            error.message = f"{what}: {error.message}"
+            error.args = (error.message,)
+        raise
+
+
+def check_absolute(path: str | os.PathLike[str], option: str) -> str:
+    """Give the path back as plain text if it is absolute and can be a path at all.
+
+    A relative path would mean another folder in each way of running a task, so it is refused.
+
+    :arg option: the name of the option for the message.
+    :raises InputError: it is empty, relative, or holds a NUL or characters that no file name can hold.
+    """
+    text = os.fspath(path) if isinstance(path, (str, os.PathLike)) else path
+    if not isinstance(text, str):
+        raise InputError(f"{option} is a path as text, not {type(path).__name__}.")
+    text = str.__str__(text)
+    if not text:
+        raise InputError(f"{option} is empty; give an absolute path.")
+    try:
+        os.fsencode(text)
+    except ValueError:
+        raise InputError(f"{option} holds characters that no path can hold: {shown(text)}") from None
+    if "\0" in text:
+        raise InputError(f"{option} holds a NUL character, which no path can hold: {shown(text)}")
+    if not text.startswith("/"):
+        raise InputError(f"{option} is relative: {shown(text)}. Give an absolute path, one that begins with /.")
+    return text.rstrip("/") or "/"
+
+
+def check_parents(path: str | os.PathLike[str]) -> None:
+    """Refuse a path that another user could make point elsewhere.
+
+    Every folder from ``/`` down to the one that holds ``path`` belongs to root or to us, and none can be written by
+    its group or by others, unless it is sticky as ``/tmp`` is. Symbolic links on the way are followed by the same
+    rule. A group that is the user's own by name and has no other member (user private groups, the habit of Linux
+    distributions) counts as the user. Folders that do not exist yet end the walk.
+
+    :raises UnsafePathError: with the folder and the remedy.
+    :raises StoreError: a folder cannot be looked at, or the links go round in a circle.
+    """
+    check_folder(os.path.dirname(check_absolute(path, "path")) or "/")
+
+
+def check_folder(path: str) -> None:
+    """As :func:`check_parents`, for the folder ``path`` itself as well."""
+    walked = "/"
+    _judge(path, walked, os.lstat(walked))
+    ahead = [part for part in path.split("/") if part and part != "."][::-1]
+    links = 0
+    while ahead:
+        part = ahead.pop()
+        if part == "..":
+            # what was walked holds no link, so the text of the path says truly where up is
+            walked = os.path.dirname(walked)
+            continue
+        here = os.path.join(walked, part)
+        try:
+            found = os.lstat(here)
+            target = os.readlink(here) if stat.S_ISLNK(found.st_mode) else None
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise failed(here, "cannot be looked at", error) from error
+        if target is None:
+            _judge(path, here, found)
+            walked = here
+            continue
+        links += 1
+        if links > MAX_LINKS:
+            raise StoreError(f"The symbolic links on the way to {shown(path)} go round in a circle.")
+        if found.st_uid not in (0, os.geteuid()):
+            raise _unsafe(path, f"{shown(here)} is a symbolic link of another user ({_user_name(found.st_uid)})")
+        if target.startswith("/"):
+            walked = "/"
+        ahead.extend([piece for piece in target.split("/") if piece and piece != "."][::-1])
+
+
+def _judge(path: str, folder: str, found: os.stat_result) -> None:
+    if not stat.S_ISDIR(found.st_mode):
+        raise StoreError(f"{shown(folder)}, on the way to {shown(path)}, is not a folder.")
+    if found.st_uid not in (0, os.geteuid()):
+        raise _unsafe(
+            path,
+            f"the folder {shown(folder)} belongs to another user ({_user_name(found.st_uid)}); choose another path, "
+            "or run the task as that user (become_user)",
+        )
+    if found.st_mode & stat.S_ISVTX:
+        return
+    if found.st_mode & stat.S_IWOTH:
+        raise _unsafe(path, f"everyone may write to the folder {shown(folder)}; run: chmod go-w {shown(folder)}")
+    if found.st_mode & stat.S_IWGRP and not _is_private_group(found.st_gid, os.geteuid()):
+        raise _unsafe(path, f"a group may write to the folder {shown(folder)}; run: chmod g-w {shown(folder)}")
+
+
+def _unsafe(path: str, why: str) -> UnsafePathError:
+    return UnsafePathError(f"The path {shown(path)} is not safe: {why}.", details={"path": shown(path)})
+
+
+@functools.lru_cache(maxsize=64)
+def _is_private_group(gid: int, uid: int) -> bool:
+    """Whether the group is the user's own, by the test of pam_umask's ``usergroups``; root has none."""
+    if uid == 0:
+        return False
+    try:
+        user, group = pwd.getpwuid(uid), grp.getgrgid(gid)
+    except KeyError:
+        return False
+    return user.pw_gid == gid and group.gr_name == user.pw_name and set(group.gr_mem) <= {user.pw_name}
+
+
+def _user_name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"
