@@ -1,0 +1,81 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Dovecot: IMAP (implicit TLS and STARTTLS), delivery by LMTP, and the logins that Postfix asks about."""
+
+from __future__ import annotations
+
+import base64
+import pathlib
+import pwd
+import shutil
+
+import packages
+import tls
+from process import Server, run
+from settings import DELIVERY_USER, TEMPLATES, Mailbox, RigError, Settings, fill, write
+
+# every right but "s": acme2certifier marks all unread mail as read at each look, and so loses the replies to other
+# challenges; where the mark cannot be stored, they stay unread until their own challenge is looked at
+_KEEP_UNSEEN = "owner lrwtipekxa\n"
+
+
+def lmtp_socket(settings: Settings) -> pathlib.Path:
+    return settings.state / "run" / "dovecot" / "lmtp"
+
+
+def auth_socket(settings: Settings) -> pathlib.Path:
+    return settings.state / "run" / "dovecot" / "auth-postfix"
+
+
+def start(settings: Settings) -> Server:
+    program = packages.command("dovecot")
+    version = run(program, "--version").split()[0]
+    template = TEMPLATES / f"dovecot-{version[:3]}.conf"
+    if not template.exists():
+        raise RigError(f"The rig has no configuration for Dovecot {version}; add {template.name} to its templates.")
+    folder = settings.folder("dovecot")
+    mail = settings.folder("mail")
+    shutil.chown(mail, DELIVERY_USER, DELIVERY_USER)
+    _write_users(settings, folder)
+    _protect_replies(_maildir(settings, settings.ca_mailbox))
+    conf = fill(
+        template.name,
+        folder / "dovecot.conf",
+        run=settings.folder("run") / "dovecot",
+        folder=folder,
+        log=settings.log("dovecot"),
+        chain=tls.tls_chain(settings),
+        key=tls.tls_key(settings),
+        imap=settings.ports["imap"],
+        imaps=settings.ports["imaps"],
+    )
+    return Server("dovecot", [program, "-F", "-c", conf], log=settings.log("dovecot"))
+
+
+def _write_users(settings: Settings, folder: pathlib.Path) -> None:
+    """Logins with their passwords in one file, and in another every name that mail can go to with its folder."""
+    owner = pwd.getpwnam(DELIVERY_USER)
+    logins, names = [], []
+    for box in settings.all_mailboxes:
+        # in base64, as a colon would end the field
+        logins.append(f"{box.user}:{{PLAIN.b64}}{base64.b64encode(box.password.encode()).decode()}\n")
+        home = _maildir(settings, box).parent
+        names += [
+            f"{name}::{owner.pw_uid}:{owner.pw_gid}::{home}::\n" for name in dict.fromkeys((box.user, *box.addresses))
+        ]
+    for name, lines in (("passwords", logins), ("users", names)):
+        path = write(folder / name, "".join(lines), 0o640)
+        shutil.chown(path, group="dovecot")
+
+
+def _maildir(settings: Settings, box: Mailbox) -> pathlib.Path:
+    local, _at, domain = box.address.rpartition("@")
+    return settings.state / "mail" / domain / local / "Maildir"
+
+
+def _protect_replies(maildir: pathlib.Path) -> None:
+    maildir.mkdir(parents=True, exist_ok=True)
+    write(maildir / "dovecot-acl", _KEEP_UNSEEN)
+    for path in (maildir.parent.parent, maildir.parent, maildir, maildir / "dovecot-acl"):
+        shutil.chown(path, DELIVERY_USER, DELIVERY_USER)

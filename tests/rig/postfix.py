@@ -1,0 +1,55 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Postfix: submission (STARTTLS and implicit TLS, login through Dovecot), and a second hop that plays the MX."""
+
+from __future__ import annotations
+
+import pathlib
+import shutil
+import typing as t
+
+import dovecot
+import opendkim
+import packages
+import tls
+from process import Server, run
+from settings import CA_DOMAIN, HOST, Settings, fill, write
+
+
+def start(settings: Settings) -> Server:
+    conf = settings.folder("postfix")
+    _write_tables(settings, conf)
+    values: dict[str, t.Any] = {
+        "host": HOST,
+        "conf": conf,
+        "spool": settings.folder("spool"),
+        "data": settings.folder("postfix-data"),
+        "log": settings.log("postfix"),
+        "log_folder": settings.folder("log"),
+        "domains": ", ".join((*settings.domains, CA_DOMAIN)),
+        "lmtp": dovecot.lmtp_socket(settings),
+        "auth": dovecot.auth_socket(settings),
+        "key": tls.tls_key(settings),
+        "chain": tls.tls_chain(settings),
+        "milter": f"unix:{opendkim.socket_path(settings)}" if settings.dkim else "",
+        **{name: settings.ports[name] for name in ("submission", "submissions", "mx")},
+    }
+    shutil.chown(settings.folder("postfix-data"), "postfix")
+    fill("main.cf", conf / "main.cf", **values)
+    fill("master.cf", conf / "master.cf", **values)
+    # makes the queue's folders; "postfix start" does the same, but then leaves a master that is not our child
+    run(packages.command("postfix"), "-c", conf, "check")
+    daemons = run(packages.command("postconf"), "-c", conf, "-h", "daemon_directory").strip()
+    return Server("postfix", [pathlib.Path(daemons) / "master", "-c", conf, "-s"], log=settings.log("postfix-master"))
+
+
+def _write_tables(settings: Settings, conf: pathlib.Path) -> None:
+    """Who gets mail, and who may send as whom; what is done to mail from and to the CA."""
+    pairs = [f"{address} {box.user}\n" for box in settings.all_mailboxes for address in box.addresses]
+    write(conf / "addresses", "".join(pairs))
+    # acme2certifier leaves out the header field that RFC 8823, section 3.1 (3) demands
+    added = "/^Subject: ACME: / PREPEND Auto-Submitted: auto-generated; type=acme\n"
+    write(conf / "header_checks", added if settings.auto_submitted else "")
+    for name, seconds in (("delay_from", settings.mail_delay), ("delay_to", settings.reply_delay)):
+        write(conf / name, f"{settings.ca_mailbox.address} sleep {seconds}\n" if seconds else "")
