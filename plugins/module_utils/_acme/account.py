@@ -1,0 +1,212 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The account at the CA (RFC 8555, section 7.3)."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from dataclasses import dataclass, field
+
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import jws, wire
+from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
+from ansible_collections.mailcert.acme.plugins.module_utils._acme.exchange import Response
+from ansible_collections.mailcert.acme.plugins.module_utils._acme.keys import AccountKey
+from ansible_collections.mailcert.acme.plugins.module_utils._acme.problems import error_for
+from ansible_collections.mailcert.acme.plugins.module_utils._acme.transport import AnswerLostError, problem_of
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
+    AccountError,
+    AcmeProblemError,
+    InputError,
+)
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account. ``status``: valid, deactivated or revoked. ``terms``: whether the CA says that they are agreed to."""
+
+    uri: str
+    status: str
+    contact: tuple[str, ...] = ()
+    terms: bool | None = None
+    created: bool = False
+    orders_url: str = ""
+    raw: dict[str, t.Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ExternalAccountBinding:
+    """What a CA gives to bind the ACME account to one of its own (RFC 8555, section 7.3.4).
+
+    ``key`` is base64url, ``alg`` HS256, HS384 or HS512.
+    """
+
+    kid: str
+    key: str = field(repr=False)
+    alg: str = "HS256"
+
+
+def _account(response: Response, *, uri: str, created: bool = False) -> Account:
+    raw = response.json() if response.body.strip() else {}
+    contact = raw.get("contact")
+    terms = raw.get("termsOfServiceAgreed")
+    return Account(
+        uri=uri,
+        # some answer a lookup with nothing but the Location
+        status=wire.clean(raw.get("status"), 40) or "valid",
+        contact=tuple(entry for entry in contact if isinstance(entry, str)) if isinstance(contact, list) else (),
+        terms=terms if isinstance(terms, bool) else None,
+        created=created,
+        orders_url=raw["orders"] if isinstance(raw.get("orders"), str) else "",
+        raw=raw,
+    )
+
+
+def find(client: AcmeClient, *, key: AccountKey | None = None) -> Account | None:
+    """The account of the client's key, or of another; None if the CA has none. Creates nothing.
+
+    The account is returned whatever its status; the client keeps the URL of its own. Of a deactivated account the CA
+    may not even tell the URL (RFC 8555, section 7.3.6); it is empty then.
+    """
+    response = client.lookup(key=key)
+    if response.status >= 400:
+        problem = problem_of(response)
+        if problem.kind != "unauthorized":
+            return None
+        if response.status != 401 and "deactivated" not in problem.detail:
+            raise error_for(problem, "account")
+        return Account(uri=client.account_uri or "" if key is None else "", status="deactivated")
+    uri = client.account_location(response)
+    if key is None:
+        client.account_uri = uri
+    return _account(response, uri=uri)
+
+
+def create(
+    client: AcmeClient,
+    *,
+    contact: t.Sequence[str] = (),
+    terms_agreed: bool = False,
+    eab: ExternalAccountBinding | None = None,
+) -> Account:
+    """Create the account; the one that exists for this key is returned as it is, with ``created`` False.
+
+    :arg contact: URLs, ``mailto:`` for mail.
+    :raises InputError: a contact that RFC 8555, section 7.3 forbids, terms not agreed to, a binding that is missing.
+    :raises AccountError: the account of this key is not valid any more.
+    """
+    directory = client.fetch_directory("account")
+    if directory.terms_of_service and not terms_agreed:
+        raise InputError(
+            f"The CA wants its terms of service agreed to: {directory.terms_of_service}. Read them and set terms_agreed"
+            " to true.",
+            stage="account",
+        )
+    if directory.external_account_required and eab is None:
+        raise InputError(
+            "The CA binds accounts to its own customers. Set external_account_binding to the key that it gave you.",
+            stage="account",
+        )
+    payload: dict[str, t.Any] = {}
+    if contact:
+        payload["contact"] = _checked_contact(contact)
+    if terms_agreed:
+        payload["termsOfServiceAgreed"] = True
+    if eab is not None:
+        payload["externalAccountBinding"] = jws.bind_external_account(
+            account_key=client.key, url=directory.new_account, kid=eab.kid, mac_key=eab.key, alg=eab.alg
+        )
+    response = client.transport.signed_post(directory.new_account, payload, key=client.key, stage="account")
+    uri = client.account_location(response)
+    # a repeated request finds what the lost one created
+    account = _account(response, uri=uri, created=response.status == 201 or response.resent)
+    if account.status != "valid":
+        raise AccountError(
+            f"The account {wire.clean(uri, 200)} is {account.status}. Use a new account key.", stage="account"
+        )
+    client.account_uri = uri
+    return account
+
+
+def update(client: AcmeClient, *, contact: t.Sequence[str]) -> Account:
+    """Set the contact (RFC 8555, section 7.3.2); an empty list removes it."""
+    uri = client.known_account_uri()
+    response = client.post(uri, {"contact": _checked_contact(contact)}, stage="account")
+    return _account(response, uri=uri)
+
+
+def deactivate(client: AcmeClient) -> Account:
+    """Deactivate the account, for good (RFC 8555, section 7.3.6)."""
+    uri = client.known_account_uri()
+    response = client.post(uri, {"status": "deactivated"}, stage="account", tolerate=("unauthorized",))
+    if response.status < 300:
+        return _account(response, uri=uri)
+    problem = problem_of(response)
+    # a first request whose response was lost has done it: from then on the CA says no to this account
+    if not response.resent:
+        raise error_for(problem, "account")
+    return Account(uri=uri, status="deactivated")
+
+
+def roll_key(client: AcmeClient, new_key: AccountKey) -> None:
+    """Replace the account key (RFC 8555, section 7.3.5); the client goes on with the new one.
+
+    The new key has to be on disk before this is called. Where the response was lost the CA is asked by the new key.
+
+    :raises InputError: the new key is the old one.
+    :raises AcmeProblemError: the CA refused; also where the new key has another account already.
+    """
+    old_key = client.key
+    if new_key.public_fingerprint == old_key.public_fingerprint:
+        raise InputError("The new account key is the old one. Use a fresh key.", stage="account")
+    url = client.fetch_directory("account").resource("key_change", stage="account")
+    uri = client.known_account_uri()
+    inner_payload = jws.compact_json({"account": uri, "oldKey": old_key.jwk_public})
+    inner = jws.sign(inner_payload, key=new_key, url=url, nonce=None, kid=None)
+    failures = 0
+    while True:
+        try:
+            client.post(url, inner, stage="account", resend=False)
+            break
+        except AnswerLostError as lost:
+            client.transport.pause(lost.failure, failures, wait=lost.wait)
+            failures += 1
+        rolled = find(client, key=new_key)
+        if rolled is not None and rolled.uri == uri:
+            break
+    client.account_key = new_key
+
+
+def find_by_keys(client: AcmeClient, keys: t.Sequence[AccountKey]) -> tuple[AccountKey, Account] | None:
+    """Which of several keys the CA knows, one of a valid account first: how a rollover is resumed (RULES 29)."""
+    other: tuple[AccountKey, Account] | None = None
+    for key in keys:
+        try:
+            account = find(client, key=key)
+        except AcmeProblemError as error:
+            # a retired key may be refused in other ways than by accountDoesNotExist
+            if error.retryable:
+                raise
+            continue
+        if account is not None and account.status == "valid":
+            return key, account
+        if account is not None:
+            other = other or (key, account)
+    return other
+
+
+def _checked_contact(contact: t.Sequence[str]) -> list[str]:
+    for url in contact:
+        scheme, colon, rest = url.partition(":")
+        if not colon or not rest:
+            raise InputError(
+                f"contact {json.dumps(url)} is no URL. Write mailto: before a mail address.", stage="account"
+            )
+        if scheme.lower() == "mailto" and ("?" in rest or "," in rest):
+            # RFC 8555, section 7.3: no hfields, one address
+            raise InputError(
+                f"contact {json.dumps(url)} must hold one address and nothing else. Write one entry for each.",
+                stage="account",
+            )
+    return list(contact)

@@ -1,0 +1,323 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Signed requests that get through: nonces, retries, rate limits (RFC 8555, sections 6.2 to 6.7)."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import random as randomness
+import time
+import typing as t
+
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import jws, wire
+from ansible_collections.mailcert.acme.plugins.module_utils._acme.exchange import (
+    BODY_LIMIT,
+    Exchange,
+    NoAnswerError,
+    Response,
+)
+from ansible_collections.mailcert.acme.plugins.module_utils._acme.keys import AccountKey
+from ansible_collections.mailcert.acme.plugins.module_utils._acme.problems import Problem, error_for
+from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
+    AcmeConnectionError,
+    AcmeError,
+    InputError,
+    NotAcmeError,
+)
+
+JSON_TYPE = "application/json"
+_REDIRECTS = 3
+_NONCE_RETRIES = 5
+_NONCES_KEPT = 8
+# seconds: the first and the longest pause between two tries, before it is drawn at random
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 20.0
+# a server that asks for more than this is left alone until another run
+_LONGEST_RETRY_AFTER = 300.0
+_PASSING_STATUSES = frozenset((408, 425)) | frozenset(range(500, 600)) - frozenset((501, 505))
+
+
+class AnswerLostError(AcmeConnectionError):
+    """A request that must not simply be sent again may have been acted on: look before sending again.
+
+    ``failure`` is what to tell the user if it cannot be mended, ``wait`` the server's Retry-After in seconds.
+    """
+
+    def __init__(self, failure: AcmeError, *, wait: float | None) -> None:
+        super().__init__(
+            failure.message,
+            stage=failure.stage,
+            retryable=failure.retryable,
+            problem=failure.problem,
+            details=failure.details,
+        )
+        self.failure = failure
+        self.wait = wait
+
+
+class Transport:
+    """The way to one CA.
+
+    :arg timeout: seconds for one request, see :class:`Exchange`.
+    :arg validate_certs: whether the server's TLS certificate is verified.
+    :arg ca_path: roots to trust instead of the system's; None for those.
+    :arg user_agent: name and version of the software; that of the HTTP library is put behind it.
+    :arg deadline: after it no request begins and no pause goes on.
+    :arg retries: how often a failed request is sent again at most.
+    :arg sleep, random, now: taken as parameters for tests; ``random`` gives floats in [0, 1).
+    :arg allow_http_loopback: allow http to loopback.
+    :raises InputError: see :class:`Exchange`.
+    """
+
+    def __init__(
+        self,
+        *,
+        timeout: float = 10,
+        validate_certs: bool = True,
+        ca_path: str | None = None,
+        user_agent: str = "mailcert.acme",
+        deadline: Deadline | None = None,
+        retries: int = 5,
+        sleep: t.Callable[[float], None] = time.sleep,
+        random: t.Callable[[], float] = randomness.random,
+        now: t.Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.timezone.utc),
+        allow_http_loopback: bool = False,
+    ) -> None:
+        self.deadline = deadline or Deadline(None)
+        self.retries = retries
+        self.sleep = sleep
+        #: where fresh nonces come from; :meth:`Directory.fetch` sets it
+        self.new_nonce_url = ""
+        #: how far the server's clock is ahead of ours, by its last response; None if it does not tell
+        self.clock_skew: dt.timedelta | None = None
+        self._random = random
+        self._nonces: list[str] = []
+        self._exchange = Exchange(
+            timeout=timeout,
+            validate_certs=validate_certs,
+            ca_path=ca_path,
+            user_agent=user_agent,
+            allow_http_loopback=allow_http_loopback,
+            now=now,
+        )
+
+    def __enter__(self) -> Transport:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._exchange.close()
+
+    def check_url(self, url: object, *, name: str, option: str = "", stage: str = "order") -> str:
+        """The URL itself, if requests may go there.
+
+        :arg name: whose URL it is, for the message: ``the finalize URL of the order``.
+        :arg option: the option it comes from, if it comes from one.
+        :raises InputError: an option's URL that cannot be used.
+        :raises NotAcmeError: a server's.
+        """
+        try:
+            return self._exchange.check_url(url)
+        except ValueError as error:
+            if option:
+                raise InputError(f"{option} {wire.clean(url, 200)} {error}.", stage=stage) from None
+            raise NotAcmeError(
+                f"The CA gave something of which nothing can be made: {name} {error}.", stage=stage
+            ) from None
+
+    # --- requests ------------------------------------------------------------------------------------------------
+
+    def get(self, url: str, *, stage: str = "order", accept: str = JSON_TYPE, limit: int = BODY_LIMIT) -> Response:
+        """An unauthenticated GET: directory and renewal information only (RFC 8555, section 6.3; RFC 9773).
+
+        :raises AcmeError: no success in the end; see :meth:`signed_post`.
+        """
+        return self._plain("GET", url, stage=stage, accept=accept, limit=limit)
+
+    def signed_post(
+        self,
+        url: str,
+        payload: t.Mapping[str, t.Any] | None,
+        *,
+        key: AccountKey,
+        kid: str | None = None,
+        stage: str = "order",
+        accept: str = JSON_TYPE,
+        limit: int = BODY_LIMIT,
+        resend: bool = True,
+        tolerate: t.Sequence[str] = (),
+    ) -> Response:
+        """A POST with a JWS; signed anew, with a fresh nonce, for each try.
+
+        :arg payload: an object; None for POST-as-GET (RFC 8555, section 6.3), whose payload is the empty string.
+        :arg kid: the account's URL; None puts the key itself in.
+        :arg resend: False for what must not happen twice: :class:`AnswerLostError` tells that it may have happened.
+        :arg tolerate: kinds of problems for which the response itself is wanted; ``problem_of`` reads it.
+        :raises AcmeRateLimitedError: at once, with ``retry_after`` in its details.
+        :raises AcmeProblemError: the CA refused.
+        :raises AcmeConnectionError: no answer, or none but server errors, after all tries.
+        :raises AcmeTlsError, NotAcmeError: at once.
+        :raises DeadlineError: before a try, never while the server may be acting on one.
+        """
+        body = b"" if payload is None else jws.compact_json(dict(payload))
+        headers = {"Content-Type": "application/jose+json", "Accept": accept}
+        nonce: str | None = None
+        failures = bad_nonces = 0
+        resent = False
+        while True:
+            nonce = nonce or self._nonce(stage)
+            self.deadline.check("talking to the CA", stage=stage)
+            data = jws.compact_json(jws.sign(body, key=key, url=url, nonce=nonce, kid=kid))
+            nonce = None
+            failure: AcmeError
+            wait: float | None = None
+            maybe_done = False
+            try:
+                response = self._send("POST", url, headers=headers, body=data, stage=stage, limit=limit)
+            except NoAnswerError as error:
+                failure, maybe_done = error, error.sent
+            else:
+                if response.status < 300:
+                    self._keep_nonce(response)
+                    return dataclasses.replace(response, resent=True) if resent else response
+                problem = problem_of(response)
+                if problem.kind == "badNonce" and bad_nonces < _NONCE_RETRIES:
+                    # RFC 8555, section 6.5: the retry uses the nonce of the error; the others are as old as the bad one
+                    bad_nonces += 1
+                    self._nonces.clear()
+                    nonce = _nonce_of(response)
+                    continue
+                self._keep_nonce(response)
+                if problem.kind in tolerate:
+                    return dataclasses.replace(response, resent=True) if resent else response
+                failure = self._refusal(response, problem, method="POST")
+                if response.status not in _PASSING_STATUSES:
+                    raise failure
+                wait, maybe_done = response.retry_after, True
+            if maybe_done and not resend and payload is not None:
+                raise AnswerLostError(failure, wait=wait)
+            self.pause(failure, failures, wait=wait)
+            failures += 1
+            resent = resent or maybe_done
+
+    def pause(self, failure: AcmeError, failures: int, *, wait: float | None = None) -> None:
+        """Wait before another try: exponential with full jitter, and never less than the server asked for.
+
+        :arg failures: how many tries failed before this one.
+        :arg wait: seconds of the server's Retry-After.
+        :raises: ``failure``, if no try is left, or if it would come after the deadline.
+        """
+        pause = self._random() * min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(failures, 30)) + (wait or 0.0)
+        if wait is not None:
+            failure.details.setdefault("retry_after", wait)
+        if failures >= self.retries or (wait or 0.0) > _LONGEST_RETRY_AFTER or pause >= self.deadline.remaining():
+            raise failure
+        self.sleep(pause)
+
+    # --- parts ---------------------------------------------------------------------------------------------------
+
+    def _send(self, method: str, url: str, **arguments: t.Any) -> Response:
+        # the last gate, whatever way a URL came here
+        self.check_url(url, name="a URL", stage=arguments["stage"])
+        response = self._exchange.send(method, url, left=self.deadline.remaining(), **arguments)
+        date = response.date if self.clock_skew is None else None
+        if date is not None:
+            self.clock_skew = date - response.received
+        return response
+
+    def _plain(self, method: str, url: str, *, stage: str, accept: str, limit: int) -> Response:
+        """GET or HEAD, with retries and a few redirects."""
+        failures = redirects = 0
+        while True:
+            self.deadline.check("talking to the CA", stage=stage)
+            failure: AcmeError
+            wait: float | None = None
+            try:
+                response = self._send(method, url, headers={"Accept": accept}, stage=stage, limit=limit)
+            except NoAnswerError as error:
+                failure = error
+            else:
+                if response.status < 300:
+                    return response
+                if response.status in (301, 302, 303, 307, 308) and response.location and redirects < _REDIRECTS:
+                    redirects += 1
+                    url = self.check_url(response.location, name="the target of a redirect", stage=stage)
+                    continue
+                failure = self._refusal(response, problem_of(response), method=method)
+                if response.status not in _PASSING_STATUSES:
+                    raise failure
+                wait = response.retry_after
+            self.pause(failure, failures, wait=wait)
+            failures += 1
+
+    def _refusal(self, response: Response, problem: Problem, *, method: str) -> AcmeError:
+        """The error of a response that is no success."""
+        where = wire.clean(response.url, 200)
+        if response.status < 400:
+            return NotAcmeError(
+                f"{where} redirects a {method} request to {wire.clean(response.location, 200) or 'nowhere'}, which is"
+                " not followed. Set acme_directory to the CA's own URL.",
+                stage=response.stage,
+            )
+        if problem.raw or response.status == 429:
+            return error_for(
+                problem,
+                response.stage,
+                retry_after=response.retry_after,
+                help_urls=[*response.links("help"), *response.links("terms-of-service")],
+            )
+        if response.status in _PASSING_STATUSES:
+            return AcmeConnectionError(
+                f"The CA is out of order for now: {where} answers with HTTP status {response.status}.",
+                stage=response.stage,
+            )
+        what = "an HTML page" if response.is_html else "no problem document"
+        return NotAcmeError(
+            f"{where} answers with HTTP status {response.status} and {what}, which no ACME server does. Check"
+            " acme_directory.",
+            stage=response.stage,
+        )
+
+    def _nonce(self, stage: str) -> str:
+        if self._nonces:
+            return self._nonces.pop()
+        if not self.new_nonce_url:
+            raise NotAcmeError("No directory was fetched, so nothing tells where nonces come from.", stage=stage)
+        response = self._plain("HEAD", self.new_nonce_url, stage=stage, accept="*/*", limit=BODY_LIMIT)
+        nonce = _nonce_of(response)
+        if nonce is None:
+            raise NotAcmeError(
+                f"{wire.clean(self.new_nonce_url, 200)} gives no nonce, so it is no ACME server's. Check"
+                " acme_directory.",
+                stage=stage,
+            )
+        return nonce
+
+    def _keep_nonce(self, response: Response) -> None:
+        nonce = _nonce_of(response)
+        if nonce is not None:
+            self._nonces.append(nonce)
+            del self._nonces[:-_NONCES_KEPT]
+
+
+def problem_of(response: Response) -> Problem:
+    """The problem document of a response; an empty one with its status if it holds none."""
+    try:
+        value = wire.parse_json(response.body) if not response.is_html else {}
+    except ValueError:
+        value = {}
+    if not any(isinstance(value.get(name), str) for name in ("type", "title", "detail")):
+        value = {}
+    return Problem.from_json(value, status=response.status)
+
+
+def _nonce_of(response: Response) -> str | None:
+    """The nonce of a response; invalid ones are ignored (RFC 8555, section 6.5.1)."""
+    nonce = response.headers.get("Replay-Nonce", "")
+    return nonce if len(nonce) <= 1024 and wire.BASE64URL.fullmatch(nonce) else None

@@ -1,0 +1,212 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Texts, JSON, times and URLs of strangers; deadlines."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import wire
+from ansible_collections.mailcert.acme.plugins.module_utils._acme.problems import Problem, error_for
+from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
+    AccountError,
+    AcmeProblemError,
+    AcmeRateLimitedError,
+    DeadlineError,
+)
+
+UTC = dt.timezone.utc
+URN = "urn:ietf:params:acme:error:"
+
+
+def test_clean_leaves_one_printable_line():
+    assert wire.clean("a\x1b[31mb\r\nc\u202ed\u200be\x9bf\ud800g  h") == "a [31mb c d e f g h"
+    assert len(wire.clean("x" * 5000)) == 600
+    assert wire.clean(None) == wire.clean(["a"]) == ""
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("2016-01-20T14:09:07.99Z", dt.datetime(2016, 1, 20, 14, 9, 7, 990000, UTC)),
+        ("2016-01-20t14:09:07z", dt.datetime(2016, 1, 20, 14, 9, 7, 0, UTC)),
+        ("2016-01-01T00:04:00+04:00", dt.datetime(2015, 12, 31, 20, 4, 0, 0, UTC)),
+        ("2016-01-01T00:04:00.123456789-00:30", dt.datetime(2016, 1, 1, 0, 34, 0, 123456, UTC)),
+        ("2016-12-31T23:59:60Z", dt.datetime(2017, 1, 1, 0, 0, 0, 0, UTC)),
+    ],
+)
+def test_times_of_rfc_3339(text, expected):
+    assert wire.parse_time(text) == expected
+    assert wire.parse_time(text).tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        None,
+        5,
+        "2016-01-20",
+        "2016-01-20T14:09:07",
+        "2016-13-20T14:09:07Z",
+        "2016-01-20T25:09:07Z",
+        "0001-01-01T00:00:00+23:59",
+        "9999-12-31T23:59:59-23:59",
+        "\u0662016-01-20T14:09:07Z",
+        "2016-01-20T14:09:07Zx",
+    ],
+)
+def test_no_times(text):
+    with pytest.raises(ValueError):
+        wire.parse_time(text)
+    assert wire.parse_time_or_none(text) is None
+
+
+@pytest.mark.parametrize(
+    "text, seconds",
+    [
+        ("120", 120.0),
+        (" 0 ", 0.0),
+        ("Wed, 21 Oct 2015 07:28:30 GMT", 30.0),
+        ("Wed, 21 Oct 2015 07:00:00 GMT", 0.0),
+        ("-5", None),
+        ("1.5", None),
+        ("soon", None),
+        ("", None),
+        (None, None),
+        ("\u00b2", None),
+        ("9" * 18, 315360000.0),
+        ("9" * 5000, None),
+    ],
+)
+def test_retry_after_in_both_forms(text, seconds):
+    assert wire.parse_retry_after(text, reference=dt.datetime(2015, 10, 21, 7, 28, tzinfo=UTC)) == seconds
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"<html>", b"[]", b"1", b"\xff", b'{"a": NaN}', b"[" * 100000, b'{"a":' * 100000, b'{"a": 1' + b"0" * 5000],
+)
+def test_no_json_object(body):
+    with pytest.raises(ValueError):
+        wire.parse_json(body)
+
+
+def test_lone_surrogates_are_replaced_so_that_results_can_be_written():
+    value = wire.parse_json(b'{"a\\ud800": ["\\udfff", "\\ud83d\\ude00"]}')
+    assert value == {"a\ufffd": ["\ufffd", "\U0001f600"]}
+
+
+@pytest.mark.parametrize(
+    "url, words",
+    [
+        (None, "is no URL"),
+        ("", "is no URL"),
+        ("https://", "names no host"),
+        ("https://h:0/", "names no host"),
+        ("https://h:x/", "is no URL"),
+        ("https://[::1/", "is no URL"),
+        ("ftp://h/", "https://"),
+        ("http://ca.test/", "https://"),
+        ("http://localhost/", "explicit option"),
+        ("http://127.0.0.1.evil.test/", "https"),
+        ("https://u:p@h/", "user name or password"),
+        ("https://h/a b", "characters"),
+        ("https://h/\r\nX: y", "characters"),
+        ("https://b\u00fccher.test/", "xn--"),
+        ("https://h\\@evil/", "characters"),
+        ("//h/x", "https://"),
+    ],
+)
+def test_urls_that_are_refused(url, words):
+    with pytest.raises(ValueError, match=words):
+        wire.check_url(url, allow_http_loopback=False)
+
+
+def test_urls_that_are_taken():
+    for url in ("https://h/%7e?x=1", "https://[::1]:99/", "HTTPS://H/"):
+        assert wire.check_url(url, allow_http_loopback=False) == url
+    for url in ("http://localhost:1/", "http://127.8.9.1/", "http://[::1]/"):
+        assert wire.check_url(url, allow_http_loopback=True) == url
+    with pytest.raises(ValueError):
+        wire.check_url("http://192.0.2.1/", allow_http_loopback=True)
+
+
+def test_a_problem_is_told_in_one_line_with_its_subproblems():
+    raw = {
+        "type": URN + "malformed",
+        "detail": "Some were\x1b[2J rejected.\n",
+        "subproblems": [
+            {
+                "type": URN + "rejectedIdentifier",
+                "detail": "Not ours.",
+                "identifier": {"type": "email", "value": "a@b.test"},
+            },
+            {"type": URN + "caa", "detail": "No", "subproblems": [{"detail": "too deep"}]},
+            "rubbish",
+        ],
+    }
+    problem = Problem.from_json(raw, status=403)
+    assert problem.describe() == ("malformed: Some were [2J rejected (a@b.test: rejectedIdentifier: Not ours; caa: No)")
+    error = error_for(problem, "order")
+    assert str(error) == f"The CA refused the order: {problem.describe()}."
+    assert error.problem == raw and error.stage == "order" and not error.retryable
+
+
+@pytest.mark.parametrize(
+    "kind, status, cls, retryable",
+    [
+        ("rateLimited", 403, AcmeRateLimitedError, True),
+        ("other", 429, AcmeRateLimitedError, True),
+        ("accountDoesNotExist", 400, AccountError, False),
+        ("unauthorized", 401, AccountError, False),
+        ("unauthorized", 403, AcmeProblemError, False),
+        ("serverInternal", 500, AcmeProblemError, True),
+        ("connection", 400, AcmeProblemError, True),
+        ("badCSR", 400, AcmeProblemError, False),
+    ],
+)
+def test_the_class_of_a_refusal(kind, status, cls, retryable):
+    error = error_for(Problem.from_json({"type": URN + kind}, status=status), "account", retry_after=7.0)
+    assert type(error) is cls and error.retryable is retryable
+    assert error.details == {"retry_after": 7.0}
+
+
+def test_user_action_names_where_to_act():
+    problem = Problem.from_json(
+        {"type": URN + "userActionRequired", "detail": "New terms", "instance": "https://ca.test/agree"}
+    )
+    message = str(error_for(problem, "account", help_urls=["https://ca.test/terms"]))
+    assert "See https://ca.test/agree and https://ca.test/terms." in message and "terms_agreed" in message
+
+
+@pytest.mark.parametrize("value", [None, [], "x", {}, {"type": 5, "detail": [], "status": "400", "subproblems": {}}])
+def test_problems_of_any_shape(value):
+    assert Problem.from_json(value, status=418).describe() == "HTTP status 418"
+    assert Problem.from_json(value).describe() == "no reason given"
+
+
+def test_many_subproblems_are_cut():
+    problem = Problem.from_json({"detail": "x", "subproblems": [{"detail": str(number)} for number in range(15)]})
+    assert problem.describe().endswith("9; and 5 more)")
+
+
+def test_deadlines(clock):
+    deadline = Deadline(10, clock)
+    assert deadline.remaining() == 10 and not deadline.expired and deadline.clip(3) == 3
+    inner = deadline.within(60)
+    clock.sleep(4)
+    assert inner.remaining() == deadline.remaining() == 6 and deadline.within(2).remaining() == 2
+    deadline.check("waiting")
+    clock.sleep(7)
+    assert deadline.expired and deadline.remaining() == 0 and deadline.clip(3) == 0
+    with pytest.raises(DeadlineError, match="deadline of 10 seconds was reached while waiting for it") as error:
+        deadline.check("waiting for it", stage="challenge")
+    assert error.value.stage == "challenge" and error.value.retryable
+    forever = Deadline(None, clock)
+    assert forever.remaining() == float("inf") and forever.clip(5) == 5 and not forever.expired
+    assert Deadline(0, clock).expired
