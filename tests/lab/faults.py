@@ -1,0 +1,112 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What goes wrong by accident: each fault hits one resource or service a number of times.
+
+A fault is ``{"resource": ..., "kind": ..., ...}``; see RESOURCES and KINDS for what fits where.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+ACME_RESOURCES = (
+    "directory", "newNonce", "newAccount", "newOrder", "account", "orders", "order", "authorization", "challenge",
+    "finalize", "certificate", "revokeCert", "keyChange", "renewalInfo",
+)
+#: kinds of fault by resource
+KINDS: dict[str, tuple[str, ...]] = {
+    **{
+        name: (
+            "drop", "status", "rateLimited", "badNonce", "problem", "html", "garbage", "truncate", "hang", "redirect",
+        )
+        for name in ACME_RESOURCES
+    },
+    # at submission: refuse is a reply with ``code``, drop cuts the connection
+    "smtp_connect": ("refuse", "drop", "hang"),
+    "smtp_auth": ("refuse", "drop"),
+    "smtp_mail": ("refuse", "drop"),
+    "smtp_rcpt": ("refuse", "drop"),
+    "smtp_data_start": ("refuse", "drop"),  # at the command DATA
+    "smtp_data": ("refuse", "drop", "hang"),  # after the final dot; "after": the CA has the reply
+    "imap_connect": ("drop", "hang"),
+    "imap_login": ("refuse", "drop"),
+    "imap_command": ("drop",),  # ``match`` is sought in the command line
+    "dns": ("servfail", "timeout", "nxdomain", "slow"),
+    "mail": ("lose", "bounce"),
+    "reply": ("lose", "delay"),
+}
+
+
+@dataclasses.dataclass
+class Fault:
+    """One fault.
+
+    ``when`` is ``before`` (the request is not processed) or ``after`` (it is, and the response is lost).
+    ``match`` is a text that must occur in the request: path, payload or an address it is about.
+    The first ``skip`` hits pass; ``times`` hits follow, -1 for ever.
+    """
+
+    resource: str
+    kind: str
+    when: str = "before"
+    times: int = 1
+    skip: int = 0
+    match: str = ""
+    status: int = 503
+    code: int = 451
+    text: str = ""
+    type: str = "serverInternal"
+    retry_after: t.Optional[float] = None
+    seconds: float = 1.0
+    hits: int = 0
+
+    def __post_init__(self) -> None:
+        if self.resource not in KINDS:
+            raise ValueError(f"There is no resource {self.resource!r} for a fault. Known: {', '.join(KINDS)}.")
+        if self.kind not in KINDS[self.resource]:
+            raise ValueError(f"A fault of {self.resource} is one of {', '.join(KINDS[self.resource])}.")
+        if self.when not in ("before", "after"):
+            raise ValueError("The option when of a fault is before or after.")
+
+
+class Faults:
+    """The faults in force."""
+
+    def __init__(self) -> None:
+        self.active: list[Fault] = []
+
+    def add(self, facts: t.Mapping[str, t.Any]) -> Fault:
+        """Raises ValueError with a sentence for what is unknown."""
+        known = {field.name for field in dataclasses.fields(Fault)} - {"hits"}
+        unknown = set(facts) - known
+        if unknown or not {"resource", "kind"} <= set(facts):
+            raise ValueError(f"A fault has resource, kind and of {', '.join(sorted(known))}; not {sorted(unknown)}.")
+        fault = Fault(**facts)
+        self.active.append(fault)
+        return fault
+
+    def take(self, resource: str, subject: t.Union[str, t.Callable[[], str]] = "", when: str = "before"
+             ) -> t.Optional[Fault]:
+        """The fault that hits now, if any; counts the hit. ``subject`` is what ``match`` is sought in."""
+        for fault in self.active:
+            if fault.resource != resource or fault.when != when:
+                continue
+            if fault.match:
+                if callable(subject):
+                    subject = subject()
+                if fault.match not in subject:
+                    continue
+            if fault.skip > 0:
+                fault.skip -= 1
+                continue
+            if fault.times == 0:
+                continue
+            fault.times -= 1 if fault.times > 0 else 0
+            fault.hits += 1
+            return fault
+        return None
+
+    def clear(self) -> None:
+        self.active.clear()
