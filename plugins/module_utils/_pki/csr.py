@@ -1,0 +1,223 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Certificate requests (PKCS#10, RFC 2986): making them, and reading those that others made.
+
+What a request must say stands in RFC 8823, sections 3 (8) and 3.3, and in the S/MIME BR, section 7.1.
+Whether a foreign request says what was wished is judged by :func:`check_csr`, which lives in ``csr_check``.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+from ansible_collections.mailcert.acme.plugins.module_utils._addresses import parse
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import AddressError, CsrError, KeyPolicyError
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import keys, names
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import usage as usages
+from ansible_collections.mailcert.acme.plugins.module_utils._pki.csr_check import check_csr
+from ansible_collections.mailcert.acme.plugins.module_utils._pki.libs import (
+    UnsupportedAlgorithm,
+    hashes,
+    parse_errors,
+    serialization,
+    x509,
+)
+from ansible_collections.mailcert.acme.plugins.module_utils._pki.words import shown, what_it_is
+
+if t.TYPE_CHECKING:
+    from cryptography.x509 import CertificateSigningRequest
+
+__all__ = ("USAGES", "Csr", "build_csr", "check_csr", "load_csr")
+
+#: What ``usage`` may be.
+USAGES = usages.USAGES
+
+# a request with an RSA-4096 key is 1.7 KB, each address adds at most 260 bytes
+MAX_SIZE = 64 * 1024
+# RFC 5280, appendix A.1, ub-common-name
+MAX_COMMON_NAME = 64
+
+_EXTENSION_REQUEST = "1.2.840.113549.1.9.14"
+# Microsoft's way to ask for extensions; some CAs read it too
+_MS_EXTENSION_REQUEST = "1.3.6.1.4.1.311.2.1.14"
+
+
+@dataclass(frozen=True)
+class Csr:
+    """What a request says. Foreign text, until :func:`check_csr` has judged it.
+
+    :ivar addresses: the rfc822Names of the subjectAltName, in order, as they stand there.
+    :ivar other_san_types: the kinds of all other names there, such as ``DNSName`` or ``OtherName 1.3.6.1.5.5.7.8.9``.
+    :ivar common_names: all commonNames of the subject.
+    :ivar dn_email_addresses: all emailAddresses of the subject.
+    :ivar other_dn_attributes: dotted OIDs of all else in the subject.
+    :ivar key_usage: the bits by RFC 5280's names; empty where the extension is absent.
+    :ivar usage: ``dual``, ``sign`` or ``encrypt`` by RFC 8823, section 3.3 (an absent extension means dual); None
+        where the bits mean none of these.
+    :ivar extended_key_usage: ``emailProtection`` and so on, or dotted OIDs.
+    :ivar is_ca: whether it asks to become a CA.
+    :ivar other_extensions: dotted OIDs of all extensions that none of these tell.
+    :ivar public_fingerprint: SHA-256 of the SubjectPublicKeyInfo, hex.
+    :ivar signature_valid: whether the request is signed by the key it holds.
+    :ivar size: bytes of the DER.
+    :ivar source: words for messages.
+    """
+
+    addresses: tuple[str, ...]
+    other_san_types: tuple[str, ...]
+    common_names: tuple[str, ...]
+    dn_email_addresses: tuple[str, ...]
+    other_dn_attributes: tuple[str, ...]
+    key_usage: frozenset[str]
+    usage: str | None
+    extended_key_usage: frozenset[str]
+    is_ca: bool
+    other_extensions: tuple[str, ...]
+    key_spec: keys.KeySpec
+    public_fingerprint: str
+    signature_valid: bool
+    size: int
+    der: bytes = field(repr=False)
+    pem: bytes = field(repr=False)
+    source: str = field(compare=False)
+
+
+def build_csr(key: keys.PrivateKey, *, addresses: t.Sequence[str], usage: str, common_name: str | None = None) -> bytes:
+    """A request, signed with its key.
+
+    It asks for all addresses as rfc822Names (domains in A-labels), the key usage bits of the purpose (critical), and
+    emailProtection. The subjectAltName is critical where the subject is empty (RFC 5280, section 4.1.2.6).
+
+    :arg usage: ``dual``, ``sign`` or ``encrypt``.
+    :arg common_name: one of the addresses; None leaves the subject empty.
+    :return: PEM.
+    :raises AddressError: no address, or one twice, or one that an rfc822Name cannot hold.
+    :raises CsrError: a common name that is none of the addresses, or too long for one.
+    :raises InputError: no such usage.
+    :raises KeyPolicyError: a key outside the S/MIME profile.
+    """
+    spec = keys.spec_of(key)
+    keys.check_profile(spec, source="this request")
+    mailboxes = _checked_addresses(addresses)
+    subject = _checked_common_name(common_name, mailboxes)
+    builder = x509.CertificateSigningRequestBuilder(
+        subject_name=x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name) for name in subject])
+    )
+    alternative = x509.SubjectAlternativeName([x509.RFC822Name(mailbox) for mailbox in mailboxes])
+    bits = usages.wanted_bits(usage, spec.type)
+    builder = builder.add_extension(alternative, critical=not subject)
+    builder = builder.add_extension(usages.extension_of(bits), critical=True)
+    purposes = x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.EMAIL_PROTECTION])
+    builder = builder.add_extension(purposes, critical=False)
+    return builder.sign(key, _hash_for(spec)).public_bytes(serialization.Encoding.PEM)
+
+
+def load_csr(data: bytes, *, source: str) -> Csr:
+    """Read a request from anywhere, PEM or DER.
+
+    :arg source: words for the message, such as ``csr_path /x/y``.
+    :raises CsrError: unreadable, truncated, oversized, with a key of a foreign kind, or ambiguous: what two programs
+        could read differently.
+    """
+    if len(data) > MAX_SIZE:
+        raise CsrError(f"The request in {source} is {len(data)} bytes long; more than {MAX_SIZE} are not read.")
+    load = x509.load_pem_x509_csr if b"-----BEGIN" in data else x509.load_der_x509_csr
+    try:
+        request = load(data)
+    except parse_errors():
+        raise CsrError(
+            f"{source} is no certificate request in PEM or DER{what_it_is(data, 'a certificate request')}."
+        ) from None
+    try:
+        return _read(request, source)
+    except (KeyPolicyError, UnsupportedAlgorithm):
+        raise CsrError(
+            f"The request in {source} holds a key of a foreign kind; only RSA and ECC can be used."
+        ) from None
+    except x509.DuplicateExtension:
+        raise CsrError(f"The request in {source} holds the same extension twice.") from None
+    except parse_errors():
+        raise CsrError(f"The request in {source} is damaged: a part of it cannot be read.") from None
+
+
+def _read(request: CertificateSigningRequest, source: str) -> Csr:
+    asked = [attribute.oid.dotted_string for attribute in request.attributes]
+    if asked.count(_EXTENSION_REQUEST) > 1 or _MS_EXTENSION_REQUEST in asked:
+        # which one counts is up to the reader, so ours and the CA's could differ
+        raise CsrError(f"The request in {source} asks for extensions in more than one place.")
+    public_key = request.public_key()
+    key_spec = keys.spec_of(public_key)
+    told = names.told_by(request.extensions)
+    subject = names.subject_of(request.subject)
+    der = request.public_bytes(serialization.Encoding.DER)
+    return Csr(
+        addresses=told.addresses,
+        other_san_types=told.other_san_types,
+        common_names=subject.common_names,
+        dn_email_addresses=subject.email_addresses,
+        other_dn_attributes=subject.others,
+        key_usage=told.key_usage or frozenset(),
+        usage="dual" if told.key_usage is None else usages.usage_of(told.key_usage),
+        extended_key_usage=told.extended_key_usage or frozenset(),
+        is_ca=told.is_ca,
+        other_extensions=told.other_extensions,
+        key_spec=key_spec,
+        public_fingerprint=keys.public_fingerprint(public_key),
+        signature_valid=_signature_valid(request),
+        size=len(der),
+        der=der,
+        pem=request.public_bytes(serialization.Encoding.PEM),
+        source=source,
+    )
+
+
+def _signature_valid(request: CertificateSigningRequest) -> bool:
+    try:
+        return request.is_signature_valid
+    except parse_errors():
+        # a signature by an algorithm that cannot be checked proves nothing
+        return False
+
+
+def _checked_addresses(addresses: t.Sequence[str]) -> list[str]:
+    if not addresses:
+        raise AddressError("A request needs at least one address.")
+    mailboxes: list[str] = []
+    for address in addresses:
+        parsed = parse(address)
+        if not parsed.is_ascii:
+            raise AddressError(
+                f"The mail address {shown(address)} has a local part that is not ASCII; an rfc822Name cannot hold it."
+            )
+        if parsed.ascii in mailboxes:
+            raise AddressError(f"The mail address {shown(address)} is given twice.")
+        mailboxes.append(parsed.ascii)
+    return mailboxes
+
+
+def _checked_common_name(common_name: str | None, mailboxes: list[str]) -> list[str]:
+    """The commonNames of the subject: none or one."""
+    if common_name is None:
+        return []
+    try:
+        name = parse(common_name).ascii
+    except AddressError:
+        name = ""
+    if name not in mailboxes:
+        raise CsrError(
+            f"The common name {shown(common_name)} is none of the addresses; a CA certifies nothing else by mail. "
+            "Leave common_name out, or give one of the addresses."
+        )
+    if len(name) > MAX_COMMON_NAME:
+        raise CsrError(
+            f"The common name {shown(common_name)} is longer than {MAX_COMMON_NAME} characters (RFC 5280). "
+            "Leave common_name out; the address stands in the subjectAltName."
+        )
+    return [name]
+
+
+def _hash_for(spec: keys.KeySpec) -> t.Any:
+    """The hash of a strength that suits the key (S/MIME BR, section 7.1.3.2)."""
+    return {"secp384r1": hashes.SHA384, "secp521r1": hashes.SHA512}.get(spec.curve or "", hashes.SHA256)()

@@ -1,0 +1,117 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Judging a request that came from elsewhere: hostile input (the key host may be anyone's machine).
+
+What is certified comes from the wish on the management host, never from the request. So the request has to say exactly
+that, in all places that a CA may look at, and nothing else.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.mailcert.acme.plugins.module_utils._addresses import parse
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import AddressError, CsrError
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import keys, names
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import usage as usages
+from ansible_collections.mailcert.acme.plugins.module_utils._pki.words import listed, shown
+
+if t.TYPE_CHECKING:
+    from ansible_collections.mailcert.acme.plugins.module_utils._pki.csr import Csr
+
+# what openssl, gpgsm and Windows add by themselves and no CA takes a right from
+_HARMLESS_EXTENSIONS = frozenset(
+    {
+        "2.5.29.14",  # subjectKeyIdentifier
+        "1.2.840.113549.1.9.15",  # smimeCapabilities
+    }
+)
+
+
+def check_csr(
+    csr: Csr,
+    *,
+    addresses: t.Sequence[str],
+    usage: str,
+    forbidden_fingerprints: t.Collection[str] = (),
+    key_spec: keys.KeySpec | None = None,
+) -> None:
+    """Hold a request against the wish.
+
+    :arg addresses: all addresses that the certificate is to hold.
+    :arg usage: ``dual``, ``sign`` or ``encrypt``.
+    :arg forbidden_fingerprints: public fingerprints of account keys (RFC 8555, section 11.1) and of other mailboxes'
+        keys.
+    :arg key_spec: the kind of key wished for; None takes every kind of the S/MIME profile.
+    :raises CsrError: says what differs. The first difference found is told.
+    :raises KeyPolicyError: a key outside the S/MIME profile.
+    :raises InputError: the wish itself is no good.
+    """
+    usages.check_usage(usage)
+    if not csr.signature_valid:
+        raise _refused(csr, "is not signed by its own key; make it anew")
+    _check_key(csr, key_spec, forbidden_fingerprints)
+    _check_names(csr, [parse(address).ascii for address in addresses])
+    _check_usage(csr, usage)
+    if csr.is_ca:
+        raise _refused(csr, "asks to become a CA")
+    others = [oid for oid in csr.other_extensions if oid not in _HARMLESS_EXTENSIONS]
+    if others:
+        raise _refused(csr, f"asks for extensions that were not wished for: {listed(others)}")
+
+
+def _check_key(csr: Csr, wish: keys.KeySpec | None, forbidden: t.Collection[str]) -> None:
+    keys.check_profile(csr.key_spec, source=csr.source)
+    if wish is not None and csr.key_spec != wish:
+        raise _refused(csr, f"holds a key {csr.key_spec}, and {wish} is wished for")
+    if csr.public_fingerprint in forbidden:
+        raise _refused(csr, "holds a key that is an ACME account's or another mailbox's; make a new key for it")
+
+
+def _check_names(csr: Csr, wish: list[str]) -> None:
+    if csr.other_san_types:
+        raise _refused(csr, f"asks for names that are no mail addresses: {listed(set(csr.other_san_types))}")
+    asked = [_canonical(address) for address in csr.addresses]
+    missing, extra = set(wish) - set(asked), set(asked) - set(wish)
+    if missing:
+        raise _refused(csr, f"does not ask for {listed(missing)} in its subjectAltName")
+    if extra:
+        raise _refused(csr, f"asks for {listed(extra)}, which was not wished for")
+    if len(asked) != len(set(asked)):
+        raise _refused(csr, "asks for the same address twice")
+    if len(csr.common_names) > 1:
+        raise _refused(csr, "has more than one commonName")
+    for kind, values in (("commonName", csr.common_names), ("emailAddress", csr.dn_email_addresses)):
+        for value in values:
+            if _canonical(value) not in wish:
+                raise _refused(csr, f"has the {kind} {shown(value)}, which is none of the addresses wished for")
+    if csr.other_dn_attributes:
+        raise _refused(csr, f"has a subject with more than addresses: {listed(csr.other_dn_attributes)}")
+
+
+def _check_usage(csr: Csr, usage: str) -> None:
+    if csr.usage != usage:
+        asked = csr.usage or f"{listed(csr.key_usage)} (none of dual, sign, encrypt)"
+        raise _refused(csr, f"asks for the usage {asked}, and {usage} is wished for")
+    # nonRepudiation may stand beside; an absent extension asks for both (RFC 8823, section 3.3)
+    wanted = usages.wanted_bits(usage, csr.key_spec.type)
+    if csr.key_usage and csr.key_usage - {"nonRepudiation"} != wanted:
+        raise _refused(
+            csr, f"asks for the key usage {listed(csr.key_usage)}; {usage} with {csr.key_spec.type} is {listed(wanted)}"
+        )
+    foreign = csr.extended_key_usage - {names.EMAIL_PROTECTION}
+    if foreign:
+        raise _refused(csr, f"asks for the extended key usage {listed(foreign)}; only emailProtection is wished for")
+
+
+def _canonical(address: str) -> str:
+    """An address in the form of the wish; what is no address stays as it is, and so equals no wish."""
+    try:
+        return parse(address).ascii
+    except AddressError:
+        return address
+
+
+def _refused(csr: Csr, why: str) -> CsrError:
+    return CsrError(f"The request in {csr.source} {why}.")
