@@ -1,0 +1,68 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The third-party libraries of the mail layer, imported here and nowhere else in it.
+
+A library that is missing leaves its names ``None`` and an entry in :data:`MISSING`; :func:`require` turns that into a
+sentence for the user. So every file of the layer can be imported without any of them.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import MissingLibraryError
+
+# Name of the library and its pip requirement, for each one that cannot be imported
+MISSING: list[tuple[str, str]] = []
+
+try:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
+except ImportError:
+    UnsupportedAlgorithm = RSAPublicKey = Encoding = PublicFormat = load_der_public_key = None
+    MISSING.append(("cryptography", "cryptography>=43"))
+
+try:
+    import dns.exception as dns_exception
+    import dns.resolver as dns_resolver
+except ImportError:
+    dns_exception = dns_resolver = None
+    MISSING.append(("dnspython", "dnspython>=2.3"))
+
+try:
+    import dkim
+    from dkim.util import InvalidTagValueList, parse_tag_value
+except ImportError:
+    dkim = parse_tag_value = InvalidTagValueList = None
+    MISSING.append(("dkimpy", "dkimpy>=1.1"))
+
+try:
+    # dkimpy imports it by itself, and without it fails at the first Ed25519 signature it meets (RFC 8463)
+    import nacl.signing as nacl_signing
+except ImportError:
+    nacl_signing = None
+    MISSING.append(("PyNaCl", "PyNaCl>=1.5"))
+
+try:
+    from imapclient import IMAPClient
+except ImportError:
+    IMAPClient = None
+    MISSING.append(("imapclient", "imapclient>=3.0"))
+
+
+def require() -> None:
+    """Make sure that all libraries of the layer are there.
+
+    :raises MissingLibraryError: naming each missing one with the pip line that installs it.
+    """
+    if not MISSING:
+        return
+    names = ", ".join(name for name, _requirement in MISSING)
+    requirements = " ".join(f"'{requirement}'" for _name, requirement in MISSING)
+    what = f"library {names} is" if len(MISSING) == 1 else f"libraries {names} are"
+    raise MissingLibraryError(
+        f"The Python {what} not installed for {sys.executable}. "
+        f"Install it: {sys.executable} -m pip install {requirements}"
+    )

@@ -1,0 +1,77 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Why a mail is not answered.
+
+RFC 8823, section 3.1: a challenge mail that fails validation is ignored, and the failure is logged. So each refusal
+has a token of its own, which is stable, and a sentence for people.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import MailError
+
+# Every reason there is, and what it means
+REASONS: t.Mapping[str, str] = {
+    "malformed": "the header block can be read in more than one way",
+    "too_large": "the message, a header or a line is larger than a challenge can be",
+    "header_duplicated": "a header that may stand once stands twice",
+    "header_missing": "a header that a challenge must have is missing",
+    "address_syntax": "From, To or Reply-To is not one plain address",
+    "from_mismatch": "From is not the address that the CA named in the challenge",
+    "recipient_mismatch": "To is not the address that is to be certified",
+    "is_reply": "the subject begins with a reply or forward prefix",
+    "not_a_challenge": "the subject is not 'ACME: ' and a token",
+    "token_invalid": "token-part1 is no base64url of at least 128 bits",
+    "auto_submitted_missing": "there is no Auto-Submitted header",
+    "auto_submitted_value": "Auto-Submitted is not auto-generated",
+    "message_id_invalid": "the Message-ID is none",
+    "date_invalid": "the date is none, or lies in the future",
+    "stale": "the mail is older than a challenge may be answered",
+    "reply_to_uncovered": "Reply-To is not covered by the signature",
+    "dkim_missing": "there is no DKIM signature",
+    "dkim_domain": "no DKIM signature is by the domain of From",
+    "dkim_syntax": "a DKIM signature cannot be read",
+    "dkim_algorithm": "a DKIM signature uses an algorithm that is refused",
+    "dkim_body_length": "a DKIM signature covers only a part of the body",
+    "dkim_expired": "a DKIM signature has expired",
+    "dkim_partial": "a header that counts is not covered by the DKIM signature",
+    "dkim_key": "the DKIM key record is missing, revoked or unusable",
+    "dkim_testing": "the DKIM key is a test key",
+    "dkim_weak_key": "the DKIM key is too short",
+    "dkim_broken": "a DKIM signature does not verify",
+}
+
+
+class Refusal(MailError):
+    """A mail that is not an authentic challenge; it gets no reply.
+
+    :arg reason: one of :data:`REASONS`.
+    :arg sentence: what was found, for the log; what stems from the mail stands in it through :func:`shown`.
+    """
+
+    error_code = "challenge_refused"
+
+    def __init__(self, reason: str, sentence: str) -> None:
+        super().__init__(sentence, details={"reason": reason})
+        self.reason = reason
+
+
+def shown(value: str | bytes, limit: int = 80) -> str:
+    """Text of a stranger as a message may show it: quoted, ASCII, no control characters, at most *limit* characters."""
+    if isinstance(value, bytes):
+        value = value[: limit + 1].decode("utf-8", "backslashreplace")
+    cut = value if len(value) <= limit else value[:limit] + "..."
+    return ascii(cut)
+
+
+def plain(value: str | bytes, *, secrets: t.Sequence[str] = (), limit: int = 300) -> str:
+    """A server's words for a message: one line, no control characters, none of our secrets, at most *limit* long."""
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret, "********")
+    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return text if len(text) <= limit else text[:limit] + "..."

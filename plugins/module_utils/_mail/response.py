@@ -1,0 +1,85 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The reply to a challenge (RFC 8823, section 3.2), byte for byte.
+
+Receivers are picky: CRLF only, 7bit, the digest in one line, the subject in one line, no footer. Senders of mail
+"improve" what is not so already, and break it. So the reply is made such that nobody has a reason to touch it.
+"""
+
+from __future__ import annotations
+
+import datetime
+import email.message
+import email.policy
+import email.utils
+import re
+
+from ansible_collections.mailcert.acme.plugins.module_utils import _addresses
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import AddressError, MailError
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.authenticate import AuthenticChallenge
+
+BEGIN = "-----BEGIN ACME RESPONSE-----"
+END = "-----END ACME RESPONSE-----"
+
+_MAX_LINE = 998  # RFC 5322, section 2.1.1
+# no header is folded before that: In-Reply-To and the subject's token stay in one piece
+_POLICY = email.policy.SMTP.clone(max_line_length=_MAX_LINE, cte_type="7bit")
+_DIGEST = re.compile(r"[A-Za-z0-9_-]{43}")
+_MESSAGE_ID = re.compile(r"<[!-;=?-~]+@[!-;=?-~]+>")
+
+
+def body(digest: str) -> str:
+    """The text of the reply, lines ended by LF; what a person pastes into a mail where no program sends it.
+
+    :raises MailError: for a digest that is no base64url of a SHA-256.
+    """
+    if not _DIGEST.fullmatch(digest):
+        raise MailError("The digest of the key authorization is not 43 characters of base64url.", stage="reply")
+    return f"{BEGIN}\n{digest}\n{END}\n"
+
+
+def build_response(
+    challenge: AuthenticChallenge, *, sender: str, digest: str, now: datetime.datetime, message_id: str | None = None
+) -> bytes:
+    """The reply, ready to be sent as it is.
+
+    :arg sender: the identifier; it is the envelope sender too (RFC 8823, section 3.2 (2)).
+    :arg digest: of the key authorization, base64url, from :func:`key_authorization.digest`.
+    :arg now: for Date, aware.
+    :arg message_id: with angle brackets; a fresh one if left out.
+    :returns: CRLF line ends, ASCII, no line longer than 998 bytes.
+    :raises AddressError: for an address that a header in ASCII cannot hold.
+    :raises MailError: for a value that no reply can carry.
+    """
+    reply = email.message.EmailMessage(policy=_POLICY)
+    try:
+        reply["From"] = _ascii(sender)
+        reply["To"] = _ascii(challenge.reply_to)
+        reply["Subject"] = f"Re: {challenge.subject}"
+        reply["Date"] = email.utils.format_datetime(now)
+        own_id = message_id or email.utils.make_msgid(domain=_ascii(sender).rpartition("@")[2])
+        reply["Message-ID"] = _checked_id(own_id)
+        if challenge.message_id:
+            reply["In-Reply-To"] = _checked_id(challenge.message_id)
+            reply["References"] = _checked_id(challenge.message_id)
+        reply.set_content(body(digest), subtype="plain", charset="us-ascii", cte="7bit")
+        data = reply.as_bytes()
+    except ValueError as error:  # the standard library refuses line breaks in a header with it
+        raise MailError("The reply cannot be written: a header's value has a line break.", stage="reply") from error
+    if not data.isascii() or any(len(line) > _MAX_LINE for line in data.split(b"\r\n")):
+        raise MailError("The reply cannot be written in lines of ASCII of at most 998 bytes.", stage="reply")
+    return data
+
+
+def _ascii(address: str) -> str:
+    parsed = _addresses.parse(address)
+    if not parsed.is_ascii:
+        raise AddressError(f"The local part of {address} is not ASCII; a reply from or to it cannot be written yet.")
+    return parsed.ascii
+
+
+def _checked_id(value: str) -> str:
+    if not _MESSAGE_ID.fullmatch(value):
+        raise MailError("A Message-ID of the reply is none.", stage="reply")
+    return value

@@ -1,0 +1,266 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sending the reply over SMTP submission (RFC 6409), and knowing what became of it.
+
+At most one reply ever leaves (RULES 11), so the one question is whether the server can have taken the mail. Up to the
+final dot it cannot; with its answer to the dot we know; without that answer nobody knows.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import re
+import smtplib
+import socket
+import ssl
+import typing as t
+from dataclasses import dataclass, field
+
+from ansible_collections.mailcert.acme.plugins.module_utils import _addresses
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
+    InputError,
+    LoginError,
+    MailConnectionError,
+    MailError,
+)
+from ansible_collections.mailcert.acme.plugins.module_utils._mail import tls
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.credentials import Login
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.refusal import plain
+
+STAGE = "reply"
+LEAVE_TIMEOUT = 2.0
+
+_BARE_LINE_END = re.compile(rb"\r(?!\n)|(?<!\r)\n")
+
+
+@dataclass(frozen=True)
+class SmtpSettings:
+    """Where replies are submitted.
+
+    :ivar encryption: ``tls`` (usually port 465), ``starttls`` (587), or ``none``, for loopback or with
+        ``allow_plaintext`` only.
+    :ivar login: ``None`` for a server that knows us by our address.
+    :ivar ca_path: PEM file or hashed folder of the roots; ``None`` takes those of the system.
+    :ivar timeout: seconds for each answer of the server.
+    """
+
+    host: str
+    port: int
+    encryption: str
+    login: Login | None
+    validate_certs: bool = True
+    ca_path: str | None = None
+    timeout: float = 30.0
+    allow_plaintext: bool = False
+
+
+@dataclass(frozen=True)
+class SendOutcome:
+    """What became of a mail.
+
+    :ivar state: ``sent``: the server took it. ``refused``: it said no, by *code*. ``not_sent``: something broke before
+        the final dot, so it did not take it. ``unknown``: something broke after the final dot.
+    :ivar code: the server's reply code; 0 where there was none.
+    :ivar text: the server's words in one line, or what broke.
+    :ivar error: for ``not_sent``, what broke, ready to be raised.
+    """
+
+    state: str
+    code: int
+    text: str
+    error: MailError | None = field(default=None, compare=False)
+
+
+def send(settings: SmtpSettings, *, sender: str, recipient: str, data: bytes) -> SendOutcome:
+    """Submit one mail.
+
+    :arg sender: for the envelope. :arg recipient: the only one.
+    :arg data: the mail with CRLF line ends, sent byte for byte (dots aside, RFC 5321, section 4.5.2).
+    :raises AddressError, InputError: for what no server is asked about.
+    """
+    addresses = [str(_addresses.parse(address)) for address in (sender, recipient)]
+    if _BARE_LINE_END.search(data) or not data.endswith(b"\r\n"):
+        raise InputError("A mail to be sent needs CRLF at the end of each line.", stage=STAGE)
+    tls.check_encryption(settings, "smtp_encryption")
+    context = None if settings.encryption == "none" else tls.context(settings)
+    try:
+        client = _connect(settings, context)
+    except MailError as error:
+        return SendOutcome("not_sent", 0, error.message, error)
+    try:
+        outcome = _submit(settings, client, addresses[0], addresses[1], data)
+        if outcome.state != "unknown":
+            _take_leave(client)
+        return outcome
+    except MailError as error:
+        return SendOutcome("not_sent", 0, error.message, error)
+    finally:
+        client.close()
+
+
+def _connect(settings: SmtpSettings, context: ssl.SSLContext | None) -> smtplib.SMTP:
+    """A connection that is encrypted and logged in."""
+    with _errors(settings):
+        # a name of our own keeps smtplib from asking DNS for one
+        client: smtplib.SMTP
+        if settings.encryption == "tls":
+            client = smtplib.SMTP_SSL(
+                settings.host, settings.port, local_hostname="localhost", timeout=settings.timeout, context=context
+            )
+        else:
+            client = smtplib.SMTP(settings.host, settings.port, local_hostname="localhost", timeout=settings.timeout)
+    try:
+        with _errors(settings):
+            _prepare(client)
+            _expect(settings, client.ehlo(), 250)
+            if settings.encryption == "starttls":
+                _start_tls(settings, client, context)
+            if settings.login is not None:
+                _log_in(settings, client, settings.login)
+    except BaseException:
+        client.close()
+        raise
+    return client
+
+
+def _prepare(client: smtplib.SMTP) -> None:
+    """Say who we are by our address (RFC 5321, section 4.1.4), and send small packets at once."""
+    sock = client.sock
+    if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    address = sock.getsockname()[0].partition("%")[0]
+    client.local_hostname = f"[IPv6:{address}]" if ":" in address else f"[{address}]"
+
+
+def _take_leave(client: smtplib.SMTP) -> None:
+    """QUIT; what the server says to it, and whether at all, changes nothing any more."""
+    with contextlib.suppress(OSError, smtplib.SMTPException, ValueError):
+        if client.sock is not None:
+            client.sock.settimeout(LEAVE_TIMEOUT)
+        client.quit()
+
+
+def _start_tls(settings: SmtpSettings, client: smtplib.SMTP, context: ssl.SSLContext | None) -> None:
+    if not client.has_extn("starttls"):
+        raise tls.no_starttls(settings, "SMTP", STAGE)
+    _expect(settings, client.starttls(context=context), 220)
+    # what was said before TLS does not count (RFC 3207, section 4.2); smtplib has forgotten it
+    _expect(settings, client.ehlo(), 250)
+
+
+def _log_in(settings: SmtpSettings, client: smtplib.SMTP, login: Login) -> None:
+    offered = client.esmtp_features.get("auth", "").upper().split()
+    where = f"The SMTP server {settings.host}:{settings.port}"
+    if "PLAIN" in offered:
+        code, words = client.docmd("AUTH", "PLAIN " + base64.b64encode(login.sasl_plain()).decode("ascii"))
+    elif "LOGIN" in offered:
+        code, words = client.docmd("AUTH", "LOGIN")
+        for value in (login.user, login.password):
+            if code == 334:
+                code, words = client.docmd(base64.b64encode(value.encode("utf-8")).decode("ascii"))
+    else:
+        raise LoginError(
+            f"{where} offers no login by password (AUTH PLAIN or LOGIN); it may want another port or encryption.",
+            stage=STAGE,
+        )
+    if code != 235:
+        raise LoginError(
+            f"{where} refused the login of {login.user}: {code} {plain(words, secrets=login.secrets)}. Check smtp_user "
+            "and smtp_password.",
+            stage=STAGE,
+            # RFC 4954, section 6: 4yz is a passing trouble of the server
+            retryable=400 <= code < 500,
+        )
+
+
+def _submit(settings: SmtpSettings, client: smtplib.SMTP, sender: str, recipient: str, data: bytes) -> SendOutcome:
+    """MAIL, RCPT, DATA. Raises MailError only where the final dot has not been sent."""
+    with _errors(settings):
+        options = ""
+        if not (sender + recipient).isascii():
+            if not client.has_extn("smtputf8"):
+                raise MailError("The SMTP server does not take addresses outside ASCII (SMTPUTF8).", stage=STAGE)
+            client.command_encoding = "utf-8"
+            options = " SMTPUTF8"
+        commands = (
+            (f"MAIL FROM:<{sender}>{options}", (250,)),
+            (f"RCPT TO:<{recipient}>", (250, 251)),
+            ("DATA", (354,)),
+        )
+        for command, good in commands:
+            code, words = client.docmd(command)
+            if code not in good:
+                return _said_no(settings, code, words)
+        client.send(_stuffed(data))
+    # from the first byte of the dot on, the mail may be theirs
+    try:
+        client.send(b".\r\n")
+        code, words = client.getreply()
+    except (OSError, smtplib.SMTPException, ValueError) as error:
+        return SendOutcome("unknown", 0, f"the connection was lost after the mail was sent: {plain(str(error))}")
+    text = f"{code} {plain(words)}"
+    if 200 <= code < 300:
+        return SendOutcome("sent", code, text)
+    if 400 <= code < 600:
+        return SendOutcome("refused", code, text)
+    return SendOutcome("unknown", code, f"the server answered something that is no SMTP: {text}")
+
+
+def _said_no(settings: SmtpSettings, code: int, words: bytes) -> SendOutcome:
+    if 400 <= code < 600:
+        return SendOutcome("refused", code, f"{code} {plain(words)}")
+    raise _turned_away(settings, code, words)
+
+
+def _stuffed(data: bytes) -> bytes:
+    """A dot more before each line that begins with one (RFC 5321, section 4.5.2)."""
+    return re.sub(rb"(?m)^\.", b"..", data)
+
+
+def _expect(settings: SmtpSettings, answer: tuple[int, bytes], good: int) -> None:
+    code, words = answer
+    if code != good:
+        raise _turned_away(settings, code, words)
+
+
+def _turned_away(settings: SmtpSettings, code: int, words: bytes) -> MailError:
+    """An answer to what comes before the mail that is not the good one."""
+    if 400 <= code < 600:
+        return MailConnectionError(
+            f"The SMTP server {settings.host}:{settings.port} turned us away: {code} {plain(words)}.",
+            stage=STAGE,
+            retryable=code < 500,
+        )
+    return MailConnectionError(
+        f"What answers at {settings.host}:{settings.port} speaks no SMTP: {code} {plain(words)}. Check smtp_host, "
+        "smtp_port and smtp_encryption.",
+        stage=STAGE,
+    )
+
+
+@contextlib.contextmanager
+def _errors(settings: SmtpSettings) -> t.Iterator[None]:
+    try:
+        yield
+    except smtplib.SMTPServerDisconnected as error:
+        raise MailConnectionError(
+            f"The SMTP server {settings.host}:{settings.port} closed the connection: {plain(str(error))}.", stage=STAGE
+        ) from None
+    except smtplib.SMTPResponseException as error:
+        words = error.smtp_error if isinstance(error.smtp_error, bytes) else str(error.smtp_error).encode()
+        raise _turned_away(settings, error.smtp_code, words) from None
+    except smtplib.SMTPException as error:
+        raise MailError(
+            f"The SMTP server {settings.host}:{settings.port} cannot be used: {plain(str(error))}.", stage=STAGE
+        ) from None
+    except OSError as error:
+        raise tls.connection_error(error, settings, "SMTP", STAGE) from error
+    except ValueError as error:
+        # smtplib: a line break in a command, or an answer that cannot be decoded
+        raise MailError(
+            f"The dialogue with the SMTP server {settings.host}:{settings.port} failed ({type(error).__name__}).",
+            stage=STAGE,
+        ) from None

@@ -1,0 +1,129 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Connections to mail servers: TLS that verifies, and plain text only where nobody can listen."""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+import os
+import socket
+import ssl
+import typing as t
+
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
+    InputError,
+    MailConnectionError,
+    MailError,
+    MailTlsError,
+)
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.refusal import plain
+
+ENCRYPTIONS = ("tls", "starttls", "none")
+
+
+class Endpoint(t.Protocol):
+    """What IMAP and SMTP settings have in common."""
+
+    host: str
+    port: int
+    encryption: str
+    validate_certs: bool
+    ca_path: t.Optional[str]
+    allow_plaintext: bool
+
+
+def context(endpoint: Endpoint) -> ssl.SSLContext:
+    """TLS as the settings ask for: verified against ``ca_path`` alone, or against the system's roots.
+
+    :raises InputError: for a ``ca_path`` that cannot be read.
+    """
+    if not endpoint.validate_certs:
+        return _context(False, None, None)
+    if endpoint.ca_path is None:
+        # OpenSSL's own variables decide, as for other programs of the machine
+        return _context(True, None, (os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")))
+    try:
+        stat = os.stat(endpoint.ca_path)
+        return _context(True, endpoint.ca_path, (stat.st_mtime_ns, stat.st_size, stat.st_ino))
+    except (OSError, ssl.SSLError) as error:
+        raise InputError(
+            f"The file of CA certificates {endpoint.ca_path} cannot be used: {error.strerror or error}. It must be a "
+            "PEM file, or a folder with OpenSSL's hashed names."
+        ) from error
+
+
+@functools.lru_cache(maxsize=16)
+def _context(validate: bool, ca_path: str | None, _version: t.Any) -> ssl.SSLContext:
+    """Loading the roots of a system takes 15 ms; IMAP and SMTP of a task share one."""
+    if not validate:
+        made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        made.check_hostname = False
+        made.verify_mode = ssl.CERT_NONE
+        return made
+    if ca_path is None:
+        return ssl.create_default_context()
+    if os.path.isdir(ca_path):
+        return ssl.create_default_context(capath=ca_path)
+    return ssl.create_default_context(cafile=ca_path)
+
+
+def check_encryption(endpoint: Endpoint, option: str) -> None:
+    """Refuse plain text to another machine.
+
+    :arg option: the name of the option, for the message.
+    :raises InputError: for an unknown word, and for ``none`` without loopback or ``allow_plaintext``.
+    """
+    if endpoint.encryption not in ENCRYPTIONS:
+        raise InputError(f"{option} is one of {', '.join(ENCRYPTIONS)}, not {endpoint.encryption!r}.")
+    if endpoint.encryption == "none" and not endpoint.allow_plaintext and not is_loopback(endpoint.host):
+        raise InputError(
+            f"{option}: none would send the password to {endpoint.host} in plain text; use tls or starttls, or set "
+            "allow_plaintext: true where the network is yours alone."
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine by its name or address alone; no DNS is asked."""
+    if host.lower().rstrip(".") == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def no_starttls(endpoint: Endpoint, protocol: str, stage: str) -> MailTlsError:
+    """The error for a server that does not offer STARTTLS; there is no way back to plain text."""
+    return MailTlsError(
+        f"The {protocol} server {endpoint.host}:{endpoint.port} does not offer STARTTLS; use its port for implicit TLS "
+        "(encryption: tls), or have it enabled there.",
+        stage=stage,
+    )
+
+
+def connection_error(error: Exception, endpoint: Endpoint, protocol: str, stage: str) -> MailError:
+    """What went wrong on the wire, as an error of the collection."""
+    where = f"the {protocol} server {endpoint.host}:{endpoint.port}"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return MailTlsError(
+            f"The TLS certificate of {where} does not verify: {plain(error.verify_message)}. Name its CA in "
+            "mail_ca_path, or use the host name that stands in the certificate.",
+            stage=stage,
+        )
+    if isinstance(error, ssl.SSLError) and not isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
+        return MailTlsError(
+            f"TLS with {where} failed: {plain(error.reason or str(error))}. Check whether the port wants tls or "
+            "starttls.",
+            stage=stage,
+        )
+    if isinstance(error, socket.gaierror):
+        words = plain(error.strerror or "")
+        return MailConnectionError(f"The name of {where} cannot be resolved: {words}.", stage=stage)
+    if isinstance(error, (TimeoutError, socket.timeout)):
+        return MailConnectionError(f"There was no answer from {where} in time.", stage=stage)
+    if isinstance(error, ConnectionRefusedError):
+        return MailConnectionError(f"The connection to {where} was refused; check host and port.", stage=stage)
+    words = plain(str(error)) or type(error).__name__
+    return MailConnectionError(f"The connection to {where} broke: {words}.", stage=stage)
