@@ -1,0 +1,63 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+SHELL := /bin/sh
+PYTHON ?= $(firstword $(foreach name,python3 python3.11 python3.12 python3.13,$(shell command -v $(name) 2>/dev/null)))
+MAILBOXES ?= 5
+
+ifeq ($(strip $(PYTHON)),)
+$(error Missing on this machine: Python 3.11 or newer. Install: sudo apt-get update && sudo apt-get install -y python3-venv)
+endif
+
+# the user's own settings of Ansible, of Python and of the language stay outside
+CLEAN := env $(patsubst %,-u %,$(filter ANSIBLE_% MOLECULE_% PYTHON_% PYTHONPATH PYTHONHOME LC_%,$(.VARIABLES))) LC_ALL=C.UTF-8
+RUN := $(CLEAN) $(PYTHON) tests/tools/bootstrap.py run
+CHECK := $(RUN) dev tests/tools/check.py
+PARTS := lint sanity units integration-lab integration-rig molecule importer docs-lint
+
+.PHONY: help
+help:
+	@echo 'make demo [MAILBOXES=N]  start the lab, issue certificates for N mailboxes, run again, check them'
+	@echo 'make test                everything; under 25 minutes on 2 cores'
+	@echo 'make test-quick          the unit tests; under a minute'
+	@echo 'make test-matrix [ONLY="py3.12 core2.19"]'
+	@echo '                         units, sanity and lab against each ansible-core and each Python that is here'
+	@echo 'make bench               the figures of docs/performance.md'
+	@echo 'make $(PARTS)'
+	@echo '                         one part of make test'
+	@echo 'make changelog           CHANGELOG.rst anew from changelogs/fragments'
+	@echo 'make clean               remove what the other targets made'
+
+.PHONY: demo
+demo:
+	@$(RUN) dev tests/tools/demo.py --mailboxes $(MAILBOXES)
+
+.PHONY: test
+test:
+	@$(CHECK)
+
+.PHONY: $(PARTS)
+$(PARTS):
+	@$(CHECK) $@
+
+.PHONY: test-quick
+test-quick:
+	@$(RUN) dev tests/tools/quick.py
+
+.PHONY: test-matrix
+test-matrix:
+	@$(RUN) dev tests/tools/matrix.py $(ONLY)
+
+.PHONY: bench
+bench:
+	@$(RUN) dev tests/bench/run.py
+
+.PHONY: changelog
+changelog:
+	@$(RUN) docs tests/tools/changelog.py
+
+.PHONY: clean
+clean:
+	rm -rf .build .demo .venv .venvs .ansible .hypothesis .pytest_cache tests/output bench.json *.tar.gz
+	find plugins tests roles -name __pycache__ -type d -prune -exec rm -rf {} +

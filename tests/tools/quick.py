@@ -1,0 +1,26 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The unit tests on this Python, for the inner loop: quick.py [options of pytest]."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import parts
+import surroundings
+import tree
+
+
+def main() -> None:
+    into = surroundings.BUILD / "parts" / "quick"
+    collection = tree.make_tree(into)
+    env = surroundings.environment(home="quick", ANSIBLE_COLLECTIONS_PATH=str(into), PYTHONPATH=str(into))
+    line = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "-n", str(parts.WORKERS), *sys.argv[1:]]
+    os.chdir(collection)
+    os.execve(sys.executable, [*line, "tests/unit"], env)
+
+
+if __name__ == "__main__":
+    main()

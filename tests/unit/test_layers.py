@@ -1,0 +1,177 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The shape of the code is held to what docs/architecture.md says of the layers, by reading it as a syntax tree."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import pathlib
+import sys
+import typing as t
+
+import pytest
+
+PLUGINS = pathlib.Path(__file__).resolve().parents[2] / "plugins"
+UTILS = PLUGINS / "module_utils"
+OURS = "ansible_collections.mailcert.acme.plugins"
+LAYERS = ("_acme", "_mail", "_pki", "_store")
+# what every layer may use beside its own files
+SHARED = {f"{OURS}.module_utils.{name}" for name in ("_errors", "_addresses", "_deadline")}
+# the import name of each library, which only the libs.py of a layer may import
+LIBRARIES = set("asn1crypto authres cryptography dkim dns idna imapclient josepy nacl requests urllib3".split())
+STDLIB = frozenset(getattr(sys, "stdlib_module_names", ()))
+knows_stdlib = pytest.mark.skipif(not STDLIB, reason="not applicable: Python 3.9 does not name its own modules")
+LONGEST = 400
+# the code of a module beside its documentation: the imports, main() and the call
+LONGEST_INTERFACE = 40
+DOCUMENTATION = {"DOCUMENTATION", "EXAMPLES", "RETURN"}
+
+
+class Import(t.NamedTuple):
+    """One name that a file imports: the module in full, and the line."""
+
+    module: str
+    line: int
+
+
+def python_files(folder: pathlib.Path) -> list[pathlib.Path]:
+    return sorted(path for path in folder.rglob("*.py") if "__pycache__" not in path.parts)
+
+
+def named(path: pathlib.Path) -> str:
+    return path.relative_to(PLUGINS).as_posix()
+
+
+def for_types_only(tree: ast.AST) -> list[ast.stmt]:
+    """What stands below ``if TYPE_CHECKING``."""
+    blocks = [node for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)]
+    return [inner for block in blocks for inner in block.body]
+
+
+def imports(path: pathlib.Path) -> list[Import]:
+    """All imports that a file can run, wherever they stand. ``from a import b`` gives a.b, for b may be a module."""
+    found = []
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    never_run = {inner for node in for_types_only(tree) for inner in ast.walk(node)}
+    for node in ast.walk(tree):
+        if node in never_run:
+            continue
+        if isinstance(node, ast.Import):
+            found += [Import(alias.name, node.lineno) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            module = ("." * node.level) + (node.module or "")
+            found += [Import(f"{module}.{alias.name}", node.lineno) for alias in node.names]
+    return found
+
+
+def within(module: str, packages: t.Iterable[str]) -> bool:
+    """Whether a module is one of these or lies inside one."""
+    return any(module == package or module.startswith(package + ".") for package in packages)
+
+
+def is_stdlib(module: str) -> bool:
+    return module.split(".")[0] in STDLIB
+
+
+LAYER_FILES = [path for layer in LAYERS for path in python_files(UTILS / layer)]
+SHARED_FILES = [UTILS / f"{name}.py" for name in ("_errors", "_addresses", "_deadline")]
+ALL_FILES = python_files(PLUGINS)
+
+
+def test_there_is_something_to_look_at() -> None:
+    assert all(python_files(UTILS / layer) for layer in LAYERS)
+
+
+@knows_stdlib
+@pytest.mark.parametrize("path", LAYER_FILES, ids=named)
+def test_a_layer_imports_only_itself_and_what_is_shared(path: pathlib.Path) -> None:
+    layer = path.relative_to(UTILS).parts[0]
+    own = f"{OURS}.module_utils.{layer}"
+    allowed = {own, *SHARED}
+    if path.name == "libs.py":
+        allowed |= LIBRARIES
+    strangers = [
+        f"line {found.line}: {found.module}"
+        for found in imports(path)
+        if not is_stdlib(found.module) and not within(found.module, allowed)
+    ]
+    assert not strangers
+
+
+@pytest.mark.parametrize("path", [*SHARED_FILES, *LAYER_FILES], ids=named)
+def test_a_layer_can_be_imported_without_ansible(path: pathlib.Path) -> None:
+    name = path.relative_to(PLUGINS).with_suffix("").as_posix().replace("/", ".")
+    assert importlib.import_module(f"{OURS}.{name}")
+
+
+@knows_stdlib
+@pytest.mark.parametrize("path", SHARED_FILES, ids=named)
+def test_what_is_shared_stands_below_the_layers(path: pathlib.Path) -> None:
+    # idna is the one library that _addresses may use, guarded
+    allowed = {*SHARED, "idna"} if path.name == "_addresses.py" else SHARED
+    strangers = [found for found in imports(path) if not is_stdlib(found.module) and not within(found.module, allowed)]
+    assert not strangers
+
+
+@pytest.mark.parametrize("path", ALL_FILES, ids=named)
+def test_a_library_is_imported_in_libs_alone(path: pathlib.Path) -> None:
+    if path.name == "libs.py" or path == UTILS / "_addresses.py":
+        return
+    assert not [found for found in imports(path) if within(found.module, LIBRARIES)]
+
+
+@pytest.mark.parametrize("path", [path for path in ALL_FILES if path.name == "libs.py"], ids=named)
+def test_libs_imports_under_guard(path: pathlib.Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tries = [node for node in ast.walk(tree) if isinstance(node, ast.Try)]
+    guarded = {inner for node in (*tries, *for_types_only(tree)) for inner in ast.walk(node)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            modules = [node.module or ""]
+        else:
+            continue
+        if any(within(module, LIBRARIES) for module in modules):
+            assert node in guarded, f"line {node.lineno} imports a library without a try"
+
+
+@pytest.mark.parametrize("path", ALL_FILES, ids=named)
+def test_imports_are_absolute(path: pathlib.Path) -> None:
+    assert not [found for found in imports(path) if found.module.startswith(".")]
+
+
+@knows_stdlib
+@pytest.mark.parametrize("path", python_files(PLUGINS / "modules"), ids=named)
+def test_a_module_is_an_interface_only(path: pathlib.Path) -> None:
+    lines = len(path.read_text(encoding="utf-8").splitlines())
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    documentation = sum(
+        (node.end_lineno or node.lineno) - node.lineno + 1
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        and any(isinstance(target, ast.Name) and target.id in DOCUMENTATION for target in node.targets)
+    )
+    assert lines - documentation <= LONGEST_INTERFACE
+    foreign = [
+        found
+        for found in imports(path)
+        if not is_stdlib(found.module)
+        and not within(found.module, {f"{OURS}.module_utils._tasks", f"{OURS}.module_utils._shell"})
+    ]
+    assert not foreign
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in ALL_FILES if path.relative_to(PLUGINS).parts[0] not in ("modules", "doc_fragments")],
+    ids=named,
+)
+def test_a_file_fits_in_a_head(path: pathlib.Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST
+
+
+def test_no_package_markers() -> None:
+    assert not list(PLUGINS.rglob("__init__.py"))
