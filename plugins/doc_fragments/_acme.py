@@ -1,0 +1,89 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Documentation fragment: the CA and the account; C(acme_options) in module_utils/_tasks/_options.py builds its specs."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """Options of every module that talks to a CA."""
+
+    DOCUMENTATION = r"""
+requirements:
+  - cryptography >= 43
+  - josepy >= 1.14, < 3
+  - requests >= 2.28
+options:
+  acme_directory:
+    description:
+      - The URL of the CA's ACME directory.
+      - The CA must offer the challenge type C(email-reply-00).
+    type: str
+    required: true
+  account_key_src:
+    description:
+      - Absolute path of the private key of the ACME account, in PEM format.
+      - Exactly one of O(account_key_src) and O(account_key_content) can be set.
+      - The account key must not be the key of a certificate.
+    type: path
+  account_key_content:
+    description:
+      - The private key of the ACME account itself, in PEM format.
+      - Exactly one of O(account_key_src) and O(account_key_content) can be set.
+    type: str
+  account_key_passphrase:
+    description:
+      - The passphrase of the account key, if it has one.
+    type: str
+  account_uri:
+    description:
+      - The URL of the account at the CA, as M(mailcert.acme.smime_account) returns it.
+      - Without it the CA is asked for the account of the key, which costs a request.
+    type: str
+  validate_certs:
+    description:
+      - Whether the CA's TLS certificate must verify.
+      - V(false) is for tests only. Whoever sits between you and the CA can then have certificates for your addresses.
+    type: bool
+    default: true
+  ca_path:
+    description:
+      - Absolute path of the roots that the CA's TLS certificate is verified against, a PEM file or a folder with hashed names.
+      - Without it the roots of the system are used, and the variables C(REQUESTS_CA_BUNDLE), C(CURL_CA_BUNDLE) and C(SSL_CERT_FILE) as usual.
+    type: path
+  allow_http:
+    description:
+      - Whether O(acme_directory) may be a plain C(http) URL.
+      - It works for addresses of the loopback interface only.
+    type: bool
+    default: false
+  request_timeout:
+    description:
+      - How many seconds the CA has for each answer.
+    type: int
+    default: 10
+  request_retries:
+    description:
+      - How often a request is repeated when the CA cannot be reached, or has a failure of its own.
+      - A request that the CA refuses is not repeated.
+    type: int
+    default: 5
+  deadline:
+    description:
+      - How many seconds the whole task may take. All waits and retries end then.
+      - A task that reached its deadline can be run again. It goes on from where it was.
+    type: int
+    default: 300
+"""
+
+    # what the modules say that work for an account which smime_account has made
+    RECORD = r"""
+options:
+  account_record_path:
+    description:
+      - Absolute path of the record that M(mailcert.acme.smime_account) wrote, see its O(mailcert.acme.smime_account#module:account_record_path).
+      - It tells the URL of the account, so that the CA need not be asked. It is not an error if it does not exist.
+      - O(account_uri) takes precedence.
+    type: path
+"""

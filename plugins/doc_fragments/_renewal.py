@@ -1,0 +1,29 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Documentation fragment: when a certificate is due; C(renewal_options) in module_utils/_tasks/_options.py."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """Options of the modules that decide whether a certificate is due."""
+
+    DOCUMENTATION = r"""
+options:
+  remaining_days:
+    description:
+      - The certificate is due when no more than this many days of its lifetime are left.
+      - It is never due by this rule before half of its lifetime, so that short-lived certificates are not renewed at each run.
+      - Where several rules are given, the earliest one counts. Without any rule a certificate is due when it has expired.
+    type: int
+  remaining_percentage:
+    description:
+      - The certificate is due when no more than this part of its lifetime is left, from V(0) to V(1). V(0.25) is a quarter.
+    type: float
+  force:
+    description:
+      - Whether the certificate is due whatever its dates are.
+    type: bool
+    default: false
+"""

@@ -1,0 +1,88 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a task is, apart from how Ansible runs it.
+
+Each file in ``_tasks`` owns one :class:`Task`: an argument spec, the libraries it needs, and ``run(params, context)``.
+Both shells in ``_shell`` call the same ``run`` with validated parameters; it returns an :class:`Outcome` or raises one
+of ``_errors``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import typing as t
+
+
+def utc_now() -> datetime.datetime:
+    """The time now, aware, UTC."""
+    return datetime.datetime.now(datetime.timezone.utc)
+
+
+@dataclasses.dataclass
+class Context:
+    """How a task is run.
+
+    ``check_mode``: nothing may be changed, no CA state touched, no mailbox read. ``diff``: the user asked for a diff.
+    ``now``: the clock, aware UTC. ``warnings``: sentences for the user, in order.
+    """
+
+    check_mode: bool = False
+    diff: bool = False
+    now: t.Callable[[], datetime.datetime] = utc_now
+    warnings: list[str] = dataclasses.field(default_factory=list)
+
+    def warn(self, sentence: str) -> None:
+        """Tell the user something that does not stop the task; each sentence once."""
+        if sentence not in self.warnings:
+            self.warnings.append(sentence)
+
+
+@dataclasses.dataclass
+class Outcome:
+    """What a task did or would do: ``values`` are its return keys, the same keys on every path."""
+
+    changed: bool
+    values: dict[str, t.Any] = dataclasses.field(default_factory=dict)
+    before: str | None = None
+    after: str | None = None
+
+    def as_result(self, *, diff: bool) -> dict[str, t.Any]:
+        """The keys of the result; with ``diff`` Ansible's before and after."""
+        result: dict[str, t.Any] = {"changed": self.changed, **self.values}
+        if diff:
+            result["diff"] = {"before": self.before or "", "after": self.after or ""}
+        return result
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """One module's substance.
+
+    ``libraries``: the ``require`` functions of the layers it uses; each raises ``MissingLibraryError``.
+    The remaining fields are those of Ansible's argument spec.
+    """
+
+    run: t.Callable[[dict[str, t.Any], Context], Outcome]
+    argument_spec: dict[str, t.Any]
+    libraries: tuple[t.Callable[[], None], ...] = ()
+    mutually_exclusive: tuple[t.Any, ...] = ()
+    required_together: tuple[t.Any, ...] = ()
+    required_one_of: tuple[t.Any, ...] = ()
+    required_if: tuple[t.Any, ...] = ()
+    required_by: dict[str, t.Any] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        # every module takes it; the action plugin has replaced it by options before either shell sees it
+        self.argument_spec["variables"] = {"type": "dict"}
+
+    def rules(self) -> dict[str, t.Any]:
+        """The rules between options, as Ansible's validators take them."""
+        return {
+            "mutually_exclusive": [list(names) for names in self.mutually_exclusive],
+            "required_together": [list(names) for names in self.required_together],
+            "required_one_of": [list(names) for names in self.required_one_of],
+            "required_if": [list(rule) for rule in self.required_if],
+            "required_by": dict(self.required_by),
+        }

@@ -1,0 +1,143 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a downloaded chain to the files that are current: check, write, record, switch."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import typing as t
+
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import CertificateError, KeyMismatchError
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificates, chains, keys, lint
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import csr as requests
+from ansible_collections.mailcert.acme.plugins.module_utils._store import files, record
+from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _options
+
+
+def install(
+    params: dict[str, t.Any], context: Context, request: requests.Csr, addresses: list[str], chain_pem: bytes
+) -> tuple[certificates.Certificate, tuple[str, ...]]:
+    """Check what the CA issued, write it, and switch to it in one atomic step.
+
+    :returns: the certificate, and what lint has to say of it that is no reason to refuse it.
+
+    :raises CertificateError: where it is not what the request asked for; nothing is written then.
+    :raises KeyMismatchError: where ``privatekey_path`` holds another key; nothing is written then.
+    """
+    leaf, *chain = chains.order_chain(certificates.load_chain(chain_pem, source="what the CA issued"))
+    report = lint.lint(
+        leaf,
+        chain,
+        public_fingerprint=request.public_fingerprint,
+        addresses=addresses,
+        usage=params["usage"],
+        now=context.now(),
+    )
+    if report.errors:
+        raise CertificateError(
+            "What the CA issued cannot be used: " + " ".join(report.errors)
+        )
+    _check_private_key(params, request)
+    _write(params, leaf, chain)
+    _record(params, addresses, request, leaf)
+    _switch(params)
+    return leaf, report.warnings
+
+
+def complete(
+    params: dict[str, t.Any], addresses: list[str], request: requests.Csr, leaf: certificates.Certificate
+) -> bool:
+    """Finish what a run that was stopped began: the certificate is on disk, the record or the switch may be missing.
+
+    :returns: whether something was missing.
+    """
+    wanted = params["record_path"]
+    missing = bool(wanted) and not os.path.lexists(wanted)
+    if missing:
+        _record(params, addresses, request, leaf)
+    return _switch(params) or missing
+
+
+def pending(params: dict[str, t.Any]) -> bool:
+    """Whether :func:`complete` has something to do."""
+    wanted = params["record_path"]
+    return bool(wanted) and not os.path.lexists(wanted) or _needs_switch(params)
+
+
+def _needs_switch(params: dict[str, t.Any]) -> bool:
+    link = params["current_path"]
+    return bool(link) and not (os.path.islink(link) and os.readlink(link) == _version_name(params))
+
+
+def _switch(params: dict[str, t.Any]) -> bool:
+    """The one atomic step; what was current stays beside it."""
+    if not _needs_switch(params):
+        return False
+    files.sync_folder(os.path.dirname(params["certificate_path"]))
+    files.replace_link(params["current_path"], _version_name(params))
+    return True
+
+
+def _version_name(params: dict[str, t.Any]) -> str:
+    """The link is relative, so that a store can be moved as a whole."""
+    return os.path.relpath(os.path.dirname(params["certificate_path"]), os.path.dirname(params["current_path"]))
+
+
+def _check_private_key(params: dict[str, t.Any], request: requests.Csr) -> None:
+    path = params["privatekey_path"]
+    if path is None:
+        return  # the key lives on another host, which checks it there
+    key = keys.load_private_key(
+        files.read_file(path, what="privatekey_path"),
+        passphrase=params["privatekey_passphrase"],
+        source=f"privatekey_path {path}",
+    )
+    if keys.public_fingerprint(key) != request.public_fingerprint:
+        raise KeyMismatchError(f"The key at privatekey_path {path} is not the one that signed the request.")
+
+
+def _write(
+    params: dict[str, t.Any], leaf: certificates.Certificate, chain: list[certificates.Certificate]
+) -> None:
+    """The certificate last: what finds it finds the rest."""
+    issuers = b"".join(issuer.pem for issuer in chain)
+    how = {
+        "mode": _options.file_mode(params, 0o600),
+        "owner": params["owner"],
+        "group": params["group"],
+        "backup": params["backup"],
+    }
+    for option, data in (
+        ("chain_path", issuers),
+        ("fullchain_path", leaf.pem + issuers),
+        ("certificate_path", leaf.pem),
+    ):
+        if params[option]:
+            files.ensure_folder(os.path.dirname(params[option]))
+            files.write_atomic(params[option], data, **how)
+
+
+def _record(
+    params: dict[str, t.Any], addresses: list[str], request: requests.Csr, leaf: certificates.Certificate
+) -> None:
+    if not params["record_path"]:
+        return
+    record.VersionRecord(
+        public_fingerprint=request.public_fingerprint,
+        certificate_fingerprint=leaf.fingerprint,
+        addresses=tuple(addresses),
+        usage=params["usage"],
+        key_spec=dataclasses.asdict(request.key_spec),
+        directory=params["acme_directory"],
+        not_before=leaf.not_before,
+        not_after=leaf.not_after,
+        profile=params["profile"] or "",
+        privatekey=record.FileStat.of(params["privatekey_path"]) if params["privatekey_path"] else None,
+        common_name=request.common_names[0] if request.common_names else "",
+        serial=leaf.serial,
+        issuer=leaf.issuer,
+        ari_id=leaf.ari_id,
+    ).save(params["record_path"])

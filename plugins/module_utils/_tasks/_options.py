@@ -1,0 +1,208 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options that several modules share: one builder for each documentation fragment, and what is read out of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import typing as t
+
+from ansible_collections.mailcert.acme.plugins.module_utils import _addresses
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import keys as account_keys
+from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
+from ansible_collections.mailcert.acme.plugins.module_utils._acme.transport import Transport
+from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import AddressError, InputError
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import usage as usages
+from ansible_collections.mailcert.acme.plugins.module_utils._store import files
+
+Params = t.Dict[str, t.Any]
+
+# sent with every request (RFC 8555, section 6.1)
+USER_AGENT = "mailcert.acme/0.1.0 (Ansible collection; RFC 8823)"
+
+ACCOUNT_KEY_EXCLUSIVE = ("account_key_src", "account_key_content")
+
+
+def acme_options(*, directory_required: bool = True) -> Params:
+    """Documentation fragment ``acme``: the CA and the account."""
+    return {
+        "acme_directory": {"type": "str", "required": directory_required},
+        "account_key_src": {"type": "path"},
+        "account_key_content": {"type": "str", "no_log": True},
+        "account_key_passphrase": {"type": "str", "no_log": True},
+        "account_uri": {"type": "str"},
+        "validate_certs": {"type": "bool", "default": True},
+        "ca_path": {"type": "path"},
+        "allow_http": {"type": "bool", "default": False},
+        "request_timeout": {"type": "int", "default": 10},
+        "request_retries": {"type": "int", "default": 5},
+        "deadline": {"type": "int", "default": 300},
+    }
+
+
+def file_options() -> Params:
+    """Documentation fragment ``files``: how files are written."""
+    return {
+        "mode": {"type": "str"},
+        "owner": {"type": "str"},
+        "group": {"type": "str"},
+        "allow_wide_mode": {"type": "bool", "default": False},
+        "backup": {"type": "bool", "default": False},
+    }
+
+
+def certificate_wish_options() -> Params:
+    """Documentation fragment ``wish``: what the certificate is for."""
+    return {
+        "addresses": {"type": "list", "elements": "str", "required": True},
+        "usage": {"type": "str", "choices": list(usages.USAGES), "default": "dual"},
+    }
+
+
+def renewal_options() -> Params:
+    """Documentation fragment ``renewal``: when a certificate is due."""
+    return {
+        "remaining_days": {"type": "int"},
+        "remaining_percentage": {"type": "float"},
+        "force": {"type": "bool", "default": False},
+    }
+
+
+def checked_addresses(values: t.Sequence[str], *, option: str = "addresses") -> list[str]:
+    """The addresses in one spelling (domain in lower case, A-labels), each once.
+
+    :raises AddressError: for what is none, a wildcard, or one given twice.
+    """
+    if not values:
+        raise AddressError(f"{option} is empty; give at least one mail address.")
+    result: list[str] = []
+    for value in values:
+        try:
+            address = str(_addresses.parse(value))
+        except AddressError as error:
+            raise AddressError(f"{option}: {error.message}") from error
+        if any(_addresses.same(address, other) for other in result):
+            raise AddressError(f"{option} names {address} twice; give each address once.")
+        result.append(address)
+    return result
+
+
+def check_paths(params: Params, *names: str) -> None:
+    """Refuse relative paths: they mean another folder in each shell.
+
+    :raises InputError: naming the option.
+    """
+    for name in names:
+        value = params.get(name)
+        if value is not None and not os.path.isabs(value):
+            raise InputError(f"{name} must be an absolute path, not {value!r}.")
+
+
+def secret_mode(params: Params) -> int:
+    """The mode for a file that holds a secret: 0600, or what the user asked for.
+
+    :raises InputError: for no octal mode, and for one wider than 0600 without ``allow_wide_mode``.
+    """
+    mode = file_mode(params, 0o600)
+    if mode & ~0o600 and not params["allow_wide_mode"]:
+        raise InputError(
+            f"mode {mode:04o} would let others read a private key; leave mode out, or set allow_wide_mode: true."
+        )
+    return mode
+
+
+def file_mode(params: Params, default: int) -> int:
+    """The mode as a number, from octal text such as '0600'.
+
+    :raises InputError: for anything else.
+    """
+    text = params.get("mode")
+    if text is None:
+        return default
+    try:
+        mode = int(text, 8)
+    except ValueError:
+        mode = -1
+    if not 0 < mode <= 0o777:
+        raise InputError("mode must be octal digits in quotes, for example '0600'.")
+    return mode
+
+
+def account_key(params: Params, *, path_option: str = "account_key_src") -> account_keys.AccountKey:
+    """The account key that the options name.
+
+    :raises KeyLoadError, PassphraseError, StoreError: with the option in the sentence.
+    """
+    content = params.get("account_key_content")
+    if content is not None:
+        data, source = content.encode(), "account_key_content"
+    else:
+        path = params[path_option]
+        check_paths(params, path_option)
+        if not os.path.lexists(path):
+            raise InputError(
+                f"{path_option} {path} does not exist. smime_account makes the account and its key.", stage="account"
+            )
+        data, source = files.read_file(path, what=path_option), f"{path_option} {path}"
+    return account_keys.load_account_key(data, passphrase=params.get("account_key_passphrase"), source=source)
+
+
+def deadline(params: Params) -> Deadline:
+    """The deadline of the whole task."""
+    return Deadline(params["deadline"])
+
+
+def transport(params: Params, until: Deadline) -> Transport:
+    """The connection to the CA that the options describe."""
+    check_paths(params, "ca_path")
+    return Transport(
+        timeout=params["request_timeout"],
+        validate_certs=params["validate_certs"],
+        ca_path=params["ca_path"],
+        user_agent=USER_AGENT,
+        deadline=until,
+        retries=params["request_retries"],
+        allow_http_loopback=params["allow_http"],
+    )
+
+
+def client(params: Params, until: Deadline, key: account_keys.AccountKey) -> AcmeClient:
+    """A client of the CA for one account."""
+    uri = params.get("account_uri") or _recorded_account(params, key)
+    return AcmeClient(transport(params, until), params["acme_directory"], key, uri)
+
+
+def _recorded_account(params: Params, key: account_keys.AccountKey) -> str | None:
+    """The account's URL as smime_account wrote it down, where that was for this CA and this key."""
+    path = params.get("account_record_path")
+    data = files.read_optional(path, what="account_record_path") if path else None
+    try:
+        record = json.loads(data or b"{}")
+    except ValueError:
+        return None  # only a memory aid: the CA knows the account by its key
+    if not isinstance(record, dict) or record.get("directory") != params["acme_directory"]:
+        return None
+    return record.get("account_uri") if record.get("public_key_fingerprint") == key.public_fingerprint else None
+
+
+def input_bytes(params: Params, base: str, *, exists_later: bool = False) -> bytes | None:
+    """The bytes of ``<base>_content`` or of the file ``<base>_path``.
+
+    :arg exists_later: check mode, where an earlier step of the run would make the file: None then, instead of an error.
+    :raises StoreError: for a file that cannot be read.
+    """
+    content = params.get(f"{base}_content")
+    if content is not None:
+        return content.encode()
+    path = params.get(f"{base}_path")
+    if path is None:
+        return None
+    check_paths(params, f"{base}_path")
+    if exists_later and not os.path.lexists(path):
+        return None
+    return files.read_file(path, what=f"{base}_path")
+
+

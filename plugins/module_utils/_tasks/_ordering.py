@@ -1,0 +1,188 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One order and its journal: begun or resumed, finalized, downloaded.
+
+The journal on disk is always ahead of the CA: it tells what may have been asked before it is asked, so that a stop at
+any instant leaves something from which the next run goes on (RFC 8555, section 7.1.6 for the states).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import typing as t
+import uuid
+
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import authorization as authorizations
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import order as orders
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import AcmeProblemError, JournalError, OrderError
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import csr as requests
+from ansible_collections.mailcert.acme.plugins.module_utils._store import journal as journals
+from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _options, _run_id
+
+# A random value may be answered for 24 hours at most (S/MIME BR 3.2.2.4)
+CHALLENGE_LIFETIME = datetime.timedelta(hours=24)
+
+
+class Ordering:
+    """The order of one request; knows the CA, the journal and the lease."""
+
+    def __init__(
+        self, params: dict[str, t.Any], context: Context, request: requests.Csr, addresses: list[str]
+    ) -> None:
+        self._params = params
+        self._context = context
+        self._request = request
+        self._addresses = addresses
+        self._deadline = _options.deadline(params)
+        self._client = _options.client(params, self._deadline, _options.account_key(params))
+        self._journal = journals.Journal.open(params["journal_path"], is_gone=_run_id.is_gone)
+        # the state that this run last saw or wrote: every change is made against it, never against a fresh look
+        self._state: journals.JournalState | None = None
+        self._run_id = params["run_id"] or uuid.uuid4().hex
+
+    @contextlib.contextmanager
+    def leased(self) -> t.Iterator[None]:
+        """Hold the lease of the mailbox; a second run reports busy (RULES 17)."""
+        self._state = self._journal.acquire_lease(self._run_id, self._params["lease_duration"])
+        try:
+            yield
+        finally:
+            # with a run_id the lease spans the tasks of the chain and ends with it, or by its time
+            if not self._params["run_id"]:
+                self._journal.release_lease(self._run_id)
+
+    def request(self) -> tuple[orders.Order, bool, list[dict[str, t.Any]]]:
+        """The order, whether it is new, and its email challenges. Fetching them is what makes some CAs send mail."""
+        with self.leased():
+            order = self._resumable()
+            created = order is None
+            if order is None:
+                order = self._new_order()
+            return order, created, self._challenges(order)
+
+    def issue(self) -> tuple[orders.Order, bytes]:
+        """Finalize where that is due, wait, and download.
+
+        :raises OrderError: for an order that cannot be finalized; the CA's reason stands in it.
+        """
+        state = self._held()
+        if not state.order_url or not self._ours(state):
+            raise OrderError(
+                f"journal_path {self._params['journal_path']} names no order of this request; run smime_order with"
+                " state: requested first."
+            )
+        order = orders.fetch(self._client, state.order_url)
+        if order.status == "pending":
+            order = self._when_authorized(order)
+        if order.status == "ready":
+            # from here on this key may have a certificate, whatever happens to us
+            self._advance(state="finalizing")
+            order = orders.finalize(self._client, order, self._request.der)
+        if order.status == "processing":
+            order = orders.wait(self._client, order, until={"valid"}, deadline=self._deadline)
+        if order.status != "valid":
+            raise self._dead(order)
+        chain = orders.download(self._client, order)
+        self._advance(state="issued")
+        return order, chain
+
+    def close(self) -> None:
+        """What was ordered is installed: the journal is done with, and the lease with it."""
+        self._advance(state="closed", lease=None)
+
+    def _when_authorized(self, order: orders.Order) -> orders.Order:
+        """An order turns ready a moment after its last authorization is valid; some CAs need another look."""
+        for url in order.authorization_urls:
+            status = authorizations.fetch(self._client, url).status
+            if status != "valid":
+                raise OrderError(
+                    f"The order {order.url} is pending: an authorization is {status}. smime_email_challenge answers it."
+                )
+        return orders.wait(self._client, order, until={"ready", "processing", "valid"}, deadline=self._deadline)
+
+    def _ours(self, state: journals.JournalState) -> bool:
+        """Whether the journal speaks of this CA, this key and these addresses."""
+        return (
+            state.directory == self._params["acme_directory"]
+            and state.public_fingerprint == self._request.public_fingerprint
+            and sorted(state.identifiers) == sorted(self._addresses)
+        )
+
+    def _resumable(self) -> orders.Order | None:
+        """The journal's order where it can still lead to a certificate (RULES 23)."""
+        state = self._held()
+        if not state.order_url or state.state in ("closed", "abandoned") or not self._ours(state):
+            return None
+        try:
+            order = orders.fetch(self._client, state.order_url)
+        except AcmeProblemError as error:
+            if error.retryable:
+                raise
+            self._context.warn(f"The order of an earlier run is gone ({error.message}); a new one is made.")
+            return None
+        if order.status == "pending" and self._context.now() - state.created > CHALLENGE_LIFETIME:
+            for url in order.authorization_urls:
+                authorizations.deactivate(self._client, url)
+            return None
+        return order if order.status in ("pending", "ready", "processing", "valid") else None
+
+    def _new_order(self) -> orders.Order:
+        before = self._held()
+        if before.order_url and before.state != "closed":
+            before = self._journal.update(before, before.replace(state="abandoned"))
+        intent = before.restarted(created=self._context.now()).replace(
+            directory=self._params["acme_directory"],
+            identifiers=tuple(self._addresses),
+            public_fingerprint=self._request.public_fingerprint,
+        )
+        self._state = self._journal.update(before, intent)
+        order = orders.new_order(self._client, addresses=self._addresses, profile=self._params["profile"])
+        if order.status == "invalid":
+            raise self._dead(order)
+        self._advance(
+            state="ordered",
+            order_url=order.url,
+            finalize_url=order.finalize_url,
+            account_uri=self._client.account_uri or "",
+        )
+        return order
+
+    def _challenges(self, order: orders.Order) -> list[dict[str, t.Any]]:
+        if order.status != "pending":
+            return []
+        found = []
+        for url in order.authorization_urls:
+            authorization = authorizations.fetch(self._client, url)
+            challenge = authorization.challenge
+            found.append(
+                {
+                    "address": authorization.address,
+                    "authorization_uri": authorization.url,
+                    "status": authorization.status,
+                    "uri": challenge.url if challenge else "",
+                    "challenge_status": challenge.status if challenge else "",
+                    "token": challenge.token if challenge else "",
+                    "from": challenge.from_address if challenge else "",
+                    "ordered": self._held().created.isoformat(),
+                }
+            )
+        return found
+
+    def _held(self) -> journals.JournalState:
+        """The journal as this run knows it; taking the lease has begun it."""
+        if self._state is None:
+            raise JournalError("The order is touched without its lease.")
+        return self._state
+
+    def _advance(self, **fields: t.Any) -> None:
+        state = self._held()
+        self._state = self._journal.update(state, state.replace(**fields))
+
+    def _dead(self, order: orders.Order) -> OrderError:
+        reason = f": {order.error.describe()}" if order.error else ""
+        return OrderError(
+            f"The order {order.url} is {order.status}{reason}.", problem=order.error.raw if order.error else None
+        )

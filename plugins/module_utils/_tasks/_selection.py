@@ -1,0 +1,159 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which mailboxes of a fleet are due, and what each of them needs: public data compared with wishes, nothing else.
+
+For a mailbox that is not due this costs two small files and the parsing of a certificate; no private key is read.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import os
+import typing as t
+
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import CsrError, KeyPolicyError
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificates, csr, csr_check, renewal
+from ansible_collections.mailcert.acme.plugins.module_utils._store import files, layout, record, versions
+from ansible_collections.mailcert.acme.plugins.module_utils._store.journal import Journal
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks._wish import Wish
+
+
+@dataclasses.dataclass(frozen=True)
+class State:
+    """What the store holds for a wish.
+
+    ``due``: a certificate has to be ordered. ``rebuild``: only the PKCS#12 has to be written anew (RULES 19).
+    ``reason``: a token; ``detail``: the same for people.
+    """
+
+    due: bool
+    rebuild: bool
+    reason: str
+    detail: str
+    certificate: certificates.Certificate | None = None
+
+
+def state_of(store: layout.Store, wish: Wish, now: datetime.datetime) -> tuple[State, versions.Line]:
+    """Compare the store's current version with the wish.
+
+    :raises SmimeError: where the store's files of this mailbox cannot be used; another mailbox is not concerned.
+    """
+    line = store.mailbox(wish.addresses[0]).line(layout.line_name(wish.usage, wish.staging))
+    current = line.current()
+    if current is None:
+        return State(True, False, "missing", "there is no certificate yet"), line
+    recorded = record.VersionRecord.load(current.record)
+    data = files.read_optional(current.certificate, what="certificate")
+    if recorded is None or data is None:
+        return State(True, False, "incomplete", f"{current.folder} is not complete"), line
+    certificate = certificates.load_certificate(data, source=current.certificate)
+    changed = _changed_wish(wish, recorded)
+    if changed:
+        return State(True, False, "wish_changed", changed, certificate), line
+    if certificate.public_fingerprint != recorded.public_fingerprint:
+        return State(True, False, "key_mismatch", "the certificate is not that of the recorded key", certificate), line
+    if recorded.privatekey and not recorded.privatekey.matches(current.privatekey):
+        return State(True, False, "key_changed", f"{current.privatekey} was changed or is gone", certificate), line
+    decision = renewal.decide(
+        not_before=certificate.not_before,
+        not_after=certificate.not_after,
+        now=now,
+        remaining_days=wish.remaining_days,
+        remaining_percentage=wish.remaining_percentage,
+        force=wish.force,
+    )
+    if decision.due:
+        return State(True, False, decision.reason, f"valid until {certificate.not_after:%Y-%m-%d}", certificate), line
+    stale = _stale_pkcs12(wish, line, certificate)
+    if stale:
+        return State(False, True, "pkcs12", stale, certificate), line
+    return State(False, False, "not_due", f"renewal from {decision.renew_at:%Y-%m-%d}", certificate), line
+
+
+def _changed_wish(wish: Wish, recorded: record.VersionRecord) -> str:
+    """What of the wish is not what the current certificate was ordered with; empty where all is."""
+    pairs = (
+        ("addresses", sorted(wish.addresses), sorted(recorded.addresses)),
+        ("private key", dataclasses.asdict(wish.key_spec), dict(recorded.key_spec)),
+        ("common_name", wish.common_name, recorded.common_name),
+        ("acme_directory", wish.acme_directory, recorded.directory),
+        ("profile", wish.profile, recorded.profile),
+    )
+    return "; ".join(f"{name}: {was!r} becomes {wished!r}" for name, wished, was in pairs if wished != was)
+
+
+def _stale_pkcs12(wish: Wish, line: versions.Line, certificate: certificates.Certificate) -> str:
+    if not wish.pkcs12:
+        return ""
+    made = record.Pkcs12Record.load(line.pkcs12_record)
+    if made is None or not os.path.lexists(line.pkcs12):
+        return "there is no PKCS#12 yet"
+    name = wish.pkcs12_friendly_name or wish.addresses[0]
+    if made.inputs.get("certificates", [])[:1] != [certificate.fingerprint]:
+        return "the PKCS#12 holds an older certificate"
+    if made.inputs.get("encoding") != wish.pkcs12_encoding:
+        return "smime_pkcs12_encoding changed"
+    if made.inputs.get("friendly_names", [])[:1] != [name]:
+        return "smime_pkcs12_friendly_name changed"
+    if made.inputs.get("generation") != wish.pkcs12_generation:
+        return "smime_pkcs12_generation changed"
+    if made.file is None or not made.file.matches(line.pkcs12):
+        return f"{line.pkcs12} was changed"
+    return ""
+
+
+def pending_fits(wish: Wish, line: versions.Line) -> bool:
+    """Whether the version that an earlier run began, if it did, is one for this wish."""
+    version = line.pending()
+    data = files.read_optional(version.csr, what="request")
+    if data is None:
+        return True
+    try:
+        request = csr.load_csr(data, source=version.csr)
+        csr_check.check_csr(request, addresses=wish.addresses, usage=wish.usage, key_spec=wish.key_spec)
+    except (CsrError, KeyPolicyError):
+        return False
+    journal = Journal.open(version.journal).read()
+    return journal is None or journal.directory in ("", wish.acme_directory)
+
+
+def plan_of(store: layout.Store, wish: Wish, state: State, line: versions.Line) -> dict[str, t.Any]:
+    """Where everything of a mailbox that is due goes: the paths that the modules of the chain are given."""
+    version = line.pending() if state.due else line.current()
+    account = store.account_folder(wish.acme_directory, wish.account_name)
+    return {
+        "addresses": list(wish.addresses),
+        "reason": state.reason,
+        "detail": state.detail,
+        "order": state.due,
+        "folder": line.folder,
+        "privatekey_path": version.privatekey,
+        "csr_path": version.csr,
+        "certificate_path": version.certificate,
+        "chain_path": version.chain,
+        "fullchain_path": version.fullchain,
+        "record_path": version.record,
+        "journal_path": version.journal,
+        "replies_path": store.mailbox(wish.addresses[0]).replies,
+        "current_path": line.link,
+        "pkcs12_path": line.pkcs12,
+        "pkcs12_record_path": line.pkcs12_record,
+        "record_key_path": os.path.join(store.path, "secret"),
+        "account_key_path": os.path.join(account, "account.key"),
+        "account_record_path": os.path.join(account, "account.json"),
+        "slots_path": os.path.join(os.path.dirname(account), "slots"),
+        "history": _history(wish, line, version),
+    }
+
+
+def _history(wish: Wish, line: versions.Line, version: versions.Version) -> list[dict[str, str]]:
+    """Every older pair that can open mail, newest first: mail encrypted to it must stay readable."""
+    if wish.usage == "sign":
+        return []
+    return [
+        {"privatekey_path": old.privatekey, "certificate_path": old.certificate}
+        for old in reversed(line.versions())
+        if old.number < version.number and os.path.lexists(old.certificate) and os.path.lexists(old.privatekey)
+    ]

@@ -1,0 +1,178 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""smime_order: the order of one certificate (RFC 8555, section 7.4), from request to files on disk."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import libs as acme_libs
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificates, csr_check, lint, renewal
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import csr as requests
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import libs as pki_libs
+from ansible_collections.mailcert.acme.plugins.module_utils._store import files
+from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Outcome, Task
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _install, _options, _ordering
+
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    **_options.acme_options(),
+    "account_record_path": {"type": "path"},
+    **_options.certificate_wish_options(),
+    **_options.renewal_options(),
+    **_options.file_options(),
+    "state": {"type": "str", "choices": ["requested", "issued"], "required": True},
+    "csr_path": {"type": "path"},
+    "csr_content": {"type": "str"},
+    "privatekey_path": {"type": "path"},
+    "privatekey_passphrase": {"type": "str", "no_log": True},
+    "certificate_path": {"type": "path", "required": True},
+    "chain_path": {"type": "path"},
+    "fullchain_path": {"type": "path"},
+    "record_path": {"type": "path"},
+    "current_path": {"type": "path"},
+    "journal_path": {"type": "path", "required": True},
+    "profile": {"type": "str"},
+    "run_id": {"type": "str"},
+    "lease_duration": {"type": "int", "default": 3600},
+    "would_exist": {"type": "bool", "default": False},
+}
+
+PATHS = (
+    "csr_path",
+    "privatekey_path",
+    "certificate_path",
+    "chain_path",
+    "fullchain_path",
+    "record_path",
+    "current_path",
+    "journal_path",
+    "account_record_path",
+)
+
+
+def run(params: dict[str, t.Any], context: Context) -> Outcome:
+    """Request: create or resume the order. Issue: finalize, download, check, install."""
+    _options.check_paths(params, *PATHS)
+    addresses = _options.checked_addresses(params["addresses"])
+    request = _request(params, context, addresses)
+    if request is None:
+        return _outcome(params, changed=True, would_exist=True)
+    present = _present_certificate(params, context, request, addresses)
+    if present is not None:
+        return _keep(params, context, request, addresses, present)
+    if context.check_mode:
+        return _outcome(params, changed=True, would_exist=True)
+    ordering = _ordering.Ordering(params, context, request, addresses)
+    if params["state"] == "requested":
+        order, created, challenges = ordering.request()
+        return _outcome(params, changed=created, order=order, challenges=challenges)
+    with ordering.leased():
+        order, chain = ordering.issue()
+        certificate, warnings = _install.install(params, context, request, addresses, chain)
+        ordering.close()
+    return _outcome(params, changed=True, order=order, certificate=certificate, warnings=warnings)
+
+
+def _request(params: dict[str, t.Any], context: Context, addresses: list[str]) -> requests.Csr | None:
+    """The request, checked as what it is: hostile input (RULES: a CSR from a key host). None where it would exist."""
+    data = _options.input_bytes(params, "csr", exists_later=context.check_mode and params["would_exist"])
+    if data is None:
+        return None
+    source = "csr_content" if params["csr_content"] is not None else f"csr_path {params['csr_path']}"
+    request = requests.load_csr(data, source=source)
+    account_key = _options.account_key(params).public_fingerprint if _account_key_there(params, context) else None
+    csr_check.check_csr(
+        request,
+        addresses=addresses,
+        usage=params["usage"],
+        forbidden_fingerprints=(account_key,) if account_key else (),
+    )
+    return request
+
+
+def _account_key_there(params: dict[str, t.Any], context: Context) -> bool:
+    """In check mode an earlier step may not have made the account key."""
+    path = params["account_key_src"]
+    return not (context.check_mode and path is not None and not os.path.lexists(path))
+
+
+def _present_certificate(
+    params: dict[str, t.Any], context: Context, request: requests.Csr, addresses: list[str]
+) -> certificates.Certificate | None:
+    """The certificate that stands already, where it fits the request and is not due; else None."""
+    data = files.read_optional(params["certificate_path"], what="certificate_path")
+    if data is None:
+        return None
+    certificate = certificates.load_certificate(data, source=f"certificate_path {params['certificate_path']}")
+    if certificate.public_fingerprint != request.public_fingerprint:
+        return None
+    report = lint.lint(
+        certificate,
+        (),
+        public_fingerprint=request.public_fingerprint,
+        addresses=addresses,
+        usage=params["usage"],
+        now=context.now(),
+    )
+    decision = renewal.decide(
+        not_before=certificate.not_before,
+        not_after=certificate.not_after,
+        now=context.now(),
+        remaining_days=params["remaining_days"],
+        remaining_percentage=params["remaining_percentage"],
+        force=params["force"],
+    )
+    if report.errors or decision.due:
+        return None
+    return certificate
+
+
+def _keep(
+    params: dict[str, t.Any],
+    context: Context,
+    request: requests.Csr,
+    addresses: list[str],
+    certificate: certificates.Certificate,
+) -> Outcome:
+    """Nothing to order; in state ``issued`` a run that was stopped before the switch is brought to its end."""
+    changed = params["state"] == "issued" and _install.pending(params)
+    if changed and not context.check_mode:
+        _install.complete(params, addresses, request, certificate)
+    return _outcome(params, changed=changed, certificate=certificate)
+
+
+def _outcome(
+    params: dict[str, t.Any],
+    *,
+    changed: bool,
+    order: t.Any = None,
+    challenges: list[dict[str, t.Any]] | None = None,
+    certificate: certificates.Certificate | None = None,
+    warnings: tuple[str, ...] = (),
+    would_exist: bool = False,
+) -> Outcome:
+    values = {
+        "order_uri": order.url if order else "",
+        "order_status": order.status if order else "valid" if certificate else "",
+        "challenges": challenges or [],
+        "certificate_path": params["certificate_path"],
+        "fingerprint": certificate.fingerprint if certificate else "",
+        "serial_number": certificate.serial if certificate else "",
+        "not_before": certificate.not_before.isoformat() if certificate else "",
+        "not_after": certificate.not_after.isoformat() if certificate else "",
+        "lint_warnings": list(warnings),
+        "would_exist": would_exist,
+    }
+    after = f"certificate: {params['usage']} for {', '.join(params['addresses'])}\n"
+    return Outcome(changed=changed, values=values, before="" if changed else after, after=after)
+
+
+TASK = Task(
+    run=run,
+    argument_spec=ARGUMENT_SPEC,
+    libraries=(acme_libs.require, pki_libs.require),
+    mutually_exclusive=(_options.ACCOUNT_KEY_EXCLUSIVE, ("csr_path", "csr_content")),
+    required_one_of=(_options.ACCOUNT_KEY_EXCLUSIVE, ("csr_path", "csr_content")),
+)

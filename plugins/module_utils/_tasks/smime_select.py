@@ -1,0 +1,95 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""smime_select: of a whole fleet, the mailboxes that need work, in one task."""
+
+from __future__ import annotations
+
+import typing as t
+import uuid
+
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, SmimeError
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import libs as pki_libs
+from ansible_collections.mailcert.acme.plugins.module_utils._store import layout, versions
+from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Outcome, Task
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _selection
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks._wish import Wish, read_wish
+
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    "store_path": {"type": "path", "required": True},
+    "wishes": {"type": "dict"},
+    "run_id": {"type": "str"},
+}
+
+
+def run(params: dict[str, t.Any], context: Context) -> Outcome:
+    """Sort the fleet into due, untouched and failed. One bad wish fails alone."""
+    if params["wishes"] is None:
+        raise InputError("wishes is not set; without it smime_select works only in a play over the mailboxes.")
+    store = layout.Store(params["store_path"], option="store_path")
+    now = context.now()
+    run_id = params["run_id"] or uuid.uuid4().hex
+    due: list[str] = []
+    plans: dict[str, t.Any] = {}
+    failed: dict[str, t.Any] = {}
+    accounts: dict[str, dict[str, t.Any]] = {}
+    owners: dict[tuple[str, str], str] = {}
+    prepared = False
+    for name, values in params["wishes"].items():
+        try:
+            if not isinstance(values, dict):
+                raise InputError(f"The wish of {name} must be a dictionary.")
+            wish = read_wish(name, values)
+            line = (wish.addresses[0], layout.line_name(wish.usage, wish.staging))
+            if line in owners:
+                raise InputError(
+                    f"{name} and {owners[line]} both wish a certificate of usage {wish.usage} for"
+                    f" {wish.addresses[0]}; give each address and usage to one host."
+                )
+            owners[line] = name
+            state, where = _selection.state_of(store, wish, now)
+            if not (state.due or state.rebuild):
+                continue
+            if not context.check_mode:
+                prepared |= _prepare(store, wish, state, where, run_id)
+            plan = _selection.plan_of(store, wish, state, where)
+        except SmimeError as error:
+            failed[name] = {**error.as_result(), "stage": "select"}
+            continue
+        due.append(name)
+        plans[name] = plan
+        if state.due:
+            # the first host of an account stands for it: its variables say how the account is made
+            accounts.setdefault(plan["account_key_path"], {"host": name, "acme_directory": wish.acme_directory})
+    return Outcome(
+        changed=prepared,
+        values={
+            "run_id": run_id,
+            "due": due,
+            "failed_mailboxes": failed,
+            "plans": plans,
+            "accounts": [{"account_key_path": path, **account} for path, account in accounts.items()],
+            "untouched": len(params["wishes"]) - len(due) - len(failed),
+        },
+    )
+
+
+def _prepare(
+    store: layout.Store, wish: Wish, state: _selection.State, line: versions.Line, run_id: str
+) -> bool:
+    """Make the mailbox's folder, so that the modules of the chain find it. Gives whether anything was changed.
+
+    A version that an earlier run began for another wish is given up; its key stays.
+    """
+    folder = store.mailbox(wish.addresses[0])
+    if not folder.exists():
+        store.secret()
+        folder.create()
+        return True
+    if state.due and not _selection.pending_fits(wish, line):
+        line.retire(line.pending(), run_id)
+        return True
+    return False
+
+
+TASK = Task(run=run, argument_spec=ARGUMENT_SPEC, libraries=(pki_libs.require,))

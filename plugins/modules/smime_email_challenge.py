@@ -1,0 +1,389 @@
+#!/usr/bin/python
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: smime_email_challenge
+short_description: Answer the challenge mail of an S/MIME certificate order
+version_added: 0.1.0
+description:
+  - Looks for the challenge mail of each open challenge, proves that it comes from the CA, and answers it with one reply.
+  - Then tells the CA, and waits until the authorization is valid.
+  - At most one reply is ever sent for a challenge. What is sent is on disk before it leaves.
+  - A mail that cannot be proved gets no reply. The module goes on to wait for the genuine one.
+  - The mailbox is only read. No mail is marked, moved or deleted.
+author:
+  - mailcert.acme contributors (@mailcert)
+requirements:
+  - idna >= 3 for domains with non-ASCII letters
+extends_documentation_fragment:
+  - mailcert.acme._acme
+  - mailcert.acme._acme.record
+  - mailcert.acme._mail
+  - mailcert.acme._variables
+  - mailcert.acme._attributes
+  - mailcert.acme._attributes.action_group
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Neither the CA nor a mail server is asked.
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  challenges:
+    description:
+      - The challenges, as M(mailcert.acme.smime_order) returns them in RV(mailcert.acme.smime_order#module:challenges).
+      - Those whose authorization is not pending are left alone.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      address:
+        description:
+          - The address that the challenge is for. The reply is sent from it.
+        type: str
+        required: true
+      authorization_uri:
+        description:
+          - The URL of the authorization.
+        type: str
+        required: true
+      status:
+        description:
+          - The status of the authorization.
+        type: str
+        default: pending
+      uri:
+        description:
+          - The URL of the challenge.
+        type: str
+        default: ''
+      challenge_status:
+        description:
+          - The status of the challenge. The CA is told of the reply only while it is V(pending).
+        type: str
+        default: pending
+      token:
+        description:
+          - The part of the token that came over HTTPS.
+        type: str
+        default: ''
+      from:
+        description:
+          - The address that the challenge mail comes from, as the CA said over HTTPS.
+        type: str
+        default: ''
+      ordered:
+        description:
+          - When the order was made.
+        type: str
+        default: ''
+  replies_path:
+    description:
+      - Absolute path of a folder in which the module writes down what it answered.
+      - Keep it with the journal of the order. Without it a challenge might be answered twice.
+    type: path
+    required: true
+  authentication:
+    description:
+      - How the challenge mail is proved to come from the CA.
+      - V(dkim) demands a DKIM signature by the domain of the sender that covers the whole mail and all headers that count (RFC 8823, section 3.1).
+      - V(none) answers any mail with the expected sender and subject. Anyone can forge those. The reply goes to the sender that the CA named.
+    type: str
+    choices:
+      - dkim
+      - none
+    default: dkim
+  dkim_level:
+    description:
+      - Which headers the DKIM signature must cover.
+      - V(default) demands all headers that the mail has and that count.
+      - V(strict) demands the headers too that RFC 8823 only recommends, and headers that the mail does not have, so that none can be added.
+    type: str
+    choices:
+      - default
+      - strict
+    default: default
+  absent_headers:
+    description:
+      - Which headers the mails of this CA may lack. All of them must be there by default.
+      - A header that is there is proved as strictly as ever.
+    type: list
+    elements: str
+    choices:
+      - auto-submitted
+      - date
+      - message-id
+    default: []
+  dns_servers:
+    description:
+      - The DNS servers that are asked for DKIM keys, each an IP address, or an IP address and a port such as V(192.0.2.53:5353).
+      - Without it those of the system are asked.
+    type: list
+    elements: str
+    default: []
+  dns_timeout:
+    description:
+      - How many seconds a DNS look-up may take.
+    type: int
+    default: 5
+  token_join:
+    description:
+      - How the CA joins the two parts of the token. RFC 8823 does not say it, and CAs differ.
+      - V(string) joins the two texts.
+      - V(bytes) decodes both, joins the bytes, and encodes them again.
+    type: str
+    choices:
+      - string
+      - bytes
+    default: string
+  post_moment:
+    description:
+      - When the CA is told to go on.
+      - V(after_reply) tells it when the reply has left, as RFC 8823 says.
+      - V(before_mail) tells it first, for CAs that send the challenge mail only then.
+    type: str
+    choices:
+      - after_reply
+      - before_mail
+    default: after_reply
+  settle_delay:
+    description:
+      - How many seconds to wait between the reply and telling the CA, for CAs that look for the reply only once.
+    type: float
+    default: 0.0
+  repost:
+    description:
+      - Whether to tell the CA a second time when the authorization turns invalid, for CAs that then look again.
+    type: bool
+    default: false
+  search_interval:
+    description:
+      - After how many seconds the folders are searched again, whether the server announces new mail or not.
+    type: float
+    default: 15.0
+  slots_path:
+    description:
+      - Absolute path of a folder that all tasks share which must not work at the same time, with O(slots).
+    type: path
+  slots:
+    description:
+      - How many tasks that share O(slots_path) may work at the same time. V(0) is any number.
+      - The others wait, no longer than O(deadline).
+    type: int
+    default: 0
+  would_exist:
+    description:
+      - In check mode, whether an earlier step of the same run would have made the order. It is no error then that there are no challenges.
+    type: bool
+    default: false
+seealso:
+  - module: mailcert.acme.smime_order
+  - module: mailcert.acme.smime_account
+  - name: RFC 8823, section 3
+    description: The challenge by mail.
+    link: https://www.rfc-editor.org/rfc/rfc8823#section-3
+  - name: RFC 6376
+    description: DKIM signatures.
+    link: https://www.rfc-editor.org/rfc/rfc6376
+  - name: Error codes
+    description: What RV(error_code), RV(stage) and RV(retryable) of a failed task mean.
+    link: https://github.com/mailcert/mailcert.acme/blob/main/docs/error-codes.md
+"""
+
+EXAMPLES = r"""
+---
+- name: Make the account
+  mailcert.acme.smime_account:
+    acme_directory: "{{ acme_directory }}"
+    account_key_src: /etc/smime/account/account.key
+    account_record_path: /etc/smime/account/account.json
+    contact:
+      - postmaster@example.com
+    terms_agreed: true
+
+- name: Make the private key and the request for one certificate with two addresses
+  mailcert.acme.smime_csr:
+    privatekey_path: /etc/smime/two/privkey.pem
+    privatekey_type: ECC
+    csr_path: /etc/smime/two/request.csr
+    addresses:
+      - "{{ mail_address }}"
+      - "{{ second_mail_address }}"
+
+- name: Order the certificate
+  mailcert.acme.smime_order:
+    state: requested
+    acme_directory: "{{ acme_directory }}"
+    account_key_src: /etc/smime/account/account.key
+    account_record_path: /etc/smime/account/account.json
+    csr_path: /etc/smime/two/request.csr
+    addresses:
+      - "{{ mail_address }}"
+      - "{{ second_mail_address }}"
+    certificate_path: /etc/smime/two/cert.pem
+    journal_path: /etc/smime/two/journal.json
+    would_exist: "{{ ansible_check_mode }}"
+  register: certificate_order
+
+- name: Answer both challenge mails, each in its own mailbox
+  mailcert.acme.smime_email_challenge:
+    acme_directory: "{{ acme_directory }}"
+    account_key_src: /etc/smime/account/account.key
+    account_record_path: /etc/smime/account/account.json
+    challenges: "{{ certificate_order.challenges }}"
+    replies_path: /etc/smime/two/replies
+    imap_host: "{{ imap_host }}"
+    imap_password: "{{ mail_password }}"
+    smtp_host: "{{ smtp_host }}"
+    mailboxes:
+      - address: "{{ second_mail_address }}"
+        imap_user: "{{ second_mail_address }}"
+        imap_password: "{{ second_mail_password }}"
+        imap_folders:
+          - INBOX
+    # for a CA that joins the token's parts as bytes, looks for the reply once, and sends no Auto-Submitted header:
+    # token_join: bytes
+    # settle_delay: 30
+    # absent_headers:
+    #   - auto-submitted
+    would_exist: "{{ certificate_order.would_exist }}"
+  register: answered
+
+- name: Show what became of the replies
+  ansible.builtin.debug:
+    var: answered.authorizations
+
+- name: Fetch the certificate
+  mailcert.acme.smime_order:
+    state: issued
+    acme_directory: "{{ acme_directory }}"
+    account_key_src: /etc/smime/account/account.key
+    account_record_path: /etc/smime/account/account.json
+    csr_path: /etc/smime/two/request.csr
+    addresses:
+      - "{{ mail_address }}"
+      - "{{ second_mail_address }}"
+    certificate_path: /etc/smime/two/cert.pem
+    chain_path: /etc/smime/two/chain.pem
+    journal_path: /etc/smime/two/journal.json
+    would_exist: "{{ certificate_order.would_exist }}"
+"""
+
+RETURN = r"""
+---
+authorizations:
+  description:
+    - What became of each challenge of O(challenges), in their order.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    address:
+      description:
+        - The address that the challenge is for.
+      type: str
+      sample: anna@example.com
+    authorization_uri:
+      description:
+        - The URL of the authorization.
+      type: str
+      sample: https://acme.example.com/authz/43
+    status:
+      description:
+        - The status of the authorization.
+      type: str
+      sample: valid
+    message_id:
+      description:
+        - The Message-ID of the challenge mail that was answered. Empty where none was.
+      type: str
+      sample: <20261122093001.4711@ca.example.com>
+    reply_state:
+      description:
+        - V(sent) where the submission server took the reply.
+        - V(claimed) where it cannot be known whether the reply left. It is not sent again, but the CA accepted it.
+        - Empty where nothing was answered.
+      type: str
+      sample: sent
+    refused:
+      description:
+        - The mails that looked like the challenge and were not answered.
+      type: list
+      elements: dict
+      contains:
+        reason:
+          description:
+            - Why the mail was not answered, as a stable word.
+          type: str
+          sample: dkim_missing
+        detail:
+          description:
+            - The same as a sentence.
+          type: str
+          sample: The mail has no DKIM signature.
+  sample:
+    - address: anna@example.com
+      authorization_uri: https://acme.example.com/authz/43
+      status: valid
+      message_id: <20261122093001.4711@ca.example.com>
+      reply_state: sent
+      refused: []
+would_exist:
+  description:
+    - In check mode, whether challenges would be answered in a run outside check mode.
+  returned: success
+  type: bool
+  sample: false
+error_code:
+  description:
+    - What went wrong, as a stable word. The page on error codes lists them all.
+  returned: failure
+  type: str
+  sample: challenge_missing
+stage:
+  description:
+    - Where on the way to the certificate it went wrong.
+  returned: failure
+  type: str
+  sample: challenge
+retryable:
+  description:
+    - Whether the same task may succeed later, with nothing changed by you.
+  returned: failure
+  type: bool
+  sample: true
+problem:
+  description:
+    - The problem document of the CA, word for word (RFC 8555, section 6.7). Empty where the CA said nothing.
+  returned: failure
+  type: dict
+  sample: {}
+details:
+  description:
+    - Further facts of this error code. Empty for most of them.
+  returned: failure
+  type: dict
+  sample:
+    refused:
+      - reason: dkim_missing
+        detail: The mail has no DKIM signature.
+"""
+
+from ansible_collections.mailcert.acme.plugins.module_utils._shell import run_as_module
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import smime_email_challenge
+
+
+def main() -> None:
+    run_as_module(smime_email_challenge.TASK)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,367 @@
+#!/usr/bin/python
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: smime_order
+short_description: Order an S/MIME certificate from an ACME CA
+version_added: 0.1.0
+description:
+  - Orders a certificate for a request in two steps, with M(mailcert.acme.smime_email_challenge) between them.
+  - With O(state=requested) it makes the order, or resumes the one of an earlier run, and tells which challenges are open.
+  - With O(state=issued) it finalizes the order, downloads the certificate and its chain, checks them, and writes them.
+  - It does nothing while O(certificate_path) holds a certificate that fits the request and is not due.
+  - A journal keeps what was asked of the CA. A run that was stopped at any instant is resumed by the next one.
+author:
+  - mailcert.acme contributors (@mailcert)
+requirements:
+  - asn1crypto >= 1.5
+  - idna >= 3 for domains with non-ASCII letters
+extends_documentation_fragment:
+  - mailcert.acme._acme
+  - mailcert.acme._acme.record
+  - mailcert.acme._wish
+  - mailcert.acme._renewal
+  - mailcert.acme._files
+  - mailcert.acme._variables
+  - mailcert.acme._attributes
+  - mailcert.acme._attributes.action_group
+attributes:
+  check_mode:
+    support: full
+    details:
+      - The CA is not asked, since a question can make some CAs send mail.
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  state:
+    description:
+      - V(requested) makes or resumes the order, and returns its challenges.
+      - V(issued) turns an order whose authorizations are valid into files.
+    type: str
+    choices:
+      - requested
+      - issued
+    required: true
+  csr_path:
+    description:
+      - Absolute path of the request, in PEM or DER format.
+      - Exactly one of O(csr_path) and O(csr_content) must be set.
+      - The request must ask for O(addresses) and O(usage) exactly, be signed by its own key, and not use the account key. It may come from another host.
+    type: path
+  csr_content:
+    description:
+      - The request itself, in PEM format.
+      - Exactly one of O(csr_path) and O(csr_content) must be set.
+    type: str
+  privatekey_path:
+    description:
+      - Absolute path of the private key that signed the request.
+      - Where it is set, the module makes sure that the key is there and fits before it switches to the new certificate.
+      - Leave it out where the key is on another host.
+    type: path
+  privatekey_passphrase:
+    description:
+      - The passphrase of the private key, if it has one.
+    type: str
+  certificate_path:
+    description:
+      - Absolute path of the certificate, in PEM format.
+      - With O(state=requested) it is only read.
+    type: path
+    required: true
+  chain_path:
+    description:
+      - Absolute path of a file for the certificates of the issuers, nearest first, in PEM format.
+    type: path
+  fullchain_path:
+    description:
+      - Absolute path of a file for the certificate and its issuers, in PEM format.
+    type: path
+  record_path:
+    description:
+      - Absolute path of a JSON file in which the module writes down what the certificate was ordered with. It holds no secret.
+    type: path
+  current_path:
+    description:
+      - Absolute path of a symbolic link that points to the folder of O(certificate_path) once all files are complete.
+      - The link is switched in one atomic step.
+    type: path
+  journal_path:
+    description:
+      - Absolute path of the journal of the order, a JSON file. Both steps must be given the same path.
+      - It is made by O(state=requested). Keep it until the certificate is there.
+    type: path
+    required: true
+  profile:
+    description:
+      - The profile of the certificate, one of those that the CA's directory names.
+      - Without it the CA chooses.
+    type: str
+  run_id:
+    description:
+      - A name for the run, the same in both steps. The order is held by the run from the first step to the second then.
+      - Another run that wants the same order fails meanwhile with RV(error_code=busy).
+      - Without it each step holds the order for itself.
+    type: str
+  lease_duration:
+    description:
+      - After how many seconds another run may take over an order that a run holds and did not finish.
+    type: int
+    default: 3600
+  would_exist:
+    description:
+      - In check mode, whether an earlier step of the same run would have made the request. It is no error then that the file is missing.
+      - It has no effect outside check mode.
+    type: bool
+    default: false
+seealso:
+  - module: mailcert.acme.smime_account
+  - module: mailcert.acme.smime_csr
+  - module: mailcert.acme.smime_email_challenge
+  - module: mailcert.acme.smime_pkcs12
+  - name: RFC 8555, section 7.4
+    description: Applying for certificate issuance in ACME.
+    link: https://www.rfc-editor.org/rfc/rfc8555#section-7.4
+  - name: RFC 8823
+    description: ACME for end-user S/MIME certificates.
+    link: https://www.rfc-editor.org/rfc/rfc8823
+  - name: Error codes
+    description: What RV(error_code), RV(stage) and RV(retryable) of a failed task mean.
+    link: https://github.com/mailcert/mailcert.acme/blob/main/docs/error-codes.md
+"""
+
+EXAMPLES = r"""
+---
+- name: Make the account
+  mailcert.acme.smime_account:
+    acme_directory: "{{ acme_directory }}"
+    account_key_src: /etc/smime/account/account.key
+    account_record_path: /etc/smime/account/account.json
+    contact:
+      - postmaster@example.com
+    terms_agreed: true
+
+- name: Make the private key and the request
+  mailcert.acme.smime_csr:
+    privatekey_path: /etc/smime/dual/privkey.pem
+    csr_path: /etc/smime/dual/request.csr
+    addresses:
+      - "{{ mail_address }}"
+
+- name: Order the certificate
+  mailcert.acme.smime_order:
+    state: requested
+    acme_directory: "{{ acme_directory }}"
+    account_key_src: /etc/smime/account/account.key
+    account_record_path: /etc/smime/account/account.json
+    csr_path: /etc/smime/dual/request.csr
+    addresses:
+      - "{{ mail_address }}"
+    certificate_path: /etc/smime/dual/cert.pem
+    journal_path: /etc/smime/dual/journal.json
+    remaining_days: 30
+    would_exist: "{{ ansible_check_mode }}"
+  register: certificate_order
+
+- name: Answer the challenge mail
+  mailcert.acme.smime_email_challenge:
+    acme_directory: "{{ acme_directory }}"
+    account_key_src: /etc/smime/account/account.key
+    account_record_path: /etc/smime/account/account.json
+    challenges: "{{ certificate_order.challenges }}"
+    replies_path: /etc/smime/dual/replies
+    imap_host: "{{ imap_host }}"
+    imap_password: "{{ mail_password }}"
+    smtp_host: "{{ smtp_host }}"
+    would_exist: "{{ certificate_order.would_exist }}"
+
+- name: Fetch the certificate
+  mailcert.acme.smime_order:
+    state: issued
+    acme_directory: "{{ acme_directory }}"
+    account_key_src: /etc/smime/account/account.key
+    account_record_path: /etc/smime/account/account.json
+    csr_path: /etc/smime/dual/request.csr
+    addresses:
+      - "{{ mail_address }}"
+    privatekey_path: /etc/smime/dual/privkey.pem
+    certificate_path: /etc/smime/dual/cert.pem
+    chain_path: /etc/smime/dual/chain.pem
+    fullchain_path: /etc/smime/dual/fullchain.pem
+    journal_path: /etc/smime/dual/journal.json
+    remaining_days: 30
+    would_exist: "{{ certificate_order.would_exist }}"
+  register: certificate
+
+- name: Show until when it is valid
+  ansible.builtin.debug:
+    var: certificate.not_after
+"""
+
+RETURN = r"""
+---
+order_uri:
+  description:
+    - The URL of the order at the CA. Empty where nothing was ordered.
+  returned: success
+  type: str
+  sample: https://acme.example.com/order/42
+order_status:
+  description:
+    - The status of the order at the CA. V(valid) too where the certificate is there and nothing was ordered.
+    - Empty in check mode where a certificate would be ordered.
+  returned: success
+  type: str
+  sample: pending
+challenges:
+  description:
+    - The email challenges of a pending order, in the form that M(mailcert.acme.smime_email_challenge) takes.
+    - Empty where there is nothing to answer.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    address:
+      description:
+        - The address that the challenge is for.
+      type: str
+      sample: anna@example.com
+    authorization_uri:
+      description:
+        - The URL of the authorization.
+      type: str
+      sample: https://acme.example.com/authz/43
+    status:
+      description:
+        - The status of the authorization. Only a pending one has to be answered.
+      type: str
+      sample: pending
+    uri:
+      description:
+        - The URL of the challenge.
+      type: str
+      sample: https://acme.example.com/chall/44
+    challenge_status:
+      description:
+        - The status of the challenge. An earlier run told the CA of the reply unless it is V(pending).
+      type: str
+      sample: pending
+    token:
+      description:
+        - The part of the token that comes over HTTPS. It is worth nothing without the part that comes by mail.
+      type: str
+      sample: x6I65YvEk6xC4KV0QMvdJw
+    from:
+      description:
+        - The address that the challenge mail comes from.
+      type: str
+      sample: acme-challenge@ca.example.com
+    ordered:
+      description:
+        - When the order was made, as the journal says.
+      type: str
+      sample: "2026-11-22T09:30:00+00:00"
+  sample:
+    - address: anna@example.com
+      authorization_uri: https://acme.example.com/authz/43
+      status: pending
+      uri: https://acme.example.com/chall/44
+      challenge_status: pending
+      token: x6I65YvEk6xC4KV0QMvdJw
+      from: acme-challenge@ca.example.com
+      ordered: "2026-11-22T09:30:00+00:00"
+certificate_path:
+  description:
+    - The path of the certificate.
+  returned: success
+  type: str
+  sample: /etc/smime/dual/cert.pem
+fingerprint:
+  description:
+    - The SHA-256 fingerprint of the certificate, in hex. Empty where there is no certificate yet.
+  returned: success
+  type: str
+  sample: c1d2e3f4a5b6c7d8e9f00112233445566778899aabbccddeeff0011223344556
+serial_number:
+  description:
+    - The serial number of the certificate, in hex. Empty where there is no certificate yet.
+  returned: success
+  type: str
+  sample: 4fd1c0a27e9b
+not_before:
+  description:
+    - When the certificate begins to be valid, in UTC. Empty where there is no certificate yet.
+  returned: success
+  type: str
+  sample: "2026-11-22T09:00:00+00:00"
+not_after:
+  description:
+    - When the certificate ends to be valid, in UTC. Empty where there is no certificate yet.
+  returned: success
+  type: str
+  sample: "2027-11-22T09:00:00+00:00"
+lint_warnings:
+  description:
+    - What is not as it should be with a certificate that was issued by this task, but does not make it useless. Sentences.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+would_exist:
+  description:
+    - In check mode, whether the certificate would be ordered in a run outside check mode.
+  returned: success
+  type: bool
+  sample: false
+error_code:
+  description:
+    - What went wrong, as a stable word. The page on error codes lists them all.
+  returned: failure
+  type: str
+  sample: order_invalid
+stage:
+  description:
+    - Where on the way to the certificate it went wrong.
+  returned: failure
+  type: str
+  sample: order
+retryable:
+  description:
+    - Whether the same task may succeed later, with nothing changed by you.
+  returned: failure
+  type: bool
+  sample: false
+problem:
+  description:
+    - The problem document of the CA, word for word (RFC 8555, section 6.7). Empty where the CA said nothing.
+  returned: failure
+  type: dict
+  sample:
+    type: urn:ietf:params:acme:error:rejectedIdentifier
+    detail: This CA does not issue for example.com.
+    status: 400
+details:
+  description:
+    - Further facts of this error code. Empty for most of them.
+  returned: failure
+  type: dict
+  sample: {}
+"""
+
+from ansible_collections.mailcert.acme.plugins.module_utils._shell import run_as_module
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import smime_order
+
+
+def main() -> None:
+    run_as_module(smime_order.TASK)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,295 @@
+#!/usr/bin/python
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: smime_select
+short_description: Select the mailboxes of a fleet whose S/MIME certificate is due
+version_added: 0.1.0
+description:
+  - Compares what is wished for each mailbox with what the store holds, in one task for the whole fleet.
+  - Tells which mailboxes need work, and where everything that belongs to them goes in the store.
+  - It is the first step of the playbook C(mailcert.acme.issue_smime). No server is asked and no private key is read.
+author:
+  - mailcert.acme contributors (@mailcert)
+requirements:
+  - cryptography >= 43
+  - asn1crypto >= 1.5
+  - idna >= 3 for domains with non-ASCII letters
+extends_documentation_fragment:
+  - mailcert.acme._variables
+  - mailcert.acme._attributes
+  - mailcert.acme._attributes.action_group
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+options:
+  store_path:
+    description:
+      - Absolute path of the store.
+      - Folders for mailboxes that are due are made in it, unless they are there.
+      - What an earlier run began there for another wish is set aside. Nothing is removed.
+    type: path
+    required: true
+  wishes:
+    description:
+      - What is wished, as a dictionary for each mailbox. The keys are names of mailboxes, by which the results are told.
+      - Without it the variables C(smime_*) of the hosts of the play are taken, one host a mailbox.
+      - A wish knows the variables of the role P(mailcert.acme.smime#role) without C(smime_) that make a certificate due when they
+        change. These are C(addresses), C(acme_directory), C(usage), C(privatekey_type), C(privatekey_size), C(privatekey_curve),
+        C(account_name), C(staging), C(profile), C(common_name), C(remaining_days), C(remaining_percentage), C(force), C(pkcs12),
+        C(pkcs12_encoding), C(pkcs12_friendly_name) and C(pkcs12_generation).
+      - C(addresses) and C(acme_directory) must be set.
+    type: dict
+  run_id:
+    description:
+      - A name for the run, which is returned in RV(run_id).
+      - Without it a new one is made, which also tells the process that the run belongs to. Another run on the same machine
+        can tell from it that this one was stopped.
+    type: str
+seealso:
+  - module: mailcert.acme.smime_certificate_info
+  - module: mailcert.acme.smime_csr
+  - module: mailcert.acme.smime_order
+  - name: Error codes
+    description: What RV(error_code), RV(stage) and RV(retryable) of a failed task mean.
+    link: https://github.com/mailcert/mailcert.acme/blob/main/docs/error-codes.md
+"""
+
+EXAMPLES = r"""
+---
+- name: Select the mailboxes that need work
+  mailcert.acme.smime_select:
+    store_path: /etc/smime/store
+    wishes:
+      anna:
+        addresses:
+          - "{{ mail_address }}"
+        acme_directory: "{{ acme_directory }}"
+        remaining_days: 30
+      bert:
+        addresses:
+          - "{{ second_mail_address }}"
+        acme_directory: "{{ acme_directory }}"
+        usage: sign
+        privatekey_type: ECC
+  register: selection
+
+- name: Show them
+  ansible.builtin.debug:
+    msg: "{{ item }}: {{ selection.plans[item].detail }}"
+  loop: "{{ selection.due }}"
+"""
+
+RETURN = r"""
+---
+run_id:
+  description:
+    - The name of the run, for O(mailcert.acme.smime_order#module:run_id).
+  returned: success
+  type: str
+  sample: 0f6d1f6e3a1c4d0d9b0c6a5e4f3b2a19:6f0d1b8e-2c55-4e0b-9d3e-0c6a5e4f3b2a:4711:815000
+due:
+  description:
+    - The names of the mailboxes that need work, in the order of the wishes.
+  returned: success
+  type: list
+  elements: str
+  sample:
+    - anna
+plans:
+  description:
+    - For each mailbox that needs work, by its name, what there is to do, and the paths for the modules of the chain.
+  returned: success
+  type: dict
+  contains:
+    addresses:
+      description:
+        - The addresses of the certificate.
+      type: list
+      elements: str
+    reason:
+      description:
+        - Why there is something to do, as a stable word.
+        - One of V(missing), V(incomplete), V(wish_changed), V(key_mismatch), V(key_changed), V(remaining_days),
+          V(remaining_percentage), V(expired), V(forced) and V(pkcs12).
+      type: str
+    detail:
+      description:
+        - The same for people.
+      type: str
+    order:
+      description:
+        - Whether a certificate has to be ordered. Otherwise only the PKCS#12 file is written anew.
+      type: bool
+    folder:
+      description:
+        - The folder of all versions.
+      type: str
+    privatekey_path:
+      description:
+        - For O(mailcert.acme.smime_csr#module:privatekey_path) and the like.
+      type: str
+    csr_path:
+      description:
+        - For O(mailcert.acme.smime_csr#module:csr_path).
+      type: str
+    certificate_path:
+      description:
+        - For O(mailcert.acme.smime_order#module:certificate_path).
+      type: str
+    chain_path:
+      description:
+        - For O(mailcert.acme.smime_order#module:chain_path).
+      type: str
+    fullchain_path:
+      description:
+        - For O(mailcert.acme.smime_order#module:fullchain_path).
+      type: str
+    record_path:
+      description:
+        - For O(mailcert.acme.smime_order#module:record_path).
+      type: str
+    journal_path:
+      description:
+        - For O(mailcert.acme.smime_order#module:journal_path).
+      type: str
+    replies_path:
+      description:
+        - For O(mailcert.acme.smime_email_challenge#module:replies_path).
+      type: str
+    current_path:
+      description:
+        - For O(mailcert.acme.smime_order#module:current_path).
+      type: str
+    pkcs12_path:
+      description:
+        - For O(mailcert.acme.smime_pkcs12#module:path).
+      type: str
+    pkcs12_record_path:
+      description:
+        - For O(mailcert.acme.smime_pkcs12#module:record_path).
+      type: str
+    record_key_path:
+      description:
+        - For O(mailcert.acme.smime_pkcs12#module:record_key_path).
+      type: str
+    account_key_path:
+      description:
+        - For O(mailcert.acme.smime_account#module:account_key_src).
+      type: str
+    account_record_path:
+      description:
+        - For O(mailcert.acme.smime_account#module:account_record_path).
+      type: str
+    slots_path:
+      description:
+        - For O(mailcert.acme.smime_email_challenge#module:slots_path).
+      type: str
+    history:
+      description:
+        - For O(mailcert.acme.smime_pkcs12#module:history).
+      type: list
+      elements: dict
+  sample:
+    anna:
+      addresses:
+        - anna@example.com
+      reason: missing
+      detail: there is no certificate yet
+      order: true
+      folder: /etc/smime/store/mailboxes/anna%40example.com/dual
+      privatekey_path: /etc/smime/store/mailboxes/anna%40example.com/dual/0001/privkey.pem
+accounts:
+  description:
+    - The accounts that the mailboxes which order a certificate need, each once.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    account_key_path:
+      description:
+        - The path of the account key.
+      type: str
+    host:
+      description:
+        - The first mailbox that needs the account.
+      type: str
+    acme_directory:
+      description:
+        - The CA of the account.
+      type: str
+  sample:
+    - account_key_path: /etc/smime/store/accounts/acme.example.com-0a1b2c3d/default/account.key
+      host: anna
+      acme_directory: https://acme.example.com/directory
+untouched:
+  description:
+    - How many mailboxes need nothing.
+  returned: success
+  type: int
+  sample: 1999
+failed_mailboxes:
+  description:
+    - The mailboxes whose wish or store cannot be used, by their names. The others are not concerned.
+    - Each has C(msg), RV(error_code), RV(stage), RV(retryable), RV(problem) and RV(details).
+  returned: success
+  type: dict
+  sample:
+    bert:
+      msg: "smime_usage: give one of dual, sign, encrypt, not 'both'."
+      error_code: invalid_input
+      stage: select
+      retryable: false
+      problem: {}
+      details: {}
+error_code:
+  description:
+    - What went wrong, as a stable word. The page on error codes lists them all.
+  returned: failure
+  type: str
+  sample: invalid_input
+stage:
+  description:
+    - Where on the way to the certificate it went wrong.
+  returned: failure
+  type: str
+  sample: input
+retryable:
+  description:
+    - Whether the same task may succeed later, with nothing changed by you.
+  returned: failure
+  type: bool
+  sample: false
+problem:
+  description:
+    - The problem document of the CA, word for word (RFC 8555, section 6.7). Empty where the CA said nothing.
+  returned: failure
+  type: dict
+  sample: {}
+details:
+  description:
+    - Further facts of this error code. Empty for most of them.
+  returned: failure
+  type: dict
+  sample: {}
+"""
+
+from ansible_collections.mailcert.acme.plugins.module_utils._shell import run_as_module
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import smime_select
+
+
+def main() -> None:
+    run_as_module(smime_select.TASK)
+
+
+if __name__ == "__main__":
+    main()
