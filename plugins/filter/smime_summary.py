@@ -1,0 +1,151 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The end of a run in one structure: what was issued, what stayed untouched, what failed and why."""
+
+from __future__ import annotations
+
+import collections
+import typing as t
+
+DOCUMENTATION = r"""
+name: smime_summary
+short_description: Sum up a run over a fleet of mailboxes
+version_added: 0.1.0
+author:
+  - mailcert.acme contributors (@mailcert)
+description:
+  - Counts what was issued, rebuilt, untouched and failed, from the selection and from what the hosts registered.
+  - The role P(mailcert.acme.smime#role) uses it for the summary at the end of a run.
+positional: hostvars, check_mode
+options:
+  _input:
+    description: The result of M(mailcert.acme.smime_select).
+    type: dict
+    required: true
+  hostvars:
+    description: The variable C(hostvars).
+    type: dict
+    required: true
+  check_mode:
+    description: Whether the run only said what it would do.
+    type: bool
+    default: false
+seealso:
+  - module: mailcert.acme.smime_select
+"""
+
+EXAMPLES = r"""
+- name: Show what became of the fleet
+  ansible.builtin.debug:
+    msg: "{{ selection | mailcert.acme.smime_summary(hostvars, ansible_check_mode) }}"
+  run_once: true
+"""
+
+RETURN = r"""
+_value:
+  description: The summary.
+  type: dict
+  contains:
+    issued:
+      description: Mailboxes that have a new certificate.
+      type: list
+      elements: str
+    rebuilt:
+      description: Mailboxes of which only the PKCS#12 was written anew.
+      type: list
+      elements: str
+    reasons:
+      description: For each of these mailboxes why it was due, with C(reason) and C(detail).
+      type: dict
+    untouched:
+      description: How many mailboxes needed nothing.
+      type: int
+    failed:
+      description: Mailboxes that failed, each with C(mailbox), C(stage), C(error_code), C(retryable), C(msg) and C(line).
+      type: list
+      elements: dict
+    lines:
+      description: The same for people, one sentence a line.
+      type: list
+      elements: str
+"""
+
+UNREACHABLE = {
+    "msg": "The store host could not be reached.",
+    "stage": "store",
+    "error_code": "unreachable",
+    "retryable": True,
+}
+
+
+def smime_summary(selection: dict[str, t.Any], hostvars: t.Any, check_mode: bool = False) -> dict[str, t.Any]:
+    """See DOCUMENTATION."""
+    issued, rebuilt, failed = [], [], []
+    for name, reason in selection.get("failed_mailboxes", {}).items():
+        failed.append(_failure(name, reason))
+    for name in selection.get("due", []):
+        variables = hostvars[name]
+        reason = variables.get("__smime_failure")
+        results = [variables.get(key) or {} for key in ("__smime_certificate", "__smime_identity")]
+        if reason is None and any(result.get("unreachable") for result in results):
+            reason = UNREACHABLE
+        if reason is not None:
+            failed.append(_failure(name, reason))
+        elif selection["plans"][name]["order"]:
+            issued.append(name)
+        else:
+            rebuilt.append(name)
+    plans = selection.get("plans", {})
+    summary = {
+        "issued": issued,
+        "rebuilt": rebuilt,
+        "reasons": {name: {key: plans[name][key] for key in ("reason", "detail")} for name in issued + rebuilt},
+        "untouched": selection.get("untouched", 0),
+        "failed": failed,
+        "check_mode": bool(check_mode),
+    }
+    return {**summary, "lines": _lines(summary, hostvars, selection)}
+
+
+def _failure(name: str, reason: dict[str, t.Any]) -> dict[str, t.Any]:
+    """One failure; a task that is not ours (a template, a missing file) has no stage of its own."""
+    failure = {
+        "mailbox": name,
+        "stage": reason.get("stage") or "playbook",
+        "error_code": reason.get("error_code") or "task_failed",
+        "retryable": bool(reason.get("retryable", False)),
+        "msg": str(reason.get("msg") or "The task failed without a message."),
+    }
+    again = "run again later" if failure["retryable"] else "needs a change first"
+    failure["line"] = f"{name}: {failure['stage']}, {failure['error_code']} ({again}): {failure['msg']}"
+    return failure
+
+
+def _lines(summary: dict[str, t.Any], hostvars: t.Any, selection: dict[str, t.Any]) -> list[str]:
+    would = "would be " if summary["check_mode"] else ""
+    lines = [
+        f"{would}issued: {len(summary['issued'])}{_told_reasons(summary)}",
+        f"{would}rebuilt (PKCS#12 only): {len(summary['rebuilt'])}",
+        f"untouched: {summary['untouched']}",
+        f"failed: {len(summary['failed'])}",
+    ]
+    for account in selection.get("accounts", []):
+        reason = hostvars[account["host"]].get("__smime_account_failure")
+        if reason:
+            lines.append(f"account at {account['acme_directory']}: {reason.get('msg')}")
+    return lines + [failure["line"] for failure in summary["failed"]]
+
+
+def _told_reasons(summary: dict[str, t.Any]) -> str:
+    """Why those that were issued were due, counted; nothing where nothing was issued."""
+    counts = collections.Counter(summary["reasons"][name]["reason"] for name in summary["issued"])
+    return f" ({', '.join(f'{reason}: {count}' for reason, count in sorted(counts.items()))})" if counts else ""
+
+
+class FilterModule:
+    """The filters of this file."""
+
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        """See Ansible's documentation of filter plugins."""
+        return {"smime_summary": smime_summary}

@@ -1,0 +1,203 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs a list of tasks through both shells, with the same arguments and the same files, and compares the results.
+
+A group of cases becomes a playbook, and that is run twice: once as on a controller, where the action plugins do the work
+in process, and once with an interpreter that is another spelling of the same Python, so that each module is sent.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import json
+import pathlib
+import re
+import shutil
+import sys
+import typing as t
+
+import fleet
+
+MODULES = (
+    "smime_account",
+    "smime_certificate_info",
+    "smime_csr",
+    "smime_email_challenge",
+    "smime_order",
+    "smime_pkcs12",
+    "smime_revoke",
+    "smime_select",
+)
+SHELLS = ("in_process", "as_module")
+
+# identifiers of the lab's CA are random, as those of any CA
+_LAB_URL = re.compile(r"(https://localhost:\d+/[\w-]+/)[\w-]{12}(?![\w-])")
+_BACKUP = re.compile(r"\d{8}T\d{6}Z(-\d+)?\.bak")
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One task, and what its result is like.
+
+    :arg changed: whether it changes something; None where it fails.
+    :arg says: for a failure, a part of the message; for a success, a part of one of its warnings.
+    :arg keywords: further keywords of the task, as ``check_mode``.
+    :arg fresh: names of keys whose values are new whenever the task runs; both must have one, and of the same type.
+    :arg sent: whether the module is sent in either run; by default, where the run is to send them.
+    :arg starts: how many modules start where they are sent.
+    """
+
+    name: str
+    module: str
+    args: dict[str, t.Any]
+    changed: bool | None = False
+    says: str = ""
+    keywords: dict[str, t.Any] = dataclasses.field(default_factory=dict)
+    fresh: tuple[str, ...] = ()
+    sent: bool | None = None
+    starts: int = 1
+
+    @property
+    def register(self) -> str:
+        """The variable that holds the result."""
+        return re.sub(r"\W+", "_", f"r_{self.name}")
+
+    def task(self) -> dict[str, t.Any]:
+        """The task of a playbook."""
+        return {
+            "name": self.name,
+            f"mailcert.acme.{self.module}": self.args,
+            "register": self.register,
+            "ignore_errors": True,
+            **self.keywords,
+        }
+
+    def comparable(self, result: t.Any) -> t.Any:
+        """A result without what cannot be equal in two runs: names given as fresh, the CA's identifiers, the clock."""
+        if isinstance(result, dict):
+            return {
+                key: f"<{key}: {type(value).__name__}>" if key in self.fresh and value else self.comparable(value)
+                for key, value in result.items()
+            }
+        if isinstance(result, list):
+            return [self.comparable(item) for item in result]
+        if isinstance(result, str):
+            return _BACKUP.sub("<time>.bak", _LAB_URL.sub(r"\1<id>", result))
+        return result
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """Cases that run one after the other in a playbook.
+
+    :arg files: a folder that is copied to ``folder`` before each run, so that both shells find the same.
+    :arg variables: of the host.
+    :arg environment: of ansible-playbook, and so of both shells.
+    :arg hosts: further hosts of the inventory, to delegate to.
+    """
+
+    name: str
+    folder: pathlib.Path
+    cases: tuple[Case, ...]
+    files: pathlib.Path | None = None
+    variables: dict[str, t.Any] = dataclasses.field(default_factory=dict)
+    environment: dict[str, str] = dataclasses.field(default_factory=dict)
+    hosts: dict[str, dict[str, t.Any]] = dataclasses.field(default_factory=dict)
+
+    def starts(self, shell: str) -> collections.Counter[str]:
+        """How often each module has to be sent."""
+        return collections.Counter(
+            {
+                module: sum(
+                    case.starts
+                    for case in self.cases
+                    if case.module == module and (shell == "as_module" if case.sent is None else case.sent)
+                )
+                for module in {case.module for case in self.cases}
+            }
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Results:
+    """What a run of a group gave: the registered result of each case, what was printed, and the modules sent."""
+
+    by_case: dict[str, dict[str, t.Any]]
+    output: str
+    sent: collections.Counter[str]
+
+
+class Shells:
+    """Runs groups in a folder."""
+
+    def __init__(self, folder: pathlib.Path, collections_path: pathlib.Path) -> None:
+        self._folder = folder
+        self._collections = collections_path
+        self._wrapper = folder / "python"
+        self._wrapper.write_text(f"#!/bin/sh\nexec '{sys.executable}' \"$@\"\n", encoding="utf-8")
+        self._wrapper.chmod(0o755)
+
+    def run(self, group: Group, shell: str) -> Results:
+        """Run the group through one shell."""
+        here = self._folder / group.name / shell
+        here.mkdir(parents=True)
+        if group.folder.exists():
+            shutil.rmtree(group.folder)
+        if group.files:
+            shutil.copytree(group.files, group.folder)
+        else:
+            group.folder.mkdir(mode=0o700)
+        playbook = here.parent / "play.yml"
+        playbook.write_text(json.dumps([self._play(group)], indent=1), encoding="utf-8")
+        inventory = fleet.write_inventory(here, {}, {"mailbox": self._host(group, shell), **group.hosts})
+        remote = here / "remote"
+        done = fleet.run_playbook(
+            str(playbook),
+            inventory,
+            "-vvvv",
+            collections=self._collections,
+            # every module that is sent leaves its file behind
+            ANSIBLE_REMOTE_TMP=str(remote),
+            ANSIBLE_KEEP_REMOTE_FILES="1",
+            ANSIBLE_ASYNC_DIR=str(here / "async"),
+            **{"ANSIBLE_INJECT_INVOCATION": "1", **group.environment},
+        )
+        assert done.code == 0, done.output
+        sent = collections.Counter(path.stem[len("AnsiballZ_") :] for path in remote.glob("*/AnsiballZ_smime_*.py"))
+        return Results(_printed_results(done.output), done.output, sent)
+
+    def _host(self, group: Group, shell: str) -> dict[str, t.Any]:
+        variables = {"ansible_connection": "local", **group.variables}
+        # a task may go the module's way by itself, and must find a Python that has the libraries
+        here = "{{ ansible_playbook_python }}"
+        variables["ansible_python_interpreter"] = here if shell == "in_process" else str(self._wrapper)
+        return variables
+
+    @staticmethod
+    def _play(group: Group) -> dict[str, t.Any]:
+        results = {case.name: "{{ %s }}" % case.register for case in group.cases}
+        show = {"name": "Results", "ansible.builtin.debug": {"msg": results}}
+        return {"hosts": "mailbox", "gather_facts": False, "tasks": [*(case.task() for case in group.cases), show]}
+
+
+def _printed_results(output: str) -> dict[str, dict[str, t.Any]]:
+    """The registered results, as the last task prints them."""
+    text = output.rpartition("TASK [Results]")[2]
+    return json.JSONDecoder().raw_decode(text, text.index("=> ") + 3)[0]["msg"]
+
+
+def differences(one: t.Any, other: t.Any, where: str = "result") -> list[str]:
+    """Where two values differ, key by key and type by type."""
+    if type(one) is not type(other):
+        return [f"{where}: {one!r} and {other!r}"]
+    if isinstance(one, dict):
+        found = [f"{where}.{key}: only in the first: {one[key]!r}" for key in sorted(one.keys() - other.keys())]
+        found += [f"{where}.{key}: only in the second: {other[key]!r}" for key in sorted(other.keys() - one.keys())]
+        for key in sorted(one.keys() & other.keys()):
+            found += differences(one[key], other[key], f"{where}.{key}")
+        return found
+    if isinstance(one, list) and len(one) == len(other):
+        return [line for number in range(len(one)) for line in differences(one[number], other[number], f"{where}[{number}]")]
+    return [] if one == other else [f"{where}: {one!r} and {other!r}"]

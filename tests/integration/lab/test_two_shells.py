@@ -1,0 +1,185 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every module gives the same result whether it runs in the controller's process or is sent as a module.
+
+The groups of tasks are in shell_cases.py; each runs through both shells with the same arguments, on the same files.
+"""
+
+from __future__ import annotations
+
+import collections
+import concurrent.futures
+import json
+import pathlib
+import typing as t
+
+import pytest
+import shell_cases
+from ansible.parsing.vault import VaultLib, VaultSecret
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from handle import Lab
+from shells import SHELLS, Group, Results, Shells, differences
+
+import fleet
+
+COLLECTIONS = pathlib.Path(__file__).resolve().parents[5]
+GROUPS = ("chain", "files", "refused", "libraries", "defect", "quiet")
+# the lowest common names of what the layers import
+HIDDEN = ("asn1crypto", "imapclient", "josepy")
+VAULT_PASSWORD = "the password of the vault"
+
+# a sudo that is the user already; what it is asked to run begins with the shell
+SUDO = '#!/bin/sh\nwhile [ "$1" != /bin/sh ]; do shift; done\nexec "$@"\n'
+
+
+def _private_key(key: t.Any) -> bytes:
+    formats = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    return key.private_bytes(serialization.Encoding.PEM, *formats)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    return tmp_path_factory.mktemp("shells")
+
+
+@pytest.fixture(scope="module")
+def files(folder: pathlib.Path) -> pathlib.Path:
+    """Prepared keys: what is made from them is the same each time."""
+    prepared = folder / "prepared"
+    prepared.mkdir()
+    (prepared / "account.key").write_bytes(_private_key(ec.generate_private_key(ec.SECP256R1())))
+    (prepared / "user.key").write_bytes(_private_key(rsa.generate_private_key(65537, 2048)))
+    (prepared / "sudo").write_text(SUDO, encoding="utf-8")
+    (prepared / "sudo").chmod(0o755)
+    return prepared
+
+
+@pytest.fixture(scope="module")
+def store(lab_process: Lab, folder: pathlib.Path, files: pathlib.Path) -> pathlib.Path:
+    """A store with the certificate of one mailbox; a copy of it is among the prepared files."""
+    made = folder / "store"
+    variables = {**fleet.shared_variables(lab_process.endpoints, made), "smime_privatekey_type": "ECC"}
+    host = fleet.mailbox_variables(lab_process.mailboxes[0])
+    inventory = fleet.write_inventory(folder / "inventory", variables, {"mailbox": host})
+    run = fleet.run_playbook("mailcert.acme.issue_smime", inventory, collections=COLLECTIONS)
+    assert run.code == 0, run.output
+    (current,) = made.glob("mailboxes/*/dual/current")
+    for name in ("cert.pem", "chain.pem", "privkey.pem"):
+        (files / name).write_bytes((current / name).read_bytes())
+    return made
+
+
+def _shadows(folder: pathlib.Path, **sources: str) -> dict[str, str]:
+    """The environment in which libraries are what these sources say."""
+    folder.mkdir()
+    for name, source in sources.items():
+        (folder / f"{name}.py").write_text(source, encoding="utf-8")
+    return {"PYTHONPATH": str(folder)}
+
+
+def _vaulted(text: str) -> dict[str, str]:
+    vault = VaultLib([("default", VaultSecret(VAULT_PASSWORD.encode()))])
+    return {"__ansible_vault": vault.encrypt(text).decode()}
+
+
+def _groups(lab: Lab, folder: pathlib.Path, files: pathlib.Path, store: pathlib.Path) -> list[Group]:
+    work, address = folder / "work", lab.mailboxes[0]["address"]
+    password = folder / "vault-password"
+    password.write_text(VAULT_PASSWORD, encoding="utf-8")
+    wish = {"smime_address": address, "smime_acme_directory": lab.directory, "smime_privatekey_type": "ECC"}
+    remote = {"ansible_connection": "local", "ansible_python_interpreter": str(folder / "python")}
+    gone = _shadows(folder / "hidden", **{name: "raise ImportError\n" for name in HIDDEN})
+    broken = _shadows(folder / "broken", idna="def encode(*args, **kwargs):\n    raise RuntimeError('broken')\n")
+    defect = shell_cases.Case(
+        "a defect",
+        "smime_csr",
+        {**shell_cases.MINIMAL["smime_csr"], "addresses": ["a@ü.test"]},
+        None,
+        "defect of mailcert.acme: RuntimeError: broken",
+        fresh=("exception",),
+    )
+    return [
+        Group("chain", work / "chain", shell_cases.chain(lab, work / "chain"), files),
+        Group(
+            "files",
+            work / "files",
+            shell_cases.on_files(work / "files", store, address),
+            files,
+            {**wish, "vaulted": _vaulted(f"{shell_cases.SECRET} from the vault")},
+            {"ANSIBLE_VAULT_PASSWORD_FILE": str(password)},
+            {"remote": remote},
+        ),
+        Group("refused", work / "refused", shell_cases.refused()),
+        Group("libraries", work / "libraries", shell_cases.without_libraries(), environment=gone),
+        Group("defect", work / "defect", (defect,), environment=broken),
+        Group("quiet", work / "quiet", shell_cases.refused()[:2], environment={"ANSIBLE_INJECT_INVOCATION": "0"}),
+    ]
+
+
+class Both(t.NamedTuple):
+    """One group, run through both shells."""
+
+    group: Group
+    in_process: Results
+    as_module: Results
+    violations: list[t.Any]
+
+
+@pytest.fixture(scope="module")
+def runs(lab_process: Lab, folder: pathlib.Path, files: pathlib.Path, store: pathlib.Path) -> dict[str, Both]:
+    """All groups, run through both shells; two at a time, and each with its own folder."""
+    shells = Shells(folder, COLLECTIONS)
+    (folder / "work").mkdir(mode=0o700)
+
+    def run(group: Group) -> Both:
+        results, violations = [], []
+        for shell in SHELLS:
+            if group.name == "chain":
+                lab_process.reset()
+                lab_process.reset("acme")
+            results.append(shells.run(group, shell))
+            if group.name == "chain":
+                violations += lab_process.violations()
+        return Both(group, *results, violations)
+
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        groups = _groups(lab_process, folder, files, store)
+        return {group.name: both for group, both in zip(groups, pool.map(run, groups))}
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_results_are_equal(runs: dict[str, Both], name: str) -> None:
+    group, in_process, as_module, _violations = runs[name]
+    found = []
+    for case in group.cases:
+        one, other = (case.comparable(results.by_case[case.name]) for results in (in_process, as_module))
+        found += [f"{case.name}: {line}" for line in differences(one, other)]
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_results_are_what_the_case_says(runs: dict[str, Both], name: str) -> None:
+    found = []
+    for case in runs[name].group.cases:
+        result = runs[name].in_process.by_case[case.name]
+        told = " ".join([str(result.get("msg", "")), *result.get("warnings", [])])
+        outcome = None if result.get("failed") else result.get("changed")
+        if outcome is not case.changed or case.says not in told:
+            found.append(f"{case.name}: {json.dumps(result, indent=1)}")
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_each_run_used_the_shell_that_it_should(runs: dict[str, Both], name: str) -> None:
+    both = runs[name]
+    assert both.in_process.sent == both.group.starts("in_process")
+    assert both.as_module.sent == both.group.starts("as_module")
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_no_secret_is_shown(runs: dict[str, Both], name: str) -> None:
+    for results in (runs[name].in_process, runs[name].as_module):
+        shown = [line for line in results.output.splitlines() if shell_cases.SECRET in line]
+        assert not shown, "\n".join(shown)
