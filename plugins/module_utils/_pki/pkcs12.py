@@ -33,10 +33,10 @@ from ansible_collections.mailcert.acme.plugins.module_utils._pki.libs import (
     pkcs12,
     serialization,
 )
-from ansible_collections.mailcert.acme.plugins.module_utils._pki.pkcs12_cipher import ENCODINGS, encrypt, mac_data
+from ansible_collections.mailcert.acme.plugins.module_utils._pki.pkcs12_cipher import ENCODINGS, MAC_DIGESTS, encrypt, mac_data
 from ansible_collections.mailcert.acme.plugins.module_utils._pki.words import shown
 
-__all__ = ("ENCODINGS", "KeyPair", "build", "read")
+__all__ = ("ENCODINGS", "KeyPair", "build", "encoding_of", "read")
 
 MAX_SIZE = 1024 * 1024
 # far more than a mail program shows
@@ -132,6 +132,17 @@ def read(data: bytes, *, passphrase: str | None, source: str, passphrase_option:
 
 def _secret(passphrase: str | None, option: str) -> bytes | None:
     return None if passphrase is None else keys.passphrase_bytes(passphrase, option=option, stage="pkcs12")
+
+
+def encoding_of(data: bytes) -> str | None:
+    """Which of :data:`ENCODINGS` a file is in, as far as its integrity check tells; None for any other, or no file."""
+    try:
+        pfx = asn1_pkcs12.Pfx.load(data, strict=True)
+        name = pfx["mac_data"]["mac"]["digest_algorithm"]["algorithm"].native
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        # asn1crypto raises these for what is no such structure
+        return None
+    return next((encoding for encoding, digest in MAC_DIGESTS.items() if digest == name), None)
 
 
 def _check_pairs(pairs: t.Sequence[KeyPair]) -> None:

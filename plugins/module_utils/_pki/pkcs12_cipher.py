@@ -32,7 +32,7 @@ ENCODINGS = ("modern", "compatible")
 # iterations cost what they protect: at 20,000 a file takes 15 ms to write. All of a file have the same count, since the
 # weakest place would be where a passphrase is guessed.
 ITERATIONS = {"modern": 20_000, "compatible": 10_000}
-_HASHES = {"modern": "sha256", "compatible": "sha1"}
+MAC_DIGESTS = {"modern": "sha256", "compatible": "sha1"}
 _SALT_BYTES = 16
 
 # RFC 7292, appendix B.3: what the bytes are derived for
@@ -78,7 +78,7 @@ def encrypt(data: bytes, secret: bytes, encoding: str) -> tuple[t.Any, bytes]:
 
 def mac_data(content: bytes, secret: bytes, encoding: str) -> dict[str, t.Any]:
     """The integrity check over the contents of a file (RFC 7292, section 4, MacData), for asn1crypto's Pfx."""
-    hash_name = _HASHES[encoding]
+    hash_name = MAC_DIGESTS[encoding]
     salt = os.urandom(_SALT_BYTES)
     rounds = ITERATIONS[encoding]
     length = hashlib.new(hash_name).digest_size

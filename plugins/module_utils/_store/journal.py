@@ -91,18 +91,29 @@ class Journal:
     """The journal at a path. Reading takes no lock; writing does, for an instant.
 
     :arg now: gives the present moment, aware.
+    :arg is_gone: whether a run is known to have ended without giving its lease back.
     """
 
-    def __init__(self, path: str, now: t.Callable[[], datetime.datetime] = documents.utc_now) -> None:
+    def __init__(
+        self,
+        path: str,
+        now: t.Callable[[], datetime.datetime] = documents.utc_now,
+        is_gone: t.Callable[[str], bool] = lambda run_id: False,
+    ) -> None:
         self.path = path
         self._now = now
+        self._is_gone = is_gone
 
     @classmethod
     def open(
-        cls, path: str | os.PathLike[str], *, now: t.Callable[[], datetime.datetime] = documents.utc_now
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        now: t.Callable[[], datetime.datetime] = documents.utc_now,
+        is_gone: t.Callable[[str], bool] = lambda run_id: False,
     ) -> Journal:
         """The journal at this absolute path, whether there is one or not; nothing is read yet."""
-        return cls(check_absolute(path, "The path of the order journal"), now)
+        return cls(check_absolute(path, "The path of the order journal"), now, is_gone)
 
     def read(self) -> JournalState | None:
         """What the journal says; None if there is none.
@@ -177,7 +188,7 @@ class Journal:
 
     def _check_lease(self, found: JournalState | None, run_id: str, now: datetime.datetime) -> None:
         held = found.lease if found else None
-        if held and held.run_id != run_id and held.live(now):
+        if held and held.run_id != run_id and held.live(now) and not self._is_gone(held.run_id):
             raise BusyError(
                 f"Another run works on the order of {shown(self.path)}; it ends, or its lease expires at "
                 f"{documents.moment_text(held.expires)}. Try again then.",

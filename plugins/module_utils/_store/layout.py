@@ -85,6 +85,11 @@ class MailboxFolder:
         self.path = path
         self.address = address
 
+    @property
+    def replies(self) -> str:
+        """The folder of the reply ledger: one for all orders, since a mail that was answered for one still lies there."""
+        return os.path.join(self.path, "replies")
+
     def exists(self) -> bool:
         """Whether the mailbox is in the store already.
 

@@ -71,11 +71,6 @@ class Version:
     def journal(self) -> str:
         return f"{self.folder}/journal.json"
 
-    @property
-    def replies(self) -> str:
-        """The folder of the reply ledger."""
-        return f"{self.folder}/replies"
-
     def exists(self) -> bool:
         """Whether its folder is there."""
         return os.path.isdir(self.folder)

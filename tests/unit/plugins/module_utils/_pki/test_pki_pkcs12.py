@@ -198,6 +198,14 @@ def test_bad_pairs(three: t.Any, pair_of: t.Any) -> None:
         refused([pkcs12.KeyPair(one.key, one.certificate, [], name)], "needs 1 to 255 printable characters")
 
 
+@pytest.mark.parametrize("encoding", ["modern", "compatible"])
+def test_the_encoding_is_told_without_the_passphrase(encoding: str, three: t.Any) -> None:
+    data = pkcs12.build(three, passphrase="correct horse", encoding=encoding)
+    assert pkcs12.encoding_of(data) == encoding
+    assert pkcs12.encoding_of(data[:-9]) is None
+    assert pkcs12.encoding_of(b"no PKCS#12") is None
+
+
 def test_bad_encoding(three: t.Any) -> None:
     with pytest.raises(Pkcs12Error, match="modern or compatible, not 'rc2'") as caught:
         pkcs12.build(three, passphrase="s3cret", encoding="rc2")
