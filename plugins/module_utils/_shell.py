@@ -20,6 +20,7 @@ from ansible.module_utils.common.parameters import remove_values
 from ansible.module_utils.errors import UnsupportedError
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import SmimeError
+from ansible_collections.mailcert.acme.plugins.module_utils._secrets import sift
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Task
 
 
@@ -27,53 +28,6 @@ class InternalError(SmimeError):
     """A defect of ours; what went wrong is in the message, the traceback in ``exception``."""
 
     error_code = "internal_error"
-
-
-def misplaced_secrets(argument_spec: dict[str, t.Any], params: dict[str, t.Any]) -> set[str]:
-    """Strings in options that should hold secrets deeper down but have another shape.
-
-    Ansible masks what stands in a ``no_log`` suboption. Where the user gives a list or a string instead of the
-    dictionary, there is no suboption, and the secret would be shown in ``invocation`` and in the error.
-    """
-    found: set[str] = set()
-    for name, spec in argument_spec.items():
-        suboptions = spec.get("options") or {}
-        for key in (name, *spec.get("aliases", ())):
-            value = params.get(key)
-            if value is None:
-                continue
-            if spec.get("no_log") is True:
-                # Ansible collects these itself where the type is right, and fails to where it is not
-                found |= _strings(value)
-            elif suboptions and _holds_secret(suboptions):
-                entries = value if isinstance(value, list) else [value]
-                for entry in entries:
-                    if isinstance(entry, dict):
-                        found |= misplaced_secrets(suboptions, entry)
-                        # a mistyped name of an option may hold the secret
-                        found |= _strings([entry[extra] for extra in entry if extra not in _names(suboptions)])
-                    else:
-                        found |= _strings(entry)
-    return found
-
-
-def _names(argument_spec: dict[str, t.Any]) -> set[str]:
-    return {alias for name, spec in argument_spec.items() for alias in (name, *spec.get("aliases", ()))}
-
-
-def _holds_secret(argument_spec: dict[str, t.Any]) -> bool:
-    return any(spec.get("no_log") is True or _holds_secret(spec.get("options") or {}) for spec in argument_spec.values())
-
-
-def _strings(value: t.Any) -> set[str]:
-    if isinstance(value, dict):
-        return {text for item in value.values() for text in _strings(item)}
-    if isinstance(value, (list, tuple, set)):
-        return {text for item in value for text in _strings(item)}
-    if value is None or isinstance(value, bool) or str(value) == "":
-        return set()
-    # what Ansible's conversion to a string makes of it is masked too
-    return {str(value)}
 
 
 def perform(task: Task, params: dict[str, t.Any], context: Context) -> dict[str, t.Any]:
@@ -90,11 +44,16 @@ def perform(task: Task, params: dict[str, t.Any], context: Context) -> dict[str,
 
 
 class _Module(AnsibleModule):
-    """AnsibleModule that also masks secrets which stand in the wrong place."""
+    """AnsibleModule that also hides secrets which stand in the wrong place."""
 
-    def _load_params(self) -> None:
-        super()._load_params()
-        self.no_log_values.update(misplaced_secrets(self.argument_spec, self.params))
+    def _set_internal_properties(self, *args: t.Any, **kwargs: t.Any) -> None:
+        super()._set_internal_properties(*args, **kwargs)
+        # from here on the parameters are the user's alone, and they are not validated yet
+        sifted = sift(self.argument_spec, self.params)
+        self.params = sifted.params
+        self.no_log_values.update(sifted.secrets)
+        if sifted.problem:
+            self.fail_json(**sifted.problem.as_result())
 
 
 def run_as_module(task: Task) -> None:
@@ -109,25 +68,33 @@ def run_as_module(task: Task) -> None:
     module.exit_json(**result)
 
 
-def run_in_process(task: Task, args: dict[str, t.Any], context: Context, *, name: str) -> dict[str, t.Any]:
+def run_in_process(
+    task: Task, args: dict[str, t.Any], context: Context, *, name: str, show_invocation: bool = True
+) -> dict[str, t.Any]:
     """The shell of ``plugins/action``: the same in the calling process.
 
     :arg args: the task's arguments as plain values (what JSON would carry to a module).
     :arg name: the module's name as Ansible would tell it in a message.
+    :arg show_invocation: whether the result has the arguments.
     """
-    secrets = misplaced_secrets(task.argument_spec, args)
-    validation = ArgumentSpecValidator(copy.deepcopy(task.argument_spec), **task.rules()).validate(args)
-    secrets |= validation._no_log_values
-    for doubled in validation._warnings:
-        context.warn(f"Both option {doubled['option']} and its alias {doubled['alias']} are set.")
-    if validation.errors.errors:
-        message = validation.errors.msg
-        if isinstance(validation.errors[0], UnsupportedError):
-            message = f"Unsupported parameters for ({name}) module: {message}"
-        result: dict[str, t.Any] = {"failed": True, "msg": message}
+    sifted = sift(task.argument_spec, args)
+    params, secrets = sifted.params, sifted.secrets
+    if sifted.problem:
+        result: dict[str, t.Any] = {"failed": True, **sifted.problem.as_result()}
     else:
-        result = perform(task, validation.validated_parameters, context)
-    result["invocation"] = {"module_args": validation.validated_parameters}
+        validation = ArgumentSpecValidator(copy.deepcopy(task.argument_spec), **task.rules()).validate(params)
+        params, secrets = validation.validated_parameters, secrets | validation._no_log_values
+        for doubled in validation._warnings:
+            context.warn(f"Both option {doubled['option']} and its alias {doubled['alias']} are set.")
+        if validation.errors.errors:
+            message = validation.errors.msg
+            if isinstance(validation.errors[0], UnsupportedError):
+                message = f"Unsupported parameters for ({name}) module: {message}"
+            result = {"failed": True, "msg": message}
+        else:
+            result = perform(task, params, context)
+    if show_invocation:
+        result["invocation"] = {"module_args": params}
     if context.warnings:
         result["warnings"] = list(context.warnings)
     # AnsibleModule keeps what is no text at the top level, and masks everything else

@@ -15,12 +15,13 @@ import typing as t
 from ansible import constants as C
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
 from ansible_collections.mailcert.acme.plugins.module_utils._shell import run_in_process
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Task
 from ansible_collections.mailcert.acme.plugins.plugin_utils.variables import resolve
 
-# a module would start with these, this process has started without them
-STARTUP_VARIABLES = ("PYTHON", "LD_", "VIRTUAL_ENV", "PATH", "HOME", "OPENSSL_")
+# a module would start with these; Python and its libraries have read them here already
+STARTUP_VARIABLES = ("PYTHON", "LD_", "VIRTUAL_ENV", "PATH", "HOME", "OPENSSL_", "LANG", "LC_", "TZ", "TMP", "TEMP")
 
 
 def plain(value: t.Any) -> t.Any:
@@ -55,6 +56,13 @@ def environment(values: dict[str, str]) -> t.Iterator[None]:
                 os.environ[name] = value
 
 
+def shows_invocation(task_vars: dict[str, t.Any]) -> bool:
+    """Whether results have the arguments: until ansible-core 2.20 always, then where the user wants it."""
+    if C.config.get_configuration_definition("INJECT_INVOCATION") is None:
+        return True
+    return bool(C.config.get_config_value("INJECT_INVOCATION", variables=task_vars))
+
+
 class InProcessAction(ActionBase):
     """Runs :attr:`task` here when the module would run here anyway, else sends the module as usual."""
 
@@ -68,20 +76,27 @@ class InProcessAction(ActionBase):
         # the collector would touch, and so copy, all that this worker inherited from its parent, and the worker ends anyway
         gc.freeze()
         super().run(tmp, task_vars)
-        named = self._task.args.pop("variables", None)
-        if named:
-            self._task.args = {**resolve(named, task_vars, self._templar), **self._task.args}
+        try:
+            self._task.args = resolve(self._task.args, task_vars, self._templar)
+        except InputError as error:
+            return {"failed": True, **error.as_result()}
         variables = self._environment()
         if not self.runs_here(task_vars, variables):
             return self._execute_module(task_vars=task_vars, wrap_async=bool(self._task.async_val))
         context = Context(check_mode=bool(self._task.check_mode), diff=bool(self._task.diff))
         with environment(variables):
-            return run_in_process(self.task, plain(self._task.args), context, name=self._task.action)
+            return run_in_process(
+                self.task,
+                plain(self._task.args),
+                context,
+                name=self._task.action,
+                show_invocation=shows_invocation(task_vars),
+            )
 
     def _environment(self) -> dict[str, str]:
-        merged: dict[str, str] = {}
-        for entry in self._task.environment or []:
-            merged.update(self._templar.template(entry) or {})
+        """The environment that Ansible would give a module."""
+        merged: dict[str, t.Any] = {}
+        self._compute_environment_string(merged)
         return {str(name): str(value) for name, value in merged.items()}
 
     def runs_here(self, task_vars: dict[str, t.Any], variables: dict[str, str]) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible.errors import AnsibleError
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
 
 
 def is_template(value: t.Any) -> bool:
@@ -25,26 +25,36 @@ def is_template(value: t.Any) -> bool:
     return False
 
 
-def resolve(named: dict[str, str], task_vars: dict[str, t.Any], templar: t.Any) -> dict[str, t.Any]:
-    """The values of options that are given as names of variables.
+def resolve(args: dict[str, t.Any], task_vars: dict[str, t.Any], templar: t.Any) -> dict[str, t.Any]:
+    """The arguments of a task, with those in place that ``variables`` gives by the names of variables.
 
-    :arg named: option to variable; a dotted name reaches into a dictionary.
-    :raises AnsibleError: for a variable that is not defined.
+    ``variables`` maps options to variables; a dotted name reaches into a dictionary. An option that is set itself wins,
+    and a variable whose value is ``omit`` leaves its option out.
+
+    :raises InputError: for a variable that is not defined, and where ``variables`` is no dictionary.
     """
+    named = args.get("variables")
+    if named is None:
+        return args
+    if not isinstance(named, dict):
+        raise InputError("variables must be a dictionary from options to the names of variables.")
+    omit = task_vars.get("omit", object())
     roots: dict[str, t.Any] = {}
     found = {}
     for option, name in named.items():
         root, *path = str(name).split(".")
         if root not in roots:
             if root not in task_vars:
-                raise AnsibleError(f"variables: {option} is to come from {root}, which is not defined.")
-            value = task_vars[root]
-            roots[root] = templar.template(value) if is_template(value) else value
+                raise InputError(f"variables: {option} is to come from {root}, which is not defined.")
+            roots[root] = task_vars[root]
+            if is_template(roots[root]):
+                roots[root] = templar.template(roots[root])
         value = roots[root]
         for key in path:
             try:
                 value = value[key]
             except (KeyError, TypeError):
-                raise AnsibleError(f"variables: {option} is to come from {name}, which is not defined.") from None
-        found[option] = value
-    return found
+                raise InputError(f"variables: {option} is to come from {name}, which is not defined.") from None
+        if value != omit:
+            found[option] = value
+    return {**found, **{option: value for option, value in args.items() if option != "variables"}}

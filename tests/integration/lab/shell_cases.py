@@ -210,7 +210,13 @@ def on_files(folder: pathlib.Path, store: pathlib.Path, address: str) -> tuple[C
             keywords={"environment": {"PYTHONUTF8": "1"}},
             sent=True,
         ),
-        Case("environment that is none", "smime_certificate_info", certificate, None, "ictionary", {"environment": "a"}),
+        Case(
+            "environment that is none",
+            "smime_certificate_info",
+            certificate,
+            says="could not parse environment",
+            keywords={"environment": "a"},
+        ),
         Case(
             "loop",
             "smime_certificate_info",
@@ -220,7 +226,7 @@ def on_files(folder: pathlib.Path, store: pathlib.Path, address: str) -> tuple[C
             starts=3,
         ),
         Case("no_log", "smime_csr", {**csr, "common_name": address}, True, keywords={"no_log": True}),
-        Case("failed_when", "smime_csr", csr, None, keywords={"failed_when": "r_failed_when is not changed"}),
+        Case("failed_when", "smime_csr", csr, None, keywords={"failed_when": "r_failed_when is changed"}),
         Case("changed_when", "smime_csr", csr, True, keywords={"changed_when": True}),
         Case("until", "smime_csr", csr, None, keywords={"until": False, "retries": 1, "delay": 0}, starts=2),
         Case(
@@ -274,13 +280,13 @@ MINIMAL: dict[str, dict[str, t.Any]] = {
 }
 
 WRONG_TYPE: dict[str, dict[str, t.Any]] = {
-    "smime_account": {"external_account_binding": f"{SECRET} without a name"},
+    "smime_account": {"contact": {"mail": "a@b.test"}},
     "smime_certificate_info": {"remaining_days": "many"},
-    "smime_csr": {"privatekey_size": [3072], "privatekey_passphrase": {"value": f"{SECRET} in a dictionary"}},
-    "smime_email_challenge": {"mailboxes": [f"{SECRET} in a list"], "imap_password": [f"{SECRET} as a list"]},
-    "smime_order": {"force": "perhaps", "account_key_content": None},
-    "smime_pkcs12": {"generation": "two", "passphrase": [{"deep": [f"{SECRET} deep down"]}]},
-    "smime_revoke": {"deadline": {"seconds": 3}, "privatekey_passphrase": 1234567890123},
+    "smime_csr": {"privatekey_size": [3072], "privatekey_passphrase": f"{SECRET} beside it"},
+    "smime_email_challenge": {"settle_delay": "a while", "imap_password": f"{SECRET} beside it"},
+    "smime_order": {"force": "perhaps"},
+    "smime_pkcs12": {"history": ["a path"]},
+    "smime_revoke": {"deadline": {"seconds": 3}, "privatekey_passphrase": f"{SECRET} beside it"},
     "smime_select": {"wishes": ["one"]},
 }
 
@@ -292,12 +298,36 @@ CONFLICTS: dict[str, dict[str, t.Any]] = {
     "smime_revoke": {"privatekey_content": f"{SECRET} key", "privatekey_path": "/k"},
 }
 
-MISPLACED: dict[str, dict[str, t.Any]] = {
-    "smime_account": {"external_account_binding": {"kid": "1", "key": "a2V5", "hmac_key": f"{SECRET} misnamed"}},
-    "smime_email_challenge": {
-        "mailboxes": [{"address": "a@b.test", "imap_password": [f"{SECRET} listed"], "smtp_pasword": f"{SECRET} typo"}]
-    },
-}
+# options that are wrong, and what is said of them; the secret in them is not
+MISPLACED: tuple[tuple[str, dict[str, t.Any], str], ...] = (
+    ("smime_account", {"external_account_binding": f"{SECRET} alone"}, "external_account_binding must be a dictionary"),
+    (
+        "smime_account",
+        {"external_account_binding": {"kid": "1", "key": "a2V5", "hmac_key": f"{SECRET} misnamed"}},
+        "module: external_account_binding.hmac_key.",
+    ),
+    (
+        "smime_account",
+        {"external_account_binding": f'{{"kid": "1", "hmac_key": "{SECRET} in JSON"}}'},
+        "missing required arguments: key found in external_account_binding",
+    ),
+    ("smime_csr", {"privatekey_passphrase": {"value": f"{SECRET} in a dictionary"}}, "passphrase must be text"),
+    ("smime_email_challenge", {"imap_password": [f"{SECRET} in a list"]}, "imap_password must be text"),
+    ("smime_email_challenge", {"mailboxes": [f"{SECRET} in a list"]}, "mailboxes must be a list of dictionaries"),
+    ("smime_email_challenge", {"mailboxes": {"imap_password": f"{SECRET} alone"}}, "mailboxes must be a list of"),
+    (
+        "smime_email_challenge",
+        {"mailboxes": [{"address": "a@b.test", "imap_password": {"of": f"{SECRET} deep down"}}]},
+        "imap_password in mailboxes must be text",
+    ),
+    (
+        "smime_email_challenge",
+        {"mailboxes": [{"address": "a@b.test", "imap_password": f"{SECRET} good", "smtp_pasword": f"{SECRET} typo"}]},
+        "module: mailboxes.smtp_pasword.",
+    ),
+    ("smime_pkcs12", {"passphrase": False}, "passphrase must be text, not a boolean; put it in quotes"),
+    ("smime_revoke", {"pkcs12_passphrase": 1.1}, "pkcs12_passphrase must be text, not a number"),
+)
 
 
 def refused() -> tuple[Case, ...]:
@@ -317,8 +347,8 @@ def refused() -> tuple[Case, ...]:
         for module, more in CONFLICTS.items()
     ]
     cases += [
-        Case(f"{module} misplaced secret", module, {**MINIMAL[module], **more}, None)
-        for module, more in MISPLACED.items()
+        Case(f"misplaced secret {number}", module, {**MINIMAL[module], **more}, None, says)
+        for number, (module, more, says) in enumerate(MISPLACED)
     ]
     for name, named, says in (
         ("undefined", {"csr_path": "no_such_variable"}, "no_such_variable, which is not defined"),

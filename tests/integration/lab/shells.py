@@ -30,6 +30,7 @@ MODULES = (
     "smime_revoke",
     "smime_select",
 )
+CALLBACKS = pathlib.Path(__file__).with_name("callback_plugins")
 SHELLS = ("in_process", "as_module")
 
 # identifiers of the lab's CA are random, as those of any CA
@@ -122,9 +123,16 @@ class Group:
 
 @dataclasses.dataclass(frozen=True)
 class Results:
-    """What a run of a group gave: the registered result of each case, what was printed, and the modules sent."""
+    """What a run of a group gave.
 
-    by_case: dict[str, dict[str, t.Any]]
+    :arg registered: for each case what the play sees of its result.
+    :arg shown: for each case what callbacks got of it, and so the user; ``invocation`` is there alone.
+    :arg output: what was printed, at the highest verbosity.
+    :arg sent: how often each module was sent.
+    """
+
+    registered: dict[str, dict[str, t.Any]]
+    shown: dict[str, list[dict[str, t.Any]]]
     output: str
     sent: collections.Counter[str]
 
@@ -152,12 +160,15 @@ class Shells:
         playbook = here.parent / "play.yml"
         playbook.write_text(json.dumps([self._play(group)], indent=1), encoding="utf-8")
         inventory = fleet.write_inventory(here, {}, {"mailbox": self._host(group, shell), **group.hosts})
-        remote = here / "remote"
+        remote, record = here / "remote", here / "record"
         done = fleet.run_playbook(
             str(playbook),
             inventory,
             "-vvvv",
             collections=self._collections,
+            ANSIBLE_STDOUT_CALLBACK="recorded",
+            ANSIBLE_CALLBACK_PLUGINS=str(CALLBACKS),
+            MAILCERT_RECORD=str(record),
             # every module that is sent leaves its file behind
             ANSIBLE_REMOTE_TMP=str(remote),
             ANSIBLE_KEEP_REMOTE_FILES="1",
@@ -165,8 +176,13 @@ class Shells:
             **{"ANSIBLE_INJECT_INVOCATION": "1", **group.environment},
         )
         assert done.code == 0, done.output
+        shown: dict[str, list[dict[str, t.Any]]] = {}
+        for line in record.read_text(encoding="utf-8").splitlines():
+            entry = json.loads(line)
+            shown.setdefault(entry["task"], []).append(entry)
+        (registered,) = (entry["result"]["msg"] for entry in shown.pop("Results"))
         sent = collections.Counter(path.stem[len("AnsiballZ_") :] for path in remote.glob("*/AnsiballZ_smime_*.py"))
-        return Results(_printed_results(done.output), done.output, sent)
+        return Results(registered, shown, done.output, sent)
 
     def _host(self, group: Group, shell: str) -> dict[str, t.Any]:
         variables = {"ansible_connection": "local", **group.variables}
@@ -180,12 +196,6 @@ class Shells:
         results = {case.name: "{{ %s }}" % case.register for case in group.cases}
         show = {"name": "Results", "ansible.builtin.debug": {"msg": results}}
         return {"hosts": "mailbox", "gather_facts": False, "tasks": [*(case.task() for case in group.cases), show]}
-
-
-def _printed_results(output: str) -> dict[str, dict[str, t.Any]]:
-    """The registered results, as the last task prints them."""
-    text = output.rpartition("TASK [Results]")[2]
-    return json.JSONDecoder().raw_decode(text, text.index("=> ") + 3)[0]["msg"]
 
 
 def differences(one: t.Any, other: t.Any, where: str = "result") -> list[str]:

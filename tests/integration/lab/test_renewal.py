@@ -30,7 +30,7 @@ def test_renewal_by_wish(make_fleet):
 def test_certificate_that_ends_soon_is_renewed_by_days(make_fleet):
     """The CA's short certificate begins in the past, so that more than half of it is over."""
     fleet = make_fleet(1)
-    fleet.lab.behaviour(validity_days=20.0, backdate=11 * 86400.0)
+    fleet.lab.behaviour(validity_days=10.0, backdate=11 * 86400.0)
     fleet.issue()
     fleet.lab.behaviour(validity_days=365.0, backdate=300.0)
     told = summary(fleet.issue())

@@ -154,8 +154,10 @@ def test_results_are_equal(runs: dict[str, Both], name: str) -> None:
     group, in_process, as_module, _violations = runs[name]
     found = []
     for case in group.cases:
-        one, other = (case.comparable(results.by_case[case.name]) for results in (in_process, as_module))
-        found += [f"{case.name}: {line}" for line in differences(one, other)]
+        for view in ("registered", "shown"):
+            one, other = (getattr(results, view)[case.name] for results in (in_process, as_module))
+            lines = differences(case.comparable(one), case.comparable(other), view)
+            found += [f"{case.name}: {line}" for line in lines]
     assert not found, "\n".join(found)
 
 
@@ -163,7 +165,7 @@ def test_results_are_equal(runs: dict[str, Both], name: str) -> None:
 def test_results_are_what_the_case_says(runs: dict[str, Both], name: str) -> None:
     found = []
     for case in runs[name].group.cases:
-        result = runs[name].in_process.by_case[case.name]
+        result = runs[name].in_process.registered[case.name]
         told = " ".join([str(result.get("msg", "")), *result.get("warnings", [])])
         outcome = None if result.get("failed") else result.get("changed")
         if outcome is not case.changed or case.says not in told:
@@ -181,5 +183,15 @@ def test_each_run_used_the_shell_that_it_should(runs: dict[str, Both], name: str
 @pytest.mark.parametrize("name", GROUPS)
 def test_no_secret_is_shown(runs: dict[str, Both], name: str) -> None:
     for results in (runs[name].in_process, runs[name].as_module):
-        shown = [line for line in results.output.splitlines() if shell_cases.SECRET in line]
-        assert not shown, "\n".join(shown)
+        texts = (results.output, json.dumps(results.shown, indent=1), json.dumps(results.registered, indent=1))
+        found = [line for text in texts for line in text.splitlines() if shell_cases.SECRET in line]
+        assert not found, "\n".join(found)
+
+
+def test_invocation_is_compared(runs: dict[str, Both]) -> None:
+    (entry,) = runs["chain"].in_process.shown["account made"]
+    assert entry["result"]["invocation"]["module_args"]["deadline"] == 60
+
+
+def test_the_lab_saw_no_violation(runs: dict[str, Both]) -> None:
+    assert runs["chain"].violations == []

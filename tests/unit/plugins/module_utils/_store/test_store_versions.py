@@ -59,7 +59,7 @@ def test_an_empty_line(line: Line) -> None:
 def test_the_paths_of_a_version(line: Line) -> None:
     version = line.version(2)
     assert version.folder == f"{line.folder}/0002"
-    names = ("privatekey", "csr", "certificate", "chain", "fullchain", "record", "journal", "replies")
+    names = ("privatekey", "csr", "certificate", "chain", "fullchain", "record", "journal")
     assert [os.path.relpath(getattr(version, name), version.folder) for name in names] == [
         "privkey.pem",
         "request.csr",
@@ -68,7 +68,6 @@ def test_the_paths_of_a_version(line: Line) -> None:
         "fullchain.pem",
         "record.json",
         "journal.json",
-        "replies",
     ]
     assert [
         os.path.basename(path) for path in (line.link, line.pkcs12, line.pkcs12_record, line.renewal, line.lock)

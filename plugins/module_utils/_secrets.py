@@ -1,0 +1,99 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Secrets among the arguments of a task, wherever the user has put them.
+
+Ansible masks what stands in an option that is ``no_log``, and needs the right types and names for it. Where a
+dictionary is a list, where an option is misspelled or a password is a list, it shows the secret in ``invocation``, or
+takes it for another one. So the arguments are sifted before Ansible validates them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible.module_utils.common.validation import check_type_dict
+
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
+
+# Ansible's own word for it
+HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+_WORDS = {bool: "a boolean", float: "a number with a point", list: "a list", dict: "a dictionary"}
+
+
+@dataclasses.dataclass
+class Sifted:
+    """Arguments without what must not be shown.
+
+    ``params``: the arguments; the values of unknown options, and what has the wrong shape and may hold a secret, are
+    replaced by :data:`HIDDEN`. ``secrets``: texts to mask in the result. ``problem``: set where the shape is wrong.
+    """
+
+    params: dict[str, t.Any]
+    secrets: set[str] = dataclasses.field(default_factory=set, repr=False)
+    problem: InputError | None = None
+
+    def refuse(self, sentence: str) -> str:
+        """Note what is wrong, the first time; gives what to show instead of the value."""
+        self.problem = self.problem or InputError(f"{sentence} What it holds is not shown, for it may be a secret.")
+        return HIDDEN
+
+
+def sift(argument_spec: dict[str, t.Any], params: dict[str, t.Any]) -> Sifted:
+    """Go through the arguments of a task as they are before validation."""
+    sifted = Sifted({})
+    sifted.params = _options(sifted, argument_spec, params, where="")
+    return sifted
+
+
+def _options(
+    sifted: Sifted, argument_spec: dict[str, t.Any], params: dict[str, t.Any], *, where: str
+) -> dict[str, t.Any]:
+    known = {alias: spec for name, spec in argument_spec.items() for alias in (name, *spec.get("aliases", ()))}
+    return {
+        name: _value(sifted, known[name], value, where=name + where) if name in known else HIDDEN
+        for name, value in params.items()
+    }
+
+
+def _value(sifted: Sifted, spec: dict[str, t.Any], value: t.Any, *, where: str) -> t.Any:
+    if value is None:
+        return None
+    if spec.get("no_log") is True:
+        return _secret(sifted, value, where=where)
+    suboptions = spec.get("options")
+    if not suboptions:
+        return value
+    if spec["type"] == "dict":
+        return _dictionary(sifted, suboptions, value, where=where, many=False)
+    if isinstance(value, list):
+        return [_dictionary(sifted, suboptions, entry, where=where, many=True) for entry in value]
+    return sifted.refuse(f"{where} must be a list of dictionaries.") if _holds_secret(suboptions) else value
+
+
+def _secret(sifted: Sifted, value: t.Any, *, where: str) -> t.Any:
+    """Ansible would make text of whatever it is given: of ``no`` a password that is "False"."""
+    for kind, word in _WORDS.items():
+        if isinstance(value, kind):
+            return sifted.refuse(f"{where} must be text, not {word}; put it in quotes.")
+    if str(value):
+        sifted.secrets.add(str(value))
+    return value
+
+
+def _dictionary(sifted: Sifted, suboptions: dict[str, t.Any], value: t.Any, *, where: str, many: bool) -> t.Any:
+    if isinstance(value, str):
+        try:
+            value = check_type_dict(value)  # JSON, or key=value, as Ansible would take it
+        except TypeError:
+            pass
+    if isinstance(value, dict):
+        return _options(sifted, suboptions, value, where=f" in {where}")
+    if not _holds_secret(suboptions):
+        return value
+    return sifted.refuse(f"{where} must be a {'list of dictionaries' if many else 'dictionary'}.")
+
+
+def _holds_secret(argument_spec: dict[str, t.Any]) -> bool:
+    return any(spec.get("no_log") is True or _holds_secret(spec.get("options") or {}) for spec in argument_spec.values())
