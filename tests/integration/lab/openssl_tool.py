@@ -13,8 +13,8 @@ MESSAGE = "Content-Type: text/plain\r\n\r\nThe meeting is at nine.\r\n"
 SECRET = "MAILCERT_TEST_SECRET"
 
 
-def openssl(*args: str, data: str = "", passphrase: str = "") -> str:
-    """Run the command; AssertionError with its words when it fails."""
+def openssl(*args: str, data: str = "", passphrase: str = "", fails: bool = False) -> str:
+    """Run the command; AssertionError with its words when it does not end as expected."""
     done = subprocess.run(
         ["openssl", *args],
         input=data.encode(),
@@ -24,7 +24,7 @@ def openssl(*args: str, data: str = "", passphrase: str = "") -> str:
         timeout=60,
         check=False,
     )
-    assert done.returncode == 0, f"openssl {' '.join(args)}: {done.stderr.decode(errors='replace')}"
+    assert bool(done.returncode) == fails, f"openssl {' '.join(args)}: {done.stderr.decode(errors='replace')}"
     return done.stdout.decode(errors="replace")
 
 

@@ -1,0 +1,53 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The summary counts each mailbox once, and tells why it failed."""
+
+from __future__ import annotations
+
+from ansible_collections.mailcert.acme.plugins.filter.smime_summary import smime_summary
+
+SELECTION = {
+    "due": ["anna", "bert", "carl", "dora"],
+    "plans": {
+        name: {"order": name != "bert", "reason": "missing", "detail": "there is no certificate yet"}
+        for name in ("anna", "bert", "carl", "dora")
+    },
+    "failed_mailboxes": {"emil": {"msg": "no address", "error_code": "invalid_address", "stage": "select"}},
+    "accounts": [{"host": "anna", "acme_directory": "https://ca.example/directory"}],
+    "untouched": 7,
+}
+REFUSED = {"msg": "login refused", "error_code": "login_refused", "stage": "challenge", "retryable": False}
+
+
+def test_each_mailbox_is_counted_once():
+    hostvars = {
+        "anna": {},
+        "bert": {},
+        "carl": {"__smime_failure": REFUSED},
+        "dora": {"__smime_certificate": {"unreachable": True}},
+    }
+    summary = smime_summary(SELECTION, hostvars)
+    assert (summary["issued"], summary["rebuilt"], summary["untouched"]) == (["anna"], ["bert"], 7)
+    assert [failure["mailbox"] for failure in summary["failed"]] == ["emil", "carl", "dora"]
+    assert summary["lines"][0] == "issued: 1 (missing: 1)"
+    assert summary["lines"][2:4] == ["untouched: 7", "failed: 3"]
+    assert "carl: challenge, login_refused (needs a change first): login refused" in summary["lines"]
+    assert summary["failed"][2]["error_code"] == "unreachable" and summary["failed"][2]["retryable"]
+
+
+def test_a_failure_of_no_task_of_ours_has_the_same_keys():
+    hostvars = {**{name: {} for name in SELECTION["due"]}, "carl": {"__smime_failure": {"msg": "undefined variable"}}}
+    failure = smime_summary(SELECTION, hostvars)["failed"][1]
+    assert (failure["stage"], failure["error_code"], failure["retryable"]) == ("playbook", "task_failed", False)
+
+
+def test_an_account_that_failed_is_told_once():
+    hostvars = {**{name: {} for name in SELECTION["due"]}, "anna": {"__smime_account_failure": {"msg": "no terms"}}}
+    lines = smime_summary(SELECTION, hostvars)["lines"]
+    assert lines[4] == "account at https://ca.example/directory: no terms"
+
+
+def test_check_mode_says_would():
+    lines = smime_summary(SELECTION, {name: {} for name in SELECTION["due"]}, True)["lines"]
+    assert lines[0] == "would be issued: 3 (missing: 3)"
