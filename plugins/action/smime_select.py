@@ -14,7 +14,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import Input
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks import smime_select
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks._run_id import new_run_id
 from ansible_collections.mailcert.acme.plugins.plugin_utils.in_process import InProcessAction
-from ansible_collections.mailcert.acme.plugins.plugin_utils.wishes import wishes_of_hosts
+from ansible_collections.mailcert.acme.plugins.plugin_utils.wishes import hosts_of_run, wishes_of_hosts
 
 
 class ActionModule(InProcessAction):
@@ -31,7 +31,7 @@ class ActionModule(InProcessAction):
             args["run_id"] = new_run_id(os.getppid())
         if not of_play:
             return super().run(tmp, task_vars)
-        count = len(task_vars["ansible_play_hosts_all"])
+        count = len(hosts_of_run(self._task, task_vars))
         try:
             _check_surroundings(task_vars)
             args["wishes"] = wishes_of_hosts(self._task, self._templar, task_vars)

@@ -77,6 +77,7 @@ UNREACHABLE = {
     "error_code": "unreachable",
     "retryable": True,
 }
+NOT_REACHED = {"msg": "Another task failed before its turn came; the output above tells which."}
 
 
 def smime_summary(selection: dict[str, t.Any], hostvars: t.Any, check_mode: bool = False) -> dict[str, t.Any]:
@@ -84,15 +85,24 @@ def smime_summary(selection: dict[str, t.Any], hostvars: t.Any, check_mode: bool
     issued, rebuilt, failed = [], [], []
     for name, reason in selection.get("failed_mailboxes", {}).items():
         failed.append(_failure(name, reason))
+    accounts = {
+        account["account_key_path"]: hostvars[account["host"]].get("__smime_account_failure")
+        for account in selection.get("accounts", [])
+    }
     for name in selection.get("due", []):
-        variables = hostvars[name]
+        plan, variables = selection["plans"][name], hostvars[name]
         reason = variables.get("__smime_failure")
+        account = accounts.get(plan["account_key_path"]) if plan["order"] else None
+        if account is not None:
+            reason = {**account, "stage": "account"}
         results = [variables.get(key) or {} for key in ("__smime_certificate", "__smime_identity")]
         if reason is None and any(result.get("unreachable") for result in results):
             reason = UNREACHABLE
+        if reason is None and "__smime_certificate" not in variables:
+            reason = NOT_REACHED
         if reason is not None:
             failed.append(_failure(name, reason))
-        elif selection["plans"][name]["order"]:
+        elif plan["order"]:
             issued.append(name)
         else:
             rebuilt.append(name)
@@ -105,7 +115,7 @@ def smime_summary(selection: dict[str, t.Any], hostvars: t.Any, check_mode: bool
         "failed": failed,
         "check_mode": bool(check_mode),
     }
-    return {**summary, "lines": _lines(summary, hostvars, selection)}
+    return {**summary, "lines": _lines(summary)}
 
 
 def _failure(name: str, reason: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -122,7 +132,7 @@ def _failure(name: str, reason: dict[str, t.Any]) -> dict[str, t.Any]:
     return failure
 
 
-def _lines(summary: dict[str, t.Any], hostvars: t.Any, selection: dict[str, t.Any]) -> list[str]:
+def _lines(summary: dict[str, t.Any]) -> list[str]:
     would = "would be " if summary["check_mode"] else ""
     lines = [
         f"{would}issued: {len(summary['issued'])}{_told_reasons(summary)}",
@@ -130,10 +140,6 @@ def _lines(summary: dict[str, t.Any], hostvars: t.Any, selection: dict[str, t.An
         f"untouched: {summary['untouched']}",
         f"failed: {len(summary['failed'])}",
     ]
-    for account in selection.get("accounts", []):
-        reason = hostvars[account["host"]].get("__smime_account_failure")
-        if reason:
-            lines.append(f"account at {account['acme_directory']}: {reason.get('msg')}")
     return lines + [failure["line"] for failure in summary["failed"]]
 
 

@@ -10,6 +10,7 @@ takes it for another one. So the arguments are sifted before Ansible validates t
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import typing as t
 
@@ -26,8 +27,8 @@ _WORDS = {bool: "a boolean", float: "a number with a point", list: "a list", dic
 class Sifted:
     """Arguments without what must not be shown.
 
-    ``params``: the arguments; the values of unknown options, and what has the wrong shape and may hold a secret, are
-    replaced by :data:`HIDDEN`. ``secrets``: texts to mask in the result. ``problem``: set where the shape is wrong.
+    ``params``: the arguments; :data:`HIDDEN` stands for the values of unknown options, and for what is of the wrong shape
+    where secrets may stand. ``secrets``: texts to mask in the result. ``problem``: set where a shape is wrong.
     """
 
     params: dict[str, t.Any]
@@ -62,14 +63,15 @@ def _value(sifted: Sifted, spec: dict[str, t.Any], value: t.Any, *, where: str) 
         return None
     if spec.get("no_log") is True:
         return _secret(sifted, value, where=where)
-    suboptions = spec.get("options")
-    if not suboptions:
+    if not spec.get("options"):
         return value
     if spec["type"] == "dict":
-        return _dictionary(sifted, suboptions, value, where=where, many=False)
+        return _dictionary(sifted, spec["options"], value, where=where, kind="dictionary")
     if isinstance(value, list):
-        return [_dictionary(sifted, suboptions, entry, where=where, many=True) for entry in value]
-    return sifted.refuse(f"{where} must be a list of dictionaries.") if _holds_secret(suboptions) else value
+        return [
+            _dictionary(sifted, spec["options"], entry, where=where, kind="list of dictionaries") for entry in value
+        ]
+    return sifted.refuse(f"{where} must be a list of dictionaries.")
 
 
 def _secret(sifted: Sifted, value: t.Any, *, where: str) -> t.Any:
@@ -82,18 +84,10 @@ def _secret(sifted: Sifted, value: t.Any, *, where: str) -> t.Any:
     return value
 
 
-def _dictionary(sifted: Sifted, suboptions: dict[str, t.Any], value: t.Any, *, where: str, many: bool) -> t.Any:
+def _dictionary(sifted: Sifted, suboptions: dict[str, t.Any], value: t.Any, *, where: str, kind: str) -> t.Any:
     if isinstance(value, str):
-        try:
+        with contextlib.suppress(TypeError):
             value = check_type_dict(value)  # JSON, or key=value, as Ansible would take it
-        except TypeError:
-            pass
     if isinstance(value, dict):
         return _options(sifted, suboptions, value, where=f" in {where}")
-    if not _holds_secret(suboptions):
-        return value
-    return sifted.refuse(f"{where} must be a {'list of dictionaries' if many else 'dictionary'}.")
-
-
-def _holds_secret(argument_spec: dict[str, t.Any]) -> bool:
-    return any(spec.get("no_log") is True or _holds_secret(spec.get("options") or {}) for spec in argument_spec.values())
+    return sifted.refuse(f"{where} must be a {kind}.")

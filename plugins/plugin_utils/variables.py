@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Variables of a host, templated only where they are templates.
 
-Ansible compiles every ``"{{ name }}"`` in every worker anew, about a millisecond of CPU each; forty options of five tasks
-cost more than all the cryptography of a certificate. Reading the variable by its name costs nothing.
+Ansible compiles every ``"{{ name }}"`` in every worker anew, about a millisecond of CPU each; forty options of five
+tasks cost more than all the cryptography of a certificate. Reading the variable by its name costs nothing.
 """
 
 from __future__ import annotations
@@ -12,6 +12,16 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
+
+try:
+    from ansible.errors import AnsibleValueOmittedError
+except ImportError:  # before ansible-core 2.19 omit is a text
+
+    class AnsibleValueOmittedError(Exception):  # type: ignore[no-redef]
+        """Never raised."""
+
+
+_OMIT = object()
 
 
 def is_template(value: t.Any) -> bool:
@@ -38,7 +48,7 @@ def resolve(args: dict[str, t.Any], task_vars: dict[str, t.Any], templar: t.Any)
         return args
     if not isinstance(named, dict):
         raise InputError("variables must be a dictionary from options to the names of variables.")
-    omit = task_vars.get("omit", object())
+    omit = task_vars.get("omit", _OMIT)
     roots: dict[str, t.Any] = {}
     found = {}
     for option, name in named.items():
@@ -46,9 +56,7 @@ def resolve(args: dict[str, t.Any], task_vars: dict[str, t.Any], templar: t.Any)
         if root not in roots:
             if root not in task_vars:
                 raise InputError(f"variables: {option} is to come from {root}, which is not defined.")
-            roots[root] = task_vars[root]
-            if is_template(roots[root]):
-                roots[root] = templar.template(roots[root])
+            roots[root] = _value(task_vars[root], templar, omit)
         value = roots[root]
         for key in path:
             try:
@@ -58,3 +66,12 @@ def resolve(args: dict[str, t.Any], task_vars: dict[str, t.Any], templar: t.Any)
         if value != omit:
             found[option] = value
     return {**found, **{option: value for option, value in args.items() if option != "variables"}}
+
+
+def _value(value: t.Any, templar: t.Any, omit: t.Any) -> t.Any:
+    if not is_template(value):
+        return value
+    try:
+        return templar.template(value)
+    except AnsibleValueOmittedError:
+        return omit

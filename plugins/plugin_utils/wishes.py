@@ -24,10 +24,15 @@ NAMES = [PREFIX + name for name in READERS]
 ADDRESS = PREFIX + "address"
 
 
+def hosts_of_run(task: t.Any, task_vars: dict[str, t.Any]) -> list[str]:
+    """The hosts that the task speaks for: all of the play, in a play with ``serial`` those of the running batch."""
+    return task_vars["ansible_play_batch" if _play_of(task).serial else "ansible_play_hosts_all"]
+
+
 def wishes_of_hosts(
     task: t.Any, templar: t.Any, task_vars: dict[str, t.Any]
 ) -> dict[str, dict[str, t.Any]]:
-    """The wishes of all hosts of the running play, by host; what the inventory does not say has the role's default.
+    """The wishes of the hosts of the running play, by host; what the inventory does not say has the role's default.
 
     :arg task_vars: the variables of the running task.
     """
@@ -38,7 +43,7 @@ def wishes_of_hosts(
     stronger.update(hostvars._variable_manager.extra_vars)
     found = {}
     with _no_facts_to_clean():
-        for host in task_vars["ansible_play_hosts_all"]:
+        for host in hosts_of_run(task, task_vars):
             try:
                 found[host] = _wish(templar, {**hostvars.raw_get(host), **stronger})
             except AnsibleError as error:
@@ -67,7 +72,7 @@ def _play_of(task: t.Any) -> t.Any:
 
 def _wish(templar: t.Any, variables: dict[str, t.Any]) -> dict[str, t.Any]:
     raw = {name[len(PREFIX) :]: variables[name] for name in NAMES if name in variables}
-    if not raw.get("addresses") and ADDRESS in variables:
+    if not raw.get("addresses") and variables.get(ADDRESS):
         raw["addresses"] = [variables[ADDRESS]]
     if is_template(raw):
         raw = templar.copy_with_new_env(available_variables=variables).template(raw)

@@ -8,11 +8,9 @@ from __future__ import annotations
 import argparse
 import os
 import pathlib
-import subprocess
 import sys
 
 import surroundings
-import tree
 
 
 def main() -> None:
@@ -21,9 +19,7 @@ def main() -> None:
     parser.add_argument("command", choices=("sanity", "units"))
     arguments, options = parser.parse_known_args()
     # a copy of its own: no other part's caches are linted, and ansible-test keeps its environments in tests/output
-    collection = tree.make_tree(arguments.tree.resolve())
-    # ansible-test asks git for the files, and would ask the checkout's, which ignores the copy
-    subprocess.run(["git", "init", "--quiet", str(collection)], check=True)
+    collection = surroundings.copy_checkout(arguments.tree)
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     program = pathlib.Path(sys.executable).with_name("ansible-test")
     line = [sys.executable, str(program), arguments.command, "--venv", "--requirements", "--python", version]

@@ -11,14 +11,13 @@ import subprocess
 import sys
 
 import surroundings
-import tree
 
 WRITTEN = ("CHANGELOG.rst", "changelogs/changelog.yaml")
 
 
 def main() -> None:
     into = surroundings.BUILD / "parts" / "changelog"
-    collection = tree.make_tree(into)
+    collection = surroundings.copy_checkout(into)
     env = surroundings.environment(home="changelog", ANSIBLE_COLLECTIONS_PATH=str(into))
     program = str(pathlib.Path(sys.executable).with_name("antsibull-changelog"))
     line = [program, "release", "--reload-plugins", "--update-existing"]

@@ -27,7 +27,6 @@ import xml.etree.ElementTree
 import apt
 import parts
 import surroundings
-import tree
 
 # ours, and what ansible-test says of a sanity test that finds no file of its kind
 NOT_APPLICABLE = ("not applicable", "No tests applicable")
@@ -60,7 +59,7 @@ class Runner:
         started = time.monotonic()
         log = log_of(part)
         log.parent.mkdir(parents=True, exist_ok=True)
-        tree.make_tree(part.tree)
+        surroundings.copy_checkout(part.tree)
         if part.results:
             shutil.rmtree(part.collection / part.results, ignore_errors=True)
             (part.collection / part.results).mkdir(parents=True)

@@ -69,10 +69,10 @@ def pytest(*folders: str) -> tuple[str, ...]:
 
 # the long ones first: two run at a time
 PARTS = (
-    Part("integration-rig", "dev", (pytest("tests/integration/rig"),), rig=True),
-    Part("integration-lab", "dev", (pytest("tests/integration/lab"),)),
-    Part("sanity", "dev", (("{tools}/ansible_test.py", "--tree", "{tree}", "sanity", "--junit"),)),
     Part("units", "dev", (("{tools}/ansible_test.py", "--tree", "{tree}", "units"),)),
+    Part("integration-lab", "dev", (pytest("tests/integration/lab"),)),
+    Part("integration-rig", "dev", (pytest("tests/integration/rig"),), rig=True),
+    Part("sanity", "dev", (("{tools}/ansible_test.py", "--tree", "{tree}", "sanity", "--junit"),)),
     Part("molecule", "molecule", (("molecule", "test"),), folder="extensions", results=None),
     Part(
         "lint",

@@ -10,12 +10,11 @@ import sys
 
 import parts
 import surroundings
-import tree
 
 
 def main() -> None:
     into = surroundings.BUILD / "parts" / "quick"
-    collection = tree.make_tree(into)
+    collection = surroundings.copy_checkout(into)
     env = surroundings.environment(home="quick", ANSIBLE_COLLECTIONS_PATH=str(into), PYTHONPATH=str(into))
     line = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "-n", str(parts.WORKERS), *sys.argv[1:]]
     os.chdir(collection)

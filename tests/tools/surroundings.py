@@ -11,6 +11,9 @@ from __future__ import annotations
 import configparser
 import os
 import pathlib
+import subprocess
+
+import tree
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = ROOT / ".build"
@@ -44,6 +47,17 @@ def environment(*, home: str = "tools", **more: str) -> dict[str, str]:
         **more,
     )
     return env
+
+
+def copy_checkout(into: pathlib.Path) -> pathlib.Path:
+    """Copy the checkout below a folder, as a repository of its own; gives the collection's folder.
+
+    ansible-test and antsibull ask git for the files. The checkout's own would answer that it ignores the copy, and
+    they would find nothing to complain about.
+    """
+    collection = tree.make_tree(into.resolve())
+    subprocess.run(["git", "init", "--quiet", str(collection)], check=True)
+    return collection
 
 
 def private_home(name: str) -> pathlib.Path:

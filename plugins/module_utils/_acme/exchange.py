@@ -318,7 +318,7 @@ def _classify(
             sent=False,
         )
     if among(exceptions.NewConnectionError, exceptions.ConnectTimeoutError):
-        return NoAnswerError(f"{host} cannot be reached: no connection.", stage=stage, sent=False)
+        return NoAnswerError(f"{host} cannot be reached: no connection. Check acme_directory and the network.", stage=stage, sent=False)
     if among(exceptions.ReadTimeoutError, socket.timeout, TimeoutError):
         return NoAnswerError(f"{host} did not answer in time.", stage=stage, sent=True)
     if isinstance(error, ValueError) and among(exceptions.ProtocolError) is None:

@@ -111,10 +111,12 @@ def one_address(instance: Instance) -> str:
     """
     text = instance.text
     match = _MAILBOX.fullmatch(text) if len(text) <= MAX_ADDRESS_HEADER else None
-    if match is None:
+    address = match["angle"] or match["bare"] if match else ""
+    # "=?": an address that is an encoded word is another one to who decodes it
+    if not address or "=?" in address:
         raise Refusal("address_syntax", f"The header {instance.name} is not one plain address: {shown(text)}.")
     try:
-        return str(_addresses.parse(match["angle"] or match["bare"]))
+        return str(_addresses.parse(address))
     except AddressError as error:
         raise Refusal("address_syntax", f"The header {instance.name} holds no address: {error.message}") from None
 

@@ -149,7 +149,7 @@ class Session:
                 words = str(error)
                 raise LoginError(
                     f"The IMAP server {self._where} refused the login of {login.user}: "
-                    f"{plain(_bare(words), secrets=login.secrets)}. Check imap_user and imap_password.",
+                    f"{plain(_bare(words), secrets=login.secrets).rstrip('.')}. Check imap_user and imap_password.",
                     retryable=bool(_PASSING.search(words)),
                 ) from None
 

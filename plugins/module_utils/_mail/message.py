@@ -90,7 +90,8 @@ def message_id(instance: Instance) -> str:
     :raises Refusal: ``message_id_invalid``.
     """
     text = instance.text
-    if len(text) > MAX_MESSAGE_ID or not _MESSAGE_ID.fullmatch(text):
+    # "=?": the standard library would take it for an encoded word, and write what that stands for into the reply
+    if len(text) > MAX_MESSAGE_ID or "=?" in text or not _MESSAGE_ID.fullmatch(text):
         raise Refusal("message_id_invalid", f"The Message-ID is none: {shown(text)}.")
     return text
 

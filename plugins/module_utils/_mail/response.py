@@ -22,6 +22,10 @@ from ansible_collections.mailcert.acme.plugins.module_utils._mail.authenticate i
 BEGIN = "-----BEGIN ACME RESPONSE-----"
 END = "-----END ACME RESPONSE-----"
 
+# what the standard library puts behind our own fields
+_MIME_FIELDS = (
+    'Content-Type: text/plain; charset="us-ascii"\r\nContent-Transfer-Encoding: 7bit\r\nMIME-Version: 1.0\r\n\r\n'
+)
 _MAX_LINE = 998  # RFC 5322, section 2.1.1
 # no header is folded before that: In-Reply-To and the subject's token stay in one piece
 _POLICY = email.policy.SMTP.clone(max_line_length=_MAX_LINE, cte_type="7bit")
@@ -52,23 +56,30 @@ def build_response(
     :raises AddressError: for an address that a header in ASCII cannot hold.
     :raises MailError: for a value that no reply can carry.
     """
+    own_id = message_id or email.utils.make_msgid(domain=_ascii(sender).rpartition("@")[2])
+    fields = {
+        "From": _ascii(sender),
+        "To": _ascii(challenge.reply_to),
+        "Subject": f"Re: {challenge.subject}",
+        "Date": email.utils.format_datetime(now),
+        "Message-ID": _checked_id(own_id),
+    }
+    if challenge.message_id:
+        fields["In-Reply-To"] = fields["References"] = _checked_id(challenge.message_id)
     reply = email.message.EmailMessage(policy=_POLICY)
     try:
-        reply["From"] = _ascii(sender)
-        reply["To"] = _ascii(challenge.reply_to)
-        reply["Subject"] = f"Re: {challenge.subject}"
-        reply["Date"] = email.utils.format_datetime(now)
-        own_id = message_id or email.utils.make_msgid(domain=_ascii(sender).rpartition("@")[2])
-        reply["Message-ID"] = _checked_id(own_id)
-        if challenge.message_id:
-            reply["In-Reply-To"] = _checked_id(challenge.message_id)
-            reply["References"] = _checked_id(challenge.message_id)
+        for name, value in fields.items():
+            reply[name] = value
         reply.set_content(body(digest), subtype="plain", charset="us-ascii", cte="7bit")
         data = reply.as_bytes()
     except ValueError as error:  # the standard library refuses line breaks in a header with it
         raise MailError("The reply cannot be written: a header's value has a line break.", stage="reply") from error
     if not data.isascii() or any(len(line) > _MAX_LINE for line in data.split(b"\r\n")):
         raise MailError("The reply cannot be written in lines of ASCII of at most 998 bytes.", stage="reply")
+    wanted = "".join(f"{name}: {value}\r\n" for name, value in fields.items()) + _MIME_FIELDS
+    if not data.startswith(wanted.encode("ascii")):
+        # it decodes encoded words wherever they stand, line breaks in them too
+        raise MailError("The reply cannot be written: a header would not hold what it was given.", stage="reply")
     return data
 
 

@@ -98,14 +98,14 @@ def no_starttls(endpoint: Endpoint, protocol: str, stage: str) -> MailTlsError:
     """The error for a server that does not offer STARTTLS; there is no way back to plain text."""
     return MailTlsError(
         f"The {protocol} server {endpoint.host}:{endpoint.port} does not offer STARTTLS; use its port for implicit TLS "
-        "(encryption: tls), or have it enabled there.",
+        f"({protocol.lower()}_encryption: tls), or have it enabled there.",
         stage=stage,
     )
 
 
 def connection_error(error: Exception, endpoint: Endpoint, protocol: str, stage: str) -> MailError:
     """What went wrong on the wire, as an error of the collection."""
-    where = f"the {protocol} server {endpoint.host}:{endpoint.port}"
+    where, option = f"the {protocol} server {endpoint.host}:{endpoint.port}", protocol.lower()
     if isinstance(error, ssl.SSLCertVerificationError):
         return MailTlsError(
             f"The TLS certificate of {where} does not verify: {plain(error.verify_message)}. Name its CA in "
@@ -114,16 +114,16 @@ def connection_error(error: Exception, endpoint: Endpoint, protocol: str, stage:
         )
     if isinstance(error, ssl.SSLError) and not isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
         return MailTlsError(
-            f"TLS with {where} failed: {plain(error.reason or str(error))}. Check whether the port wants tls or "
-            "starttls.",
+            f"TLS with {where} failed: {plain(error.reason or str(error))}. Check "
+            f"{option}_port and {option}_encryption.",
             stage=stage,
         )
     if isinstance(error, socket.gaierror):
         words = plain(error.strerror or "")
-        return MailConnectionError(f"The name of {where} cannot be resolved: {words}.", stage=stage)
+        return MailConnectionError(f"The name of {where} cannot be resolved: {words}. Check {option}_host.", stage=stage)
     if isinstance(error, (TimeoutError, socket.timeout)):
         return MailConnectionError(f"There was no answer from {where} in time.", stage=stage)
     if isinstance(error, ConnectionRefusedError):
-        return MailConnectionError(f"The connection to {where} was refused; check host and port.", stage=stage)
+        return MailConnectionError(f"The connection to {where} was refused. Check {option}_host and {option}_port.", stage=stage)
     words = plain(str(error)) or type(error).__name__
     return MailConnectionError(f"The connection to {where} broke: {words}.", stage=stage)

@@ -27,10 +27,11 @@ def install(
     :raises CertificateError: where it is not what the request asked for; nothing is written then.
     :raises KeyMismatchError: where ``privatekey_path`` holds another key; nothing is written then.
     """
-    leaf, *chain = chains.order_chain(certificates.load_chain(chain_pem, source="what the CA issued"))
+    sent = certificates.load_chain(chain_pem, source="what the CA issued")
+    leaf, *chain = chains.order_chain(sent)
     report = lint.lint(
         leaf,
-        chain,
+        chain + _broken_link([leaf, *chain], sent),
         public_fingerprint=request.public_fingerprint,
         addresses=addresses,
         usage=params["usage"],
@@ -38,13 +39,28 @@ def install(
     )
     if report.errors:
         raise CertificateError(
-            "What the CA issued cannot be used: " + " ".join(report.errors)
+            "What the CA issued cannot be used: " + " ".join(report.errors),
+            # it may be valid later; anything else stays wrong, however often it is downloaded
+            details={"usable_later": context.now() < leaf.not_before, "errors": list(report.errors)},
         )
     _check_private_key(params, request)
     _write(params, leaf, chain)
     _record(params, addresses, request, leaf)
     _switch(params)
     return leaf, report.warnings
+
+
+def _broken_link(
+    ordered: list[certificates.Certificate], sent: list[certificates.Certificate]
+) -> list[certificates.Certificate]:
+    """What the CA sent as the next issuer and did not sign what is below it; the lint finds it in the chain then.
+
+    Certificates that belong to no chain, such as another root, are left out in peace.
+    """
+    others = [certificate for certificate in sent if certificate not in ordered]
+    if len(ordered) == 1:
+        return others[:1]
+    return [certificate for certificate in others if certificate.subject == ordered[-1].issuer][:1]
 
 
 def complete(

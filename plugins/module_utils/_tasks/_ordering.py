@@ -93,6 +93,11 @@ class Ordering:
         """What was ordered is installed: the journal is done with, and the lease with it."""
         self._advance(state="closed", lease=None)
 
+    def give_up(self) -> None:
+        """What was issued is no use: the next run orders anew, with the same key."""
+        self._advance(state="abandoned")
+        self._journal.release_lease(self._run_id)
+
     def _when_authorized(self, order: orders.Order) -> orders.Order:
         """An order turns ready a moment after its last authorization is valid; some CAs need another look."""
         for url in order.authorization_urls:

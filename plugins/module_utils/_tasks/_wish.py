@@ -37,6 +37,13 @@ def _whole(value: t.Any) -> int:
         raise ValueError("give a whole number") from None
 
 
+def _days(value: t.Any) -> int:
+    days = _whole(value)
+    if days < 0:
+        raise ValueError("give a whole number of days, 0 or more")
+    return days
+
+
 def _optional(read: t.Callable[[t.Any], t.Any]) -> t.Callable[[t.Any], t.Any]:
     return lambda value: None if value is None or value == "" else read(value)
 
@@ -110,7 +117,7 @@ READERS: dict[str, t.Callable[[t.Any], t.Any]] = {
     "staging": _boolean,
     "profile": _text,
     "common_name": _text,
-    "remaining_days": _optional(_whole),
+    "remaining_days": _optional(_days),
     "remaining_percentage": _optional(_fraction),
     "force": _boolean,
     "pkcs12": _boolean,
@@ -123,6 +130,14 @@ REQUIRED = ("addresses", "acme_directory")
 
 # stands in a wish whose variables cannot be used, and says why
 UNREADABLE = "unreadable"
+
+
+def _common_name(value: str, addresses: t.Sequence[str]) -> str:
+    """The common name in the spelling of the address that it is."""
+    common_name = _options.checked_addresses([value], option="smime_common_name")[0]
+    if common_name in addresses:
+        return common_name
+    raise InputError(f"smime_common_name: give one of the addresses, {', '.join(addresses)}, not {value!r}.")
 
 
 def read_wish(name: str, values: t.Mapping[str, t.Any]) -> Wish:
@@ -149,6 +164,8 @@ def read_wish(name: str, values: t.Mapping[str, t.Any]) -> Wish:
             hint = " (or smime_address)" if field == "addresses" else ""
             raise InputError(f"smime_{field}{hint} is not set for {name}.")
     found["addresses"] = tuple(_options.checked_addresses(found["addresses"], option="smime_addresses"))
+    if found.get("common_name"):
+        found["common_name"] = _common_name(found["common_name"], found["addresses"])
     spec = keys.key_spec(
         found.pop("privatekey_type", "RSA"),
         found.pop("privatekey_size", 3072),

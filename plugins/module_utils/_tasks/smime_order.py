@@ -9,6 +9,7 @@ import os
 import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import libs as acme_libs
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import CertificateError
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificates, csr_check, lint, renewal
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import csr as requests
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import libs as pki_libs
@@ -70,7 +71,12 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
         return _outcome(params, changed=created, order=order, challenges=challenges)
     with ordering.leased():
         order, chain = ordering.issue()
-        certificate, warnings = _install.install(params, context, request, addresses, chain)
+        try:
+            certificate, warnings = _install.install(params, context, request, addresses, chain)
+        except CertificateError as error:
+            if error.details.get("errors") and not error.details.get("usable_later"):
+                ordering.give_up()
+            raise
         ordering.close()
     return _outcome(params, changed=True, order=order, certificate=certificate, warnings=warnings)
 

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs a list of tasks through both shells, with the same arguments and the same files, and compares the results.
 
-A group of cases becomes a playbook, and that is run twice: once as on a controller, where the action plugins do the work
-in process, and once with an interpreter that is another spelling of the same Python, so that each module is sent.
+A group of cases becomes a playbook, and that is run twice: once as on a controller, where the action plugins do the
+work in process, and once with an interpreter that is another spelling of the same Python, so that each module is sent.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import json
 import pathlib
 import re
 import shutil
-import sys
 import typing as t
 
 import fleet
@@ -30,7 +29,11 @@ MODULES = (
     "smime_revoke",
     "smime_select",
 )
+# what begins so may be seen nowhere, in whatever option it stands
+SECRET = "Geheimnis"
 CALLBACKS = pathlib.Path(__file__).with_name("callback_plugins")
+SAME_PYTHON = "{{ ansible_playbook_python }}"
+SPELLED_OTHERWISE = "{{ ansible_playbook_python | dirname }}/./{{ ansible_playbook_python | basename }}"
 SHELLS = ("in_process", "as_module")
 
 # identifiers of the lab's CA are random, as those of any CA
@@ -46,8 +49,7 @@ class Case:
     :arg says: for a failure, a part of the message; for a success, a part of one of its warnings.
     :arg keywords: further keywords of the task, as ``check_mode``.
     :arg fresh: names of keys whose values are new whenever the task runs; both must have one, and of the same type.
-    :arg sent: whether the module is sent in either run; by default, where the run is to send them.
-    :arg starts: how many modules start where they are sent.
+    :arg sent: whether the module is sent in either run; by default, in the run that is to send them.
     """
 
     name: str
@@ -58,7 +60,6 @@ class Case:
     keywords: dict[str, t.Any] = dataclasses.field(default_factory=dict)
     fresh: tuple[str, ...] = ()
     sent: bool | None = None
-    starts: int = 1
 
     @property
     def register(self) -> str:
@@ -76,7 +77,10 @@ class Case:
         }
 
     def comparable(self, result: t.Any) -> t.Any:
-        """A result without what cannot be equal in two runs: names given as fresh, the CA's identifiers, the clock."""
+        """A result without what cannot be equal in two runs.
+
+        That is what the case names as fresh, identifiers of the CA, times in names of backups, the spelling of Python.
+        """
         if isinstance(result, dict):
             return {
                 key: f"<{key}: {type(value).__name__}>" if key in self.fresh and value else self.comparable(value)
@@ -85,7 +89,7 @@ class Case:
         if isinstance(result, list):
             return [self.comparable(item) for item in result]
         if isinstance(result, str):
-            return _BACKUP.sub("<time>.bak", _LAB_URL.sub(r"\1<id>", result))
+            return _BACKUP.sub("<time>.bak", _LAB_URL.sub(r"\1<id>", result)).replace("/./", "/")
         return result
 
 
@@ -97,6 +101,7 @@ class Group:
     :arg variables: of the host.
     :arg environment: of ansible-playbook, and so of both shells.
     :arg hosts: further hosts of the inventory, to delegate to.
+    :arg discover: whether the run in process leaves the interpreter to Ansible's discovery.
     """
 
     name: str
@@ -106,18 +111,12 @@ class Group:
     variables: dict[str, t.Any] = dataclasses.field(default_factory=dict)
     environment: dict[str, str] = dataclasses.field(default_factory=dict)
     hosts: dict[str, dict[str, t.Any]] = dataclasses.field(default_factory=dict)
+    discover: bool = False
 
-    def starts(self, shell: str) -> collections.Counter[str]:
-        """How often each module has to be sent."""
+    def sent(self, shell: str) -> collections.Counter[str]:
+        """How many tasks have to send their module, for each module."""
         return collections.Counter(
-            {
-                module: sum(
-                    case.starts
-                    for case in self.cases
-                    if case.module == module and (shell == "as_module" if case.sent is None else case.sent)
-                )
-                for module in {case.module for case in self.cases}
-            }
+            case.module for case in self.cases if (shell == "as_module" if case.sent is None else case.sent)
         )
 
 
@@ -128,7 +127,7 @@ class Results:
     :arg registered: for each case what the play sees of its result.
     :arg shown: for each case what callbacks got of it, and so the user; ``invocation`` is there alone.
     :arg output: what was printed, at the highest verbosity.
-    :arg sent: how often each module was sent.
+    :arg sent: how many tasks sent their module, for each module.
     """
 
     registered: dict[str, dict[str, t.Any]]
@@ -143,9 +142,6 @@ class Shells:
     def __init__(self, folder: pathlib.Path, collections_path: pathlib.Path) -> None:
         self._folder = folder
         self._collections = collections_path
-        self._wrapper = folder / "python"
-        self._wrapper.write_text(f"#!/bin/sh\nexec '{sys.executable}' \"$@\"\n", encoding="utf-8")
-        self._wrapper.chmod(0o755)
 
     def run(self, group: Group, shell: str) -> Results:
         """Run the group through one shell."""
@@ -173,6 +169,8 @@ class Shells:
             ANSIBLE_REMOTE_TMP=str(remote),
             ANSIBLE_KEEP_REMOTE_FILES="1",
             ANSIBLE_ASYNC_DIR=str(here / "async"),
+            # some messages of Ansible list a set
+            PYTHONHASHSEED="0",
             **{"ANSIBLE_INJECT_INVOCATION": "1", **group.environment},
         )
         assert done.code == 0, done.output
@@ -181,19 +179,22 @@ class Shells:
             entry = json.loads(line)
             shown.setdefault(entry["task"], []).append(entry)
         (registered,) = (entry["result"]["msg"] for entry in shown.pop("Results"))
+        # a task that loops uses one folder for all items
         sent = collections.Counter(path.stem[len("AnsiballZ_") :] for path in remote.glob("*/AnsiballZ_smime_*.py"))
         return Results(registered, shown, done.output, sent)
 
     def _host(self, group: Group, shell: str) -> dict[str, t.Any]:
         variables = {"ansible_connection": "local", **group.variables}
-        # a task may go the module's way by itself, and must find a Python that has the libraries
-        here = "{{ ansible_playbook_python }}"
-        variables["ansible_python_interpreter"] = here if shell == "in_process" else str(self._wrapper)
+        if shell == "as_module":
+            variables["ansible_python_interpreter"] = SPELLED_OTHERWISE
+        elif not group.discover:
+            # a task may go the module's way by itself, and must find a Python that has the libraries
+            variables["ansible_python_interpreter"] = SAME_PYTHON
         return variables
 
     @staticmethod
     def _play(group: Group) -> dict[str, t.Any]:
-        results = {case.name: "{{ %s }}" % case.register for case in group.cases}
+        results = {case.name: f"{{{{ {case.register} }}}}" for case in group.cases}
         show = {"name": "Results", "ansible.builtin.debug": {"msg": results}}
         return {"hosts": "mailbox", "gather_facts": False, "tasks": [*(case.task() for case in group.cases), show]}
 
@@ -209,5 +210,7 @@ def differences(one: t.Any, other: t.Any, where: str = "result") -> list[str]:
             found += differences(one[key], other[key], f"{where}.{key}")
         return found
     if isinstance(one, list) and len(one) == len(other):
-        return [line for number in range(len(one)) for line in differences(one[number], other[number], f"{where}[{number}]")]
+        return [
+            line for number in range(len(one)) for line in differences(one[number], other[number], f"{where}[{number}]")
+        ]
     return [] if one == other else [f"{where}: {one!r} and {other!r}"]

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import json
+
 import openssl_tool as tool
 import pytest
 from conftest import failures, summary
@@ -162,8 +164,14 @@ def test_contact_that_changes_is_told_to_the_ca_with_the_next_order(make_fleet):
     fleet.issue()
     fleet.group.update(smime_account_contact=["security@lab.test", "mailto:postmaster@lab.test"])
     fleet.issue("-e", "smime_force=true")
-    contacts = [event.get("contact") for event in fleet.lab.log() if event["kind"].startswith("account")]
-    assert contacts[-1] == ["mailto:security@lab.test", "mailto:postmaster@lab.test"]
+    # the account tells the CA's view when it is asked for again
+    (account,) = fleet.store.glob("accounts/*/default/account.json")
+    contacts = json.loads(account.read_text())["contact"]
+    assert contacts == ["mailto:security@lab.test", "mailto:postmaster@lab.test"]
+    requests = [event["path"] for event in fleet.lab.log("http") if event["path"].startswith("/account/")]
+    assert len(requests) == 1, "told once"
+    again = fleet.issue()
+    assert again.recap("changed") == 0, again.output
 
 
 def test_profile_is_the_one_wished_and_an_unknown_one_says_which_there_are(make_fleet):

@@ -84,7 +84,7 @@ def test_account_that_cannot_be_made_fails_its_mailboxes_alone(make_fleet, optio
     assert sorted(found) == lost
     for failure in found.values():
         assert (failure["stage"], failure["error_code"], failure["retryable"]) == ("account", "acme_unreachable", True)
-    assert "smime_acme_directory" in found[lost[0]]["msg"] or "acme_directory" in found[lost[0]]["msg"]
+    assert "Check acme_directory" in found[lost[0]]["msg"]
 
 
 def test_store_host_that_cannot_be_reached(make_fleet):
@@ -147,3 +147,34 @@ def test_wish_with_an_undefined_variable_fails_alone(make_fleet):
     assert done.code == 2
     assert len(summary(done)["issued"]) == 2, done.output
     assert "mail_of_nobody" in failures(done)[bad]["msg"]
+
+
+def test_role_in_a_play_of_one_s_own(make_fleet):
+    """The same without the playbook: the chain, the summary, the exit code, and nothing to do the second time."""
+    fleet = make_fleet(3)
+    bad = "user0003.lab.test"
+    password = fleet.hosts[bad]["smime_imap_password"]
+    fleet.hosts[bad]["smime_imap_password"] = "not-the-password"
+    plays = [{"name": "Mine", "hosts": "all", "gather_facts": False, "roles": [{"role": "mailcert.acme.smime"}]}]
+    first = fleet.play("mine", plays)
+    assert first.code == 2, first.output
+    assert len(summary(first)["issued"]) == 2
+    assert failures(first)[bad]["error_code"] == "login_refused"
+    fleet.hosts[bad]["smime_imap_password"] = password
+    assert fleet.play("mine", plays).code == 0
+    seen = len(fleet.lab.log())
+    again = fleet.play("mine", plays)
+    assert (again.code, again.recap("changed")) == (0, 0), again.output
+    assert fleet.lab.log()[seen:] == []
+    fleet.group["smime_acme_directory"] = f"https://127.0.0.1:{closed_port()}/directory"
+    fleet.group["smime_acme_request_retries"] = 0
+    lost = fleet.play("mine", plays)
+    assert lost.code == 2
+    assert {failure["stage"] for failure in summary(lost)["failed"]} == {"account"}
+
+
+def test_inventory_without_hosts_is_no_error_of_ours(make_fleet):
+    fleet = make_fleet(1)
+    done = fleet.run("-e", "smime_hosts=nobody")
+    assert "Traceback" not in done.output and "undefined" not in done.output, done.output
+    assert done.code == 0

@@ -3,30 +3,31 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Every module gives the same result whether it runs in the controller's process or is sent as a module.
 
-The groups of tasks are in shell_cases.py; each runs through both shells with the same arguments, on the same files.
+The groups of tasks are in shell_cases.py and shell_refusals.py; each runs through both shells with the same arguments,
+on the same files.
 """
 
 from __future__ import annotations
 
-import collections
 import concurrent.futures
 import json
 import pathlib
+import socket
 import typing as t
 
+import fleet
 import pytest
 import shell_cases
+import shell_refusals
 from ansible.parsing.vault import VaultLib, VaultSecret
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from handle import Lab
-from shells import SHELLS, Group, Results, Shells, differences
-
-import fleet
+from shells import SECRET, SHELLS, SPELLED_OTHERWISE, Group, Results, Shells, differences
 
 COLLECTIONS = pathlib.Path(__file__).resolve().parents[5]
 GROUPS = ("chain", "files", "refused", "libraries", "defect", "quiet")
-# the lowest common names of what the layers import
+# at least one library of each layer
 HIDDEN = ("asn1crypto", "imapclient", "josepy")
 VAULT_PASSWORD = "the password of the vault"
 
@@ -84,37 +85,38 @@ def _vaulted(text: str) -> dict[str, str]:
     return {"__ansible_vault": vault.encrypt(text).decode()}
 
 
-def _groups(lab: Lab, folder: pathlib.Path, files: pathlib.Path, store: pathlib.Path) -> list[Group]:
+def _groups(lab: Lab, folder: pathlib.Path, files: pathlib.Path, store: pathlib.Path, silent_port: int) -> list[Group]:
     work, address = folder / "work", lab.mailboxes[0]["address"]
     password = folder / "vault-password"
     password.write_text(VAULT_PASSWORD, encoding="utf-8")
     wish = {"smime_address": address, "smime_acme_directory": lab.directory, "smime_privatekey_type": "ECC"}
-    remote = {"ansible_connection": "local", "ansible_python_interpreter": str(folder / "python")}
+    remote = {"ansible_connection": "local", "ansible_python_interpreter": SPELLED_OTHERWISE}
     gone = _shadows(folder / "hidden", **{name: "raise ImportError\n" for name in HIDDEN})
     broken = _shadows(folder / "broken", idna="def encode(*args, **kwargs):\n    raise RuntimeError('broken')\n")
     defect = shell_cases.Case(
         "a defect",
         "smime_csr",
-        {**shell_cases.MINIMAL["smime_csr"], "addresses": ["a@ü.test"]},
+        {**shell_refusals.MINIMAL["smime_csr"], "addresses": ["a@ü.test"]},
         None,
         "defect of mailcert.acme: RuntimeError: broken",
         fresh=("exception",),
     )
+    quiet = {"ANSIBLE_INJECT_INVOCATION": "0"}
     return [
         Group("chain", work / "chain", shell_cases.chain(lab, work / "chain"), files),
         Group(
             "files",
             work / "files",
-            shell_cases.on_files(work / "files", store, address),
+            shell_cases.on_files(work / "files", store, address, silent_port),
             files,
-            {**wish, "vaulted": _vaulted(f"{shell_cases.SECRET} from the vault")},
+            {**wish, "vaulted": _vaulted(f"{SECRET} from the vault")},
             {"ANSIBLE_VAULT_PASSWORD_FILE": str(password)},
             {"remote": remote},
         ),
-        Group("refused", work / "refused", shell_cases.refused()),
-        Group("libraries", work / "libraries", shell_cases.without_libraries(), environment=gone),
-        Group("defect", work / "defect", (defect,), environment=broken),
-        Group("quiet", work / "quiet", shell_cases.refused()[:2], environment={"ANSIBLE_INJECT_INVOCATION": "0"}),
+        Group("refused", work / "refused", shell_refusals.refused()),
+        Group("libraries", work / "libraries", shell_refusals.without_libraries(), environment=gone),
+        Group("defect", work / "defect", (defect,), environment={**broken, "ANSIBLE_DISPLAY_TRACEBACK": "error"}),
+        Group("quiet", work / "quiet", shell_refusals.refused()[:2], environment=quiet, discover=True),
     ]
 
 
@@ -144,8 +146,8 @@ def runs(lab_process: Lab, folder: pathlib.Path, files: pathlib.Path, store: pat
                 violations += lab_process.violations()
         return Both(group, *results, violations)
 
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        groups = _groups(lab_process, folder, files, store)
+    with socket.create_server(("127.0.0.1", 0)) as silent, concurrent.futures.ThreadPoolExecutor(2) as pool:
+        groups = _groups(lab_process, folder, files, store, silent.getsockname()[1])
         return {group.name: both for group, both in zip(groups, pool.map(run, groups))}
 
 
@@ -176,15 +178,16 @@ def test_results_are_what_the_case_says(runs: dict[str, Both], name: str) -> Non
 @pytest.mark.parametrize("name", GROUPS)
 def test_each_run_used_the_shell_that_it_should(runs: dict[str, Both], name: str) -> None:
     both = runs[name]
-    assert both.in_process.sent == both.group.starts("in_process")
-    assert both.as_module.sent == both.group.starts("as_module")
+    assert both.in_process.sent == both.group.sent("in_process")
+    assert both.as_module.sent == both.group.sent("as_module")
 
 
 @pytest.mark.parametrize("name", GROUPS)
-def test_no_secret_is_shown(runs: dict[str, Both], name: str) -> None:
+def test_no_secret_is_shown(runs: dict[str, Both], lab_process: Lab, name: str) -> None:
+    secrets = (SECRET, lab_process.mailboxes[0]["password"])
     for results in (runs[name].in_process, runs[name].as_module):
         texts = (results.output, json.dumps(results.shown, indent=1), json.dumps(results.registered, indent=1))
-        found = [line for text in texts for line in text.splitlines() if shell_cases.SECRET in line]
+        found = [line for text in texts for line in text.splitlines() if any(map(line.__contains__, secrets))]
         assert not found, "\n".join(found)
 
 

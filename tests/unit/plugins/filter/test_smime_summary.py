@@ -10,20 +10,28 @@ from ansible_collections.mailcert.acme.plugins.filter.smime_summary import smime
 SELECTION = {
     "due": ["anna", "bert", "carl", "dora"],
     "plans": {
-        name: {"order": name != "bert", "reason": "missing", "detail": "there is no certificate yet"}
+        name: {
+            "order": name != "bert",
+            "reason": "missing",
+            "detail": "there is no certificate yet",
+            "account_key_path": "/store/account.key",
+        }
         for name in ("anna", "bert", "carl", "dora")
     },
     "failed_mailboxes": {"emil": {"msg": "no address", "error_code": "invalid_address", "stage": "select"}},
-    "accounts": [{"host": "anna", "acme_directory": "https://ca.example/directory"}],
+    "accounts": [{"host": "anna", "account_key_path": "/store/account.key"}],
     "untouched": 7,
 }
+# the task of the certificate came to its end, or was skipped
+DONE = {"__smime_certificate": {"changed": True}}
+EVERYONE = {name: DONE for name in SELECTION["due"]}
 REFUSED = {"msg": "login refused", "error_code": "login_refused", "stage": "challenge", "retryable": False}
 
 
 def test_each_mailbox_is_counted_once():
     hostvars = {
-        "anna": {},
-        "bert": {},
+        "anna": DONE,
+        "bert": DONE,
         "carl": {"__smime_failure": REFUSED},
         "dora": {"__smime_certificate": {"unreachable": True}},
     }
@@ -37,17 +45,29 @@ def test_each_mailbox_is_counted_once():
 
 
 def test_a_failure_of_no_task_of_ours_has_the_same_keys():
-    hostvars = {**{name: {} for name in SELECTION["due"]}, "carl": {"__smime_failure": {"msg": "undefined variable"}}}
+    hostvars = {**EVERYONE, "carl": {"__smime_failure": {"msg": "undefined variable"}}}
     failure = smime_summary(SELECTION, hostvars)["failed"][1]
     assert (failure["stage"], failure["error_code"], failure["retryable"]) == ("playbook", "task_failed", False)
 
 
-def test_an_account_that_failed_is_told_once():
-    hostvars = {**{name: {} for name in SELECTION["due"]}, "anna": {"__smime_account_failure": {"msg": "no terms"}}}
-    lines = smime_summary(SELECTION, hostvars)["lines"]
-    assert lines[4] == "account at https://ca.example/directory: no terms"
+def test_an_account_that_failed_is_the_reason_of_its_mailboxes():
+    hostvars = {**EVERYONE, "anna": {"__smime_account_failure": {"msg": "no terms", "error_code": "terms"}}}
+    summary = smime_summary(SELECTION, hostvars)
+    assert {failure["mailbox"]: failure["stage"] for failure in summary["failed"]} == {
+        "emil": "select", "anna": "account", "carl": "account", "dora": "account",
+    }
+    assert summary["rebuilt"] == ["bert"], "a PKCS#12 alone needs no account"
+
+
+def test_a_mailbox_whose_turn_did_not_come_is_not_issued():
+    """A host that failed outside of our tasks, as where Ansible refuses the role's variables, is out of the play."""
+    summary = smime_summary(SELECTION, {**EVERYONE, "anna": {}, "bert": {}})
+    assert (summary["issued"], summary["rebuilt"]) == (["carl", "dora"], [])
+    assert [(failure["mailbox"], failure["error_code"]) for failure in summary["failed"][1:]] == [
+        ("anna", "task_failed"), ("bert", "task_failed"),
+    ]
 
 
 def test_check_mode_says_would():
-    lines = smime_summary(SELECTION, {name: {} for name in SELECTION["due"]}, True)["lines"]
+    lines = smime_summary(SELECTION, EVERYONE, True)["lines"]
     assert lines[0] == "would be issued: 3 (missing: 3)"

@@ -1,0 +1,333 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files that are unreadable, truncated or somebody else's: one sentence each, and nothing is lost or half-written."""
+
+from __future__ import annotations
+
+import pathlib
+
+import openssl_tool as tool
+import pytest
+from conftest import Fleet, failures, fleet_of, summary
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519
+from fleet import PASSPHRASE
+
+PEM = serialization.Encoding.PEM
+
+
+def private_pem(key, passphrase=""):
+    """A private key as PKCS#8."""
+    how = serialization.BestAvailableEncryption(passphrase.encode()) if passphrase else serialization.NoEncryption()
+    return key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, how)
+
+
+def files_of(folder):
+    """Every file below a folder with its content."""
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file() and not path.is_symlink()}
+
+
+class Given:
+    """An issued mailbox, and beside it files that are no good; modules are tried on them, none of which may write."""
+
+    def __init__(self, lab, folder):
+        lab.reset()
+        self.fleet: Fleet = fleet_of(lab, folder, 2)
+        first, second = self.fleet.hosts
+        self.fleet.issue()
+        self.current = self.fleet.line(first) / "current"
+        self.other = self.fleet.line(second) / "current"
+        (self.account,) = self.fleet.store.glob("accounts/*/default")
+        self.bad = folder / "bad"
+        self.bad.mkdir()
+        key = (self.current / "privkey.pem").read_bytes()
+        (self.bad / "truncated.pem").write_bytes(key[: len(key) // 2])
+        (self.bad / "empty").write_bytes(b"")
+        (self.bad / "words").write_text("This is a letter to the editor.\n")
+        (self.bad / "encrypted.pem").write_bytes(private_pem(ec.generate_private_key(ec.SECP256R1()), "its phrase"))
+        (self.bad / "ed25519.pem").write_bytes(private_pem(ed25519.Ed25519PrivateKey.generate()))
+        (self.bad / "dsa.pem").write_bytes(private_pem(dsa.generate_private_key(2048)))
+        (self.bad / "truncated.csr").write_bytes((self.current / "request.csr").read_bytes()[:200])
+        (self.bad / "truncated.crt").write_bytes((self.current / "cert.pem").read_bytes()[:300])
+        (self.bad / "truncated.p12").write_bytes((self.fleet.line(first) / "identity.p12").read_bytes()[:-100])
+        before = files_of(folder)
+        self.results = dict(zip(TRIALS, self.fleet.tasks(*(trial(self)[0] for trial in TRIALS.values()))))
+        after = files_of(folder)
+        ours = {name for name in after if "/result" in name or "modules.yml" in name or "/inventory/" in name}
+        self.written = {name for name in after if name not in ours and after[name] != before.get(name)}
+        self.lost = set(before) - set(after)
+        self.violations = lab.violations()
+
+    def acme(self, **more):
+        """The options that every module that talks to the CA takes."""
+        group = self.fleet.group
+        return {
+            "acme_directory": group["smime_acme_directory"],
+            "ca_path": group["smime_acme_ca_path"],
+            "account_key_src": str(self.account / "account.key"),
+            **more,
+        }
+
+    def csr(self, **more):
+        """smime_csr for a new request of an existing key."""
+        return "smime_csr", {
+            "privatekey_path": str(self.current / "privkey.pem"),
+            "privatekey_type": "ECC",
+            "csr_path": str(self.bad / "new.csr"),
+            "addresses": ["user0001@lab.test"],
+            **more,
+        }
+
+    def order(self, **more):
+        """smime_order of a request; the certificate would go aside."""
+        return "smime_order", self.acme(
+            state="requested",
+            certificate_path=str(self.bad / "new.crt"),
+            journal_path=str(self.bad / "journal.json"),
+            **{"addresses": ["user0001@lab.test"], "csr_path": str(self.current / "request.csr"), **more},
+        )
+
+    def pkcs12(self, **more):
+        """smime_pkcs12 of the current version, to a new file."""
+        return "smime_pkcs12", {
+            "path": str(self.bad / "new.p12"),
+            "privatekey_path": str(self.current / "privkey.pem"),
+            "certificate_path": str(self.current / "cert.pem"),
+            "passphrase": PASSPHRASE,
+            **more,
+        }
+
+    def revoke(self, **more):
+        """smime_revoke; nothing here may get as far as the CA."""
+        return "smime_revoke", self.acme(**more)
+
+
+# a module with its arguments, the error code, and words of the sentence
+TRIALS = {
+    "key truncated": lambda g: (
+        g.csr(privatekey_path=f"{g.bad}/truncated.pem"), "invalid_privatekey", ["privatekey_path", "truncated.pem"],
+    ),
+    "key empty": lambda g: (g.csr(privatekey_path=f"{g.bad}/empty"), "invalid_privatekey", ["privatekey_path"]),
+    "key is a letter": lambda g: (g.csr(privatekey_path=f"{g.bad}/words"), "invalid_privatekey", ["privatekey_path"]),
+    "key is a folder": lambda g: (g.csr(privatekey_path=str(g.bad)), "store_error", ["privatekey_path", "folder"]),
+    "key is a certificate": lambda g: (
+        g.csr(privatekey_path=f"{g.current}/cert.pem"), "invalid_privatekey", ["privatekey_path"],
+    ),
+    "key of another kind": lambda g: (g.csr(privatekey_path=f"{g.bad}/dsa.pem"), "key_policy", ["dsa.pem"]),
+    "key that signs only": lambda g: (g.csr(privatekey_path=f"{g.bad}/ed25519.pem"), "key_policy", ["ed25519.pem"]),
+    "key of another wish": lambda g: (g.csr(privatekey_curve="secp521r1"), "key_mismatch", ["regenerate"]),
+    "passphrase wrong": lambda g: (
+        g.csr(privatekey_path=f"{g.bad}/encrypted.pem", privatekey_passphrase="not-the-phrase"),
+        "wrong_passphrase", ["encrypted.pem", "privatekey_passphrase"],
+    ),
+    "passphrase missing": lambda g: (
+        g.csr(privatekey_path=f"{g.bad}/encrypted.pem"), "wrong_passphrase", ["privatekey_passphrase"],
+    ),
+    "passphrase without need": lambda g: (
+        g.csr(privatekey_passphrase="not-the-phrase"), "wrong_passphrase", ["privatekey_passphrase"],
+    ),
+    "relative key path": lambda g: (g.csr(privatekey_path="keys/key.pem"), "invalid_input", ["privatekey_path", "absolute"]),
+    "relative request path": lambda g: (g.csr(csr_path="a.csr"), "invalid_input", ["csr_path", "absolute"]),
+    "mode that others read": lambda g: (g.csr(mode="0644"), "invalid_input", ["mode", "allow_wide_mode"]),
+    "mode that is none": lambda g: (g.csr(mode="rw"), "invalid_input", ["mode", "0600"]),
+    "size outside the profile": lambda g: (
+        g.csr(privatekey_path=f"{g.bad}/new.pem", privatekey_type="RSA", privatekey_size=1024),
+        "key_policy", ["privatekey_size"],
+    ),
+    "request truncated": lambda g: (g.order(csr_path=f"{g.bad}/truncated.csr"), "invalid_csr", ["csr_path"]),
+    "request is a key": lambda g: (g.order(csr_path=f"{g.current}/privkey.pem"), "invalid_csr", ["csr_path"]),
+    "request not there": lambda g: (g.order(csr_path=f"{g.bad}/none.csr"), "store_error", ["csr_path", "none.csr"]),
+    "request of another address": lambda g: (g.order(addresses=["x@lab.test"]), "invalid_csr", ["x@lab.test"]),
+    "request of another usage": lambda g: (g.order(usage="sign"), "invalid_csr", ["usage"]),
+    "request by the account key": lambda g: (
+        g.order(account_key_src=str(g.current / "privkey.pem")), "invalid_csr", ["account key"],
+    ),
+    "account key not there": lambda g: (
+        g.order(account_key_src=f"{g.bad}/none.key"), "invalid_input", ["account_key_src", "smime_account"],
+    ),
+    "account key truncated": lambda g: (
+        g.order(account_key_src=f"{g.bad}/truncated.pem"), "invalid_privatekey", ["account_key_src"],
+    ),
+    "certificate truncated": lambda g: (
+        g.pkcs12(certificate_path=f"{g.bad}/truncated.crt"), "invalid_certificate", ["certificate_path"],
+    ),
+    "certificate of another key": lambda g: (
+        g.pkcs12(certificate_path=f"{g.other}/cert.pem"), "key_mismatch", ["privkey.pem"],
+    ),
+    "no passphrase": lambda g: (g.pkcs12(passphrase=""), "invalid_input", ["passphrase", "allow_no_passphrase"]),
+    "history of another key": lambda g: (
+        g.pkcs12(history=[{"privatekey_path": f"{g.current}/privkey.pem", "certificate_path": f"{g.other}/cert.pem"}]),
+        "key_mismatch", ["privkey.pem"],
+    ),
+    "PKCS#12 truncated": lambda g: (
+        g.revoke(pkcs12_path=f"{g.bad}/truncated.p12", pkcs12_passphrase=PASSPHRASE), "invalid_pkcs12", ["pkcs12_path"],
+    ),
+    "PKCS#12 is a letter": lambda g: (
+        g.revoke(pkcs12_path=f"{g.bad}/words", pkcs12_passphrase=PASSPHRASE), "invalid_pkcs12", ["pkcs12_path"],
+    ),
+    "passphrase of the PKCS#12 wrong": lambda g: (
+        g.revoke(pkcs12_path=f"{g.current.parent}/identity.p12", pkcs12_passphrase="not-the-phrase"),
+        "wrong_passphrase", ["pkcs12_path", "passphrase"],
+    ),
+    "revocation with another key": lambda g: (
+        g.revoke(
+            certificate_path=f"{g.current}/cert.pem",
+            privatekey_path=f"{g.other}/privkey.pem",
+            revoke_by="certificate_key",
+        ),
+        "key_mismatch", ["does not belong"],
+    ),
+    "revocation without a key": lambda g: (
+        g.revoke(certificate_path=f"{g.current}/cert.pem", revoke_by="certificate_key"),
+        "invalid_input", ["certificate_key", "privatekey_path"],
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def given(lab_process, tmp_path_factory):
+    return Given(lab_process, tmp_path_factory.mktemp("given"))
+
+
+@pytest.mark.parametrize("kind", TRIALS)
+def test_bad_file_is_one_sentence(given, kind):
+    result = given.results[kind]
+    dummy, error_code, words = TRIALS[kind](given)
+    assert result["failed"], result
+    assert result.get("error_code") == error_code, result
+    assert [word for word in words if word not in result["msg"]] == [], result["msg"]
+    assert "\n" not in result["msg"]
+    assert "not-the-phrase" not in str(result)
+
+
+def test_bad_files_leave_everything_as_it_was(given):
+    assert given.lost == set()
+    assert {name for name in given.written if not name.endswith(".lock")} == set()
+    assert given.violations == []
+
+
+DAMAGES = {
+    "certificate truncated": lambda line: truncate(line / "current" / "cert.pem"),
+    "record is no JSON": lambda line: (line / "current" / "record.json").write_text("{"),
+    "PKCS#12's record is no JSON": lambda line: (line / "identity.json").write_text("{"),
+    "address of another": lambda line: (line.parent / "address").write_text("other@lab.test\n"),
+    "address gone": lambda line: (line.parent / "address").unlink(),
+    "link to elsewhere": lambda line: relink(line / "current", "/etc"),
+}
+
+
+def truncate(path):
+    """Keep the first half of a file."""
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def relink(path, target):
+    """Let a symbolic link lead elsewhere."""
+    path.unlink()
+    path.symlink_to(target)
+
+
+class Damaged:
+    """A fleet whose store was damaged in one place for each mailbox, after a run over it."""
+
+    def __init__(self, lab, folder):
+        lab.reset()
+        self.fleet: Fleet = fleet_of(lab, folder, len(DAMAGES) + 1)
+        self.fleet.issue()
+        self.names = dict(zip(DAMAGES, self.fleet.hosts))
+        self.keys = {path: path.read_bytes() for path in self.fleet.store.rglob("privkey.pem")}
+        for kind, damage in DAMAGES.items():
+            damage(self.fleet.line(self.names[kind]))
+        self.run = self.fleet.run()
+        self.violations = lab.violations()
+
+
+@pytest.fixture(scope="module")
+def damaged(lab_process, tmp_path_factory):
+    return Damaged(lab_process, tmp_path_factory.mktemp("damaged"))
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_damaged_store_is_told_by_its_mailbox_alone(damaged, kind):
+    """Either it is mended by a new version, or one sentence names the file."""
+    name = damaged.names[kind]
+    failure = failures(damaged.run).get(name)
+    if failure is None:
+        assert name in summary(damaged.run)["issued"] + summary(damaged.run)["rebuilt"]
+        return
+    assert failure["stage"] == "select"
+    assert str(damaged.fleet.store) in failure["msg"]
+    assert "\n" not in failure["msg"]
+
+
+def test_damaged_store_keeps_its_keys_and_the_others_are_untouched(damaged):
+    for path, content in damaged.keys.items():
+        assert path.read_bytes() == content
+    assert summary(damaged.run)["untouched"] >= 1
+    assert "Traceback" not in damaged.run.output
+    assert damaged.violations == []
+
+
+def test_key_of_a_version_in_the_making_that_cannot_be_read_is_kept(make_fleet):
+    """It may have a certificate already: nothing is made in its place, and the sentence says which file it is."""
+    fleet = make_fleet(3)
+    fleet.group["smime_deadline"] = 2
+    fleet.lab.faults(resource="mail", kind="lose", times=-1)
+    fleet.run()
+    fleet.lab.clear_faults()
+    fleet.group["smime_deadline"] = 60
+    pending = [fleet.line(name) / "0001" / "privkey.pem" for name in fleet.hosts]
+    truncate(pending[0])
+    pending[1].write_bytes(private_pem(ec.generate_private_key(ec.SECP256R1()), "another phrase"))
+    before = [path.read_bytes() for path in pending]
+    done = fleet.run()
+    found = failures(done)
+    assert sorted(found) == list(fleet.hosts)[:2], done.output
+    assert found["user0001.lab.test"]["error_code"] == "invalid_privatekey"
+    assert found["user0002.lab.test"]["error_code"] == "wrong_passphrase"
+    assert [path.read_bytes() for path in pending] == before
+
+
+def test_key_of_another_in_place_of_the_current_one_is_reissued(make_fleet):
+    """And stays where it is: whoever put it there may want it back."""
+    fleet = make_fleet(1)
+    name = "user0001.lab.test"
+    fleet.issue()
+    foreign = private_pem(ec.generate_private_key(ec.SECP256R1()))
+    (fleet.line(name) / "0001" / "privkey.pem").write_bytes(foreign)
+    done = fleet.run("-v")
+    assert fleet.version(name) == "0002"
+    assert (fleet.line(name) / "0001" / "privkey.pem").read_bytes() == foreign
+    assert tool.emails(fleet.line(name) / "current" / "cert.pem") == ["user0001@lab.test"]
+    assert "Traceback" not in done.output
+
+
+def test_restored_store_orders_nothing(make_fleet, tmp_path):
+    """A backup that was put back: other inodes and times, the same keys (docs/store.md)."""
+    fleet = make_fleet(2)
+    fleet.hosts["user0002.lab.test"]["smime_privatekey_passphrase"] = "its phrase"
+    fleet.issue()
+    seen = len(fleet.lab.log("order"))
+    moved = tmp_path / "moved"
+    fleet.store.rename(moved)
+    copy(moved, fleet.store)
+    first = fleet.issue()
+    assert summary(first)["issued"] == []
+    assert len(fleet.lab.log("order")) == seen
+    again = fleet.issue()
+    assert again.recap("changed") == 0, again.output
+
+
+def copy(source: pathlib.Path, target: pathlib.Path) -> None:
+    """A copy as a restore makes it: links kept, modes kept, new inodes."""
+    target.mkdir(mode=0o700)
+    for path in sorted(source.rglob("*")):
+        place = target / path.relative_to(source)
+        if path.is_symlink():
+            place.symlink_to(path.readlink())
+        elif path.is_dir():
+            place.mkdir(mode=0o700)
+        else:
+            place.write_bytes(path.read_bytes())
+            place.chmod(0o600)

@@ -1,0 +1,194 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The examples of the documentation run as they stand: every one, against the lab, through both shells.
+
+Only the folder /etc/smime is another one, and what is the lab's own (ports, roots, resolver) comes as module_defaults.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import pathlib
+import sys
+import typing as t
+
+import openssl_tool as tool
+import pytest
+import yaml
+from conftest import COLLECTION, COLLECTIONS, fleet
+
+PREFIX = "mailcert.acme."
+# what one leaves behind the next ones use; a certificate can be revoked only once
+ORDER = (
+    "modules/smime_account",
+    "modules/smime_csr",
+    "modules/smime_order",
+    "modules/smime_email_challenge",
+    "modules/smime_pkcs12",
+    "modules/smime_certificate_info",
+    "modules/smime_select",
+    "filter/smime_ready",
+    "filter/smime_summary",
+    "modules/smime_revoke",
+)
+# those that need no file which others have made before
+BEGINNINGS = tuple(name for name in ORDER if not name.endswith(("pkcs12", "certificate_info", "revoke")))
+SECRETS = {
+    "privatekey_passphrase": "pass phrase of the key",
+    "pkcs12_passphrase": "pass phrase of the file",
+    "account_key_passphrase": "pass phrase of the account",
+}
+# what only orders, mails and changes of the CA's state leave in the lab's log
+DEEDS = ("account", "order", "mail", "imap_connect", "smtp_connect", "challenge_post", "finalize", "revoked")
+
+
+def examples(name: str) -> str:
+    """The text of a plugin's EXAMPLES."""
+    for node in ast.parse((COLLECTION / "plugins" / f"{name}.py").read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "EXAMPLES":
+            return ast.literal_eval(node.value)
+    raise AssertionError(f"{name} has no EXAMPLES")
+
+
+class Stage:
+    """A folder in the place of /etc/smime, an inventory whose play host is anna's mailbox, and the variables of examples."""
+
+    def __init__(self, lab: t.Any, folder: pathlib.Path, shell: str) -> None:
+        self.lab = lab
+        self.files = folder / "smime"
+        self._folder = folder
+        self._python = sys.executable
+        if shell == "as_module":
+            self._python = str(folder / "python")
+            pathlib.Path(self._python).write_text(f"#!/bin/sh\nexec '{sys.executable}' \"$@\"\n", encoding="utf-8")
+            pathlib.Path(self._python).chmod(0o755)
+        self._runs = 0
+
+    def variables(self) -> dict[str, t.Any]:
+        """What the examples leave to the user."""
+        first, second = self.lab.mailboxes[:2]
+        eab_keys = self.lab.behaviour()["eab_keys"]
+        return {
+            "ansible_connection": "local",
+            "ansible_python_interpreter": self._python,
+            "acme_directory": self.lab.directory,
+            "mail_address": first["address"],
+            "mail_password": first["password"],
+            "second_mail_address": second["address"],
+            "second_mail_password": second["password"],
+            "imap_host": self.lab.imaps["host"],
+            "smtp_host": self.lab.submission["host"],
+            "eab_kid": next(iter(eab_keys)),
+            "eab_key": next(iter(eab_keys.values())),
+            **SECRETS,
+        }
+
+    def module_defaults(self) -> dict[str, t.Any]:
+        """What is different in the lab from servers in the world."""
+        acme = {"ca_path": self.lab.ca_file}
+        mail = {
+            "imap_port": self.lab.imaps["port"],
+            "smtp_port": self.lab.submission["port"],
+            "mail_ca_path": self.lab.ca_file,
+            "dns_servers": ["{host}:{port}".format(**self.lab.dns)],
+        }
+        defaults = {"account": acme, "order": acme, "revoke": acme, "email_challenge": {**acme, **mail}}
+        return {f"{PREFIX}smime_{module}": options for module, options in defaults.items()}
+
+    def run(self, names: tuple[str, ...], *options: str) -> fleet.Run:
+        """Run the examples of some plugins, one play each; all of their tasks must be run and succeed."""
+        plays = []
+        for name in names:
+            text = examples(name).replace("/etc/smime", str(self.files))
+            assert "/etc/" not in text
+            plays.append(self._play(name, yaml.safe_load(text)))
+        return self._run(plays, *options)
+
+    def prepare(self) -> None:
+        """What some examples are about and do not make: an account to be given up, a key that is too short."""
+        account = {
+            "acme_directory": self.lab.directory,
+            "account_key_src": f"{self.files}/old-account/account.key",
+            "contact": ["postmaster@example.com"],
+            "terms_agreed": True,
+        }
+        request = {
+            "privatekey_path": f"{self.files}/replaced/privkey.pem",
+            "privatekey_size": 2048,
+            "csr_path": f"{self.files}/replaced/request.csr",
+            "addresses": [self.lab.mailboxes[0]["address"]],
+        }
+        tasks = [{f"{PREFIX}smime_account": account}, {f"{PREFIX}smime_csr": request}]
+        assert self._run([self._play("preparation", tasks)]).recap("changed") == 2
+
+    def _play(self, name: str, tasks: list[dict[str, t.Any]]) -> dict[str, t.Any]:
+        defaults = self.module_defaults()
+        return {"name": name, "hosts": "anna", "gather_facts": False, "module_defaults": defaults, "tasks": tasks}
+
+    def _run(self, plays: list[dict[str, t.Any]], *options: str) -> fleet.Run:
+        self._runs += 1
+        here = self._folder / f"run{self._runs}"
+        here.mkdir()
+        playbook = here / "play.json"
+        playbook.write_text(json.dumps(plays, indent=1), encoding="utf-8")
+        done = fleet.run_playbook(
+            str(playbook),
+            fleet.write_inventory(here, self.variables(), {"anna": {}, "bert": {}}),
+            "--diff",
+            *options,
+            collections=COLLECTIONS,
+            timeout=300,
+            # every module that is sent leaves its file behind
+            ANSIBLE_REMOTE_TMP=str(here / "remote"),
+            ANSIBLE_KEEP_REMOTE_FILES="1",
+        )
+        tasks = [task for play in plays for task in play["tasks"]]
+        assert done.code == 0, done.output
+        assert (done.recap("ok"), done.recap("skipped")) == (len(tasks), 0), done.output
+        assert "[WARNING]" not in done.output and "[DEPRECATION" not in done.output, done.output
+        sent = len(list((here / "remote").glob("*/AnsiballZ_smime_*.py")))
+        ours = sum(any(word.startswith(f"{PREFIX}smime_") for word in task) for task in tasks)
+        assert sent == (0 if self._python == sys.executable else ours)
+        for secret in (*SECRETS.values(), *(mailbox["password"] for mailbox in self.lab.mailboxes[:2])):
+            assert secret not in done.output
+        return done
+
+
+def test_every_plugin_is_among_them() -> None:
+    plugins = {f"modules/{path.stem}" for path in (COLLECTION / "plugins" / "modules").glob("*.py")}
+    plugins |= {f"filter/{path.stem}" for path in (COLLECTION / "plugins" / "filter").glob("*.py")}
+    assert plugins == set(ORDER)
+
+
+@pytest.mark.parametrize("shell", ["in_process", "as_module"])
+def test_examples_run(lab: t.Any, tmp_path: pathlib.Path, shell: str) -> None:
+    stage = Stage(lab, tmp_path, shell)
+    *keeping, revoking = ORDER
+
+    checked = stage.run(BEGINNINGS, "--check")
+    assert checked.recap("changed") > 0
+    assert lab.log() == [], "where nothing is there is nobody to ask"
+    assert not stage.files.exists()
+
+    stage.prepare()
+    first = stage.run(tuple(keeping))
+    assert first.recap("changed") > 0
+    files, (one, two) = stage.files, [mailbox["address"] for mailbox in lab.mailboxes[:2]]
+    assert tool.emails(files / "dual" / "cert.pem") == [one]
+    assert tool.emails(files / "two" / "cert.pem") == [one, two]
+    assert len(tool.pkcs12(files / "dual" / "identity.p12", SECRETS["pkcs12_passphrase"], tmp_path / "keys")) == 1
+    assert len(tool.pkcs12(files / "dual" / "identity-all.p12", SECRETS["pkcs12_passphrase"], tmp_path / "keys")) == 2
+    assert len(list((files / "replaced").glob("privkey.pem*.bak"))) == 1
+
+    seen = len(lab.log())
+    second = stage.run(tuple(keeping))
+    assert second.recap("changed") == 0, second.output
+    checked = stage.run(ORDER, "--check")
+    assert checked.recap("changed") == len(yaml.safe_load(examples(revoking))), checked.output
+    assert not {event["kind"] for event in lab.log()[seen:]} & set(DEEDS)
+
+    assert stage.run((revoking,)).recap("changed") == len(lab.log("revoked")) == 2
+    again = stage.run((revoking,))
+    assert again.recap("changed") == 0, again.output

@@ -1,0 +1,360 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The two shells, piece by piece; tests/integration/lab/test_two_shells.py runs them against each other."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import sys
+import types
+import typing as t
+
+import pytest
+from ansible import constants as C
+from ansible.errors import AnsibleError
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
+    InputError,
+    MissingLibraryError,
+    OrderError,
+)
+from ansible_collections.mailcert.acme.plugins.module_utils._secrets import HIDDEN, sift
+from ansible_collections.mailcert.acme.plugins.module_utils._shell import perform, run_in_process
+from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Outcome, Task
+from ansible_collections.mailcert.acme.plugins.plugin_utils import in_process
+from ansible_collections.mailcert.acme.plugins.plugin_utils.variables import is_template, resolve
+
+SECRET = "Geheimnis"
+SPEC: dict[str, t.Any] = {
+    "path": {"type": "str"},
+    "passphrase": {"type": "str", "no_log": True},
+    "token_join": {"type": "str", "no_log": False},
+    "binding": {
+        "type": "dict",
+        "options": {"kid": {"type": "str", "aliases": ["id"]}, "key": {"type": "str", "no_log": True}},
+    },
+    "mailboxes": {
+        "type": "list",
+        "elements": "dict",
+        "options": {"address": {"type": "str"}, "password": {"type": "str", "no_log": True}},
+    },
+}
+
+
+def refused(params: dict[str, t.Any]) -> str:
+    """What is said of a wrong shape; the secret is nowhere."""
+    sifted = sift(SPEC, params)
+    assert sifted.problem is not None
+    assert SECRET not in repr((sifted.params, sifted.problem.as_result(), sifted))
+    return sifted.problem.message
+
+
+# --- secrets that stand in the wrong place -------------------------------------------------------------------------
+
+
+def test_sift_leaves_what_is_right():
+    params = {
+        "path": "/p",
+        "passphrase": None,
+        "token_join": "string",
+        "binding": {"id": "1", "key": "k"},
+        "mailboxes": [{"address": "a@b.test", "password": 12345}],
+    }
+    sifted = sift(SPEC, params)
+    assert sifted.params == params
+    assert sifted.secrets == {"k", "12345"}
+    assert sifted.problem is None
+
+
+def test_sift_does_not_touch_what_it_was_given():
+    params = {"binding": {"kid": "1", "ley": SECRET}}
+    sift(SPEC, params)
+    assert params == {"binding": {"kid": "1", "ley": SECRET}}
+
+
+@pytest.mark.parametrize(
+    "params, shown",
+    [
+        ({"pasphrase": SECRET}, {"pasphrase": HIDDEN}),
+        ({"binding": {"kid": "1", "ley": SECRET}}, {"binding": {"kid": "1", "ley": HIDDEN}}),
+        ({"mailboxes": [{"pasword": [SECRET]}]}, {"mailboxes": [{"pasword": HIDDEN}]}),
+        ({"binding": f'{{"kid": "1", "ley": "{SECRET}"}}'}, {"binding": {"kid": "1", "ley": HIDDEN}}),
+        ({"binding": f"kid=1 ley={SECRET}"}, {"binding": {"kid": "1", "ley": HIDDEN}}),
+    ],
+)
+def test_sift_hides_the_values_of_unknown_options(params, shown):
+    sifted = sift(SPEC, params)
+    assert sifted.params == shown
+    assert sifted.problem is None, "Ansible's validator names the option"
+
+
+@pytest.mark.parametrize(
+    "params, says",
+    [
+        ({"passphrase": [SECRET]}, "passphrase must be text, not a list;"),
+        ({"passphrase": {"value": SECRET}}, "passphrase must be text, not a dictionary;"),
+        ({"passphrase": False}, "passphrase must be text, not a boolean;"),
+        ({"passphrase": 1.10}, "passphrase must be text, not a number with a point;"),
+        ({"binding": SECRET}, "binding must be a dictionary."),
+        ({"binding": [{"key": SECRET}]}, "binding must be a dictionary."),
+        ({"binding": {"key": [SECRET]}}, "key in binding must be text"),
+        ({"mailboxes": SECRET}, "mailboxes must be a list of dictionaries."),
+        ({"mailboxes": {"password": SECRET}}, "mailboxes must be a list of dictionaries."),
+        ({"mailboxes": [SECRET]}, "mailboxes must be a list of dictionaries."),
+        ({"mailboxes": [{"password": {"a": SECRET}}]}, "password in mailboxes must be text"),
+    ],
+)
+def test_sift_refuses_a_wrong_shape_without_showing_it(params, says):
+    assert refused(params).startswith(says)
+
+
+def test_a_password_that_yaml_took_for_a_boolean_is_not_taken_for_text():
+    task = Task(run=lambda params, context: Outcome(False), argument_spec=dict(SPEC))
+    result = run_in_process(task, {"passphrase": True}, Context(), name="m")
+    assert result["failed"] and result["error_code"] == "invalid_input"
+    assert result["invocation"]["module_args"] == {"passphrase": HIDDEN}
+
+
+# --- perform -------------------------------------------------------------------------------------------------------
+
+
+def task_that(run: t.Callable[..., Outcome], **more: t.Any) -> Task:
+    return Task(run=run, argument_spec={"passphrase": {"type": "str", "no_log": True}}, **more)
+
+
+def raising(error: BaseException) -> t.Callable[..., t.Any]:
+    def run(*unused: t.Any) -> t.NoReturn:
+        raise error
+
+    return run
+
+
+def test_perform_gives_the_outcome_with_a_diff_only_where_asked():
+    task = task_that(lambda params, context: Outcome(True, {"path": params["path"]}, before="a\n"))
+    assert perform(task, {"path": "/p"}, Context()) == {"changed": True, "path": "/p"}
+    assert perform(task, {"path": "/p"}, Context(diff=True))["diff"] == {"before": "a\n", "after": ""}
+
+
+def test_perform_gives_the_keys_of_an_error():
+    error = OrderError("The order is invalid.", problem={"type": "urn:x"}, details={"a": 1})
+    assert perform(task_that(raising(error)), {}, Context()) == {
+        "failed": True,
+        "msg": "The order is invalid.",
+        "error_code": "order_invalid",
+        "stage": "order",
+        "retryable": False,
+        "problem": {"type": "urn:x"},
+        "details": {"a": 1},
+    }
+
+
+def test_perform_asks_for_the_libraries_before_anything_else():
+    task = task_that(raising(AssertionError("it ran")), libraries=(raising(MissingLibraryError("No josepy.")),))
+    assert perform(task, {}, Context())["error_code"] == "missing_library"
+
+
+def test_a_defect_is_a_result_that_asks_for_a_report():
+    result = perform(task_that(raising(ZeroDivisionError("division by zero"))), {}, Context())
+    assert result["msg"] == (
+        "This is a defect of mailcert.acme: ZeroDivisionError: division by zero. Please report it."
+    )
+    assert result["error_code"] == "internal_error"
+    assert result["failed"] is True and result["retryable"] is False
+    assert "test_shell.py" in result["exception"]
+
+
+def test_an_interrupt_is_no_defect():
+    # the timeout of a task is a BaseException too
+    with pytest.raises(KeyboardInterrupt):
+        perform(task_that(raising(KeyboardInterrupt())), {}, Context())
+
+
+def test_a_secret_in_a_defect_is_masked():
+    task = task_that(raising(ValueError(f"cannot use {SECRET}")))
+    result = run_in_process(task, {"passphrase": SECRET}, Context(), name="m")
+    assert result["error_code"] == "internal_error"
+    assert SECRET not in repr(result)
+
+
+def test_warnings_are_told_once():
+    def run(params: dict[str, t.Any], context: Context) -> Outcome:
+        context.warn("Mind the gap.")
+        context.warn("Mind the gap.")
+        return Outcome(False)
+
+    assert run_in_process(task_that(run), {}, Context(), name="m")["warnings"] == ["Mind the gap."]
+
+
+def test_invocation_is_there_only_where_it_is_wanted():
+    task = task_that(lambda params, context: Outcome(False))
+    assert "invocation" in run_in_process(task, {}, Context(), name="m")
+    assert "invocation" not in run_in_process(task, {}, Context(), name="m", show_invocation=False)
+
+
+@pytest.mark.skipif(not hasattr(C, "INJECT_INVOCATION"), reason="not applicable: before ansible-core 2.21 always")
+def test_invocation_follows_the_setting_of_ansible():
+    assert in_process.shows_invocation({"ansible_inject_invocation": True}) is True
+    assert in_process.shows_invocation({"ansible_inject_invocation": False}) is False
+
+
+# --- what reaches the task -----------------------------------------------------------------------------------------
+
+
+class Tagged(str):
+    """Stands for Ansible's strings with tags, and for those marked unsafe."""
+
+
+class Lazy(dict):
+    """Stands for Ansible's containers that template when looked at."""
+
+
+def test_plain_gives_what_json_would():
+    value = Lazy(
+        a=Tagged("text"),
+        b=[Tagged("x"), (1, 2.5, True, None)],
+        c=datetime.date(2026, 3, 1),
+        d={Tagged("key"): b"x".decode()},
+    )
+    found = in_process.plain(value)
+    assert found == {"a": "text", "b": ["x", [1, 2.5, True, None]], "c": "2026-03-01", "d": {"key": "x"}}
+    assert type(found) is dict and type(found["a"]) is str and type(found["b"][0]) is str
+    assert [type(key) for key in found["d"]] == [str]
+    assert found["b"][1][2] is True
+
+
+def test_the_environment_ends_with_the_task(monkeypatch):
+    monkeypatch.setenv("MAILCERT_KEPT", "before")
+    monkeypatch.delenv("MAILCERT_NEW", raising=False)
+    with pytest.raises(ZeroDivisionError):
+        with in_process.environment({"MAILCERT_KEPT": "during", "MAILCERT_NEW": "x"}):
+            assert (os.environ["MAILCERT_KEPT"], os.environ["MAILCERT_NEW"]) == ("during", "x")
+            raise ZeroDivisionError
+    assert os.environ["MAILCERT_KEPT"] == "before"
+    assert "MAILCERT_NEW" not in os.environ
+
+
+# --- options by the names of variables -----------------------------------------------------------------------------
+
+
+class Templar:
+    """Counts, and answers every template with the same."""
+
+    def __init__(self) -> None:
+        self.seen: list[t.Any] = []
+
+    def template(self, value: t.Any) -> t.Any:
+        self.seen.append(value)
+        return {"a": "made", "b": "made too"} if isinstance(value, dict) else "made"
+
+
+def resolved(named: t.Any, task_vars: dict[str, t.Any], **args: t.Any) -> dict[str, t.Any]:
+    return resolve({"variables": named, **args}, task_vars, Templar())
+
+
+def test_without_variables_the_arguments_are_as_they_were():
+    args = {"path": "/p", "variables": None}
+    assert resolve(args, {}, Templar()) is args
+
+
+def test_variables_are_read_by_name_and_reach_into_dictionaries():
+    task_vars = {"one": 1, "plan": {"paths": {"key": "/k"}, "none": None}}
+    named = {"a": "one", "b": "plan.paths.key", "c": "plan.none", "d": "plan.paths"}
+    assert resolved(named, task_vars) == {"a": 1, "b": "/k", "c": None, "d": {"key": "/k"}}
+
+
+def test_only_templates_are_templated_and_each_variable_once():
+    templar = Templar()
+    task_vars = {"plain": "text", "made": {"a": "{{ x }}", "b": "y"}}
+    named = {"one": "plain", "two": "made.a", "three": "made.b"}
+    found = resolve({"variables": named}, task_vars, templar)
+    assert found == {"one": "text", "two": "made", "three": "made too"}
+    assert templar.seen == [{"a": "{{ x }}", "b": "y"}]
+
+
+def test_an_option_that_is_set_wins():
+    assert resolved({"a": "one", "b": "one"}, {"one": 1}, a=2) == {"a": 2, "b": 1}
+
+
+def test_a_variable_that_is_omitted_leaves_its_option_out():
+    assert resolved({"a": "gone", "b": "one"}, {"omit": "__omit", "gone": "__omit", "one": 1}) == {"b": 1}
+
+
+@pytest.mark.parametrize(
+    "named, says",
+    [
+        ({"path": "none"}, "variables: path is to come from none, which is not defined."),
+        ({"path": "plan.none"}, "variables: path is to come from plan.none, which is not defined."),
+        ({"path": "plan.text.more"}, "variables: path is to come from plan.text.more, which is not defined."),
+        (["path"], "variables must be a dictionary from options to the names of variables."),
+        ("path=plan", "variables must be a dictionary from options to the names of variables."),
+    ],
+)
+def test_variables_that_cannot_be_read_are_named(named, says):
+    with pytest.raises(InputError) as caught:
+        resolved(named, {"plan": {"text": "x"}})
+    assert caught.value.message == says
+
+
+@pytest.mark.parametrize("value", ["{{ a }}", "x {% if y %}", "{# none #}", [1, {"a": ("{{ b }}",)}]])
+def test_templates_are_found_at_any_depth(value):
+    assert is_template(value)
+    assert not is_template(["a { b } c", 1, None, {"{{": 1}])
+
+
+# --- which shell ---------------------------------------------------------------------------------------------------
+
+
+def action(**more: t.Any) -> in_process.InProcessAction:
+    """An action plugin on this machine, as far as the choice needs it."""
+    made: t.Any = object.__new__(in_process.InProcessAction)
+    task = {"async_val": 0, "become": False, "delegate_to": None, "environment": [], **more}
+    connection = {"transport": task.pop("transport", "local"), "become": task.pop("become_plugin", None)}
+    connection["_shell"] = types.SimpleNamespace(env_prefix=lambda **values: "")
+    made._task = types.SimpleNamespace(**task)
+    made._connection = types.SimpleNamespace(**connection)
+    made._templar = types.SimpleNamespace(template=lambda value: value)
+    return made
+
+
+HERE = {"ansible_python_interpreter": sys.executable}
+
+
+@pytest.mark.parametrize("interpreter", [sys.executable, "auto", "auto_silent", "auto_legacy"])
+def test_a_local_task_runs_here(interpreter):
+    assert action().runs_here({"ansible_python_interpreter": interpreter}, {"REQUESTS_CA_BUNDLE": "/r"})
+    assert action(transport="ansible.builtin.local").runs_here(HERE, {})
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        {"transport": "ssh"},
+        {"async_val": 10},
+        {"become": True},
+        {"become_plugin": object()},
+    ],
+)
+def test_a_task_of_another_machine_time_or_user_is_sent(task):
+    assert not action(**task).runs_here(HERE, {})
+
+
+def test_another_python_is_sent():
+    assert not action().runs_here({"ansible_python_interpreter": "/opt/other/bin/python3"}, {})
+
+
+@pytest.mark.parametrize("name", ["PYTHONPATH", "LD_PRELOAD", "HOME", "PATH", "LC_ALL", "LANGUAGE", "TZ", "TMPDIR"])
+def test_what_a_process_reads_when_it_starts_is_sent(name):
+    assert not action().runs_here(HERE, {name: "x"})
+
+
+def test_the_python_of_the_host_that_is_delegated_to_counts():
+    delegated = {"ansible_delegated_vars": {"store": {"ansible_python_interpreter": "/other"}}}
+    assert not action(delegate_to="store").runs_here({**HERE, **delegated}, {})
+    assert action(delegate_to="localhost").runs_here({**HERE, **delegated}, {})
+
+
+def test_the_environment_is_merged_as_ansible_does():
+    assert action(environment=[{"A": 1, "B": "x"}, {"B": True}])._environment() == {"A": "1", "B": "True"}
+    with pytest.raises(AnsibleError):
+        action(environment=["A=1"])._environment()
