@@ -27,8 +27,8 @@ _WORDS = {bool: "a boolean", float: "a number with a point", list: "a list", dic
 class Sifted:
     """Arguments without what must not be shown.
 
-    ``params``: the arguments; :data:`HIDDEN` stands for the values of unknown options, and for what is of the wrong shape
-    where secrets may stand. ``secrets``: texts to mask in the result. ``problem``: set where a shape is wrong.
+    ``params``: the arguments; :data:`HIDDEN` stands for the values of unknown options, and for what is of the wrong
+    shape where secrets may stand. ``secrets``: texts to mask in the result. ``problem``: set where a shape is wrong.
     """
 
     params: dict[str, t.Any]

@@ -46,6 +46,8 @@ def perform(task: Task, params: dict[str, t.Any], context: Context) -> dict[str,
 class _Module(AnsibleModule):
     """AnsibleModule that also hides secrets which stand in the wrong place."""
 
+    params: dict[str, t.Any]
+
     def _set_internal_properties(self, *args: t.Any, **kwargs: t.Any) -> None:
         super()._set_internal_properties(*args, **kwargs)
         # from here on the parameters are the user's alone, and they are not validated yet

@@ -82,7 +82,12 @@ options:
         default: ''
       ordered:
         description:
-          - When the order was made.
+          - When the order was made, by the CA's clock.
+        type: str
+        default: ''
+      retry_at:
+        description:
+          - When the CA wants to be asked again.
         type: str
         default: ''
   replies_path:

@@ -265,9 +265,14 @@ challenges:
       sample: acme-challenge@ca.example.com
     ordered:
       description:
-        - When the order was made, as the journal says.
+        - When the order was made, by the CA's clock.
       type: str
       sample: "2026-11-22T09:30:00+00:00"
+    retry_at:
+      description:
+        - When the CA wants to be asked again. Empty where it did not say.
+      type: str
+      sample: ""
   sample:
     - address: anna@example.com
       authorization_uri: https://acme.example.com/authz/43
@@ -277,6 +282,7 @@ challenges:
       token: x6I65YvEk6xC4KV0QMvdJw
       from: acme-challenge@ca.example.com
       ordered: "2026-11-22T09:30:00+00:00"
+      retry_at: ""
 certificate_path:
   description:
     - The path of the certificate.

@@ -73,7 +73,7 @@ class InProcessAction(ActionBase):
     def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """See :class:`ActionBase`."""
         task_vars = task_vars or {}
-        # the collector would touch, and so copy, all that this worker inherited from its parent, and the worker ends anyway
+        # the collector would touch, and so copy, all that this worker inherited from its parent; the worker ends anyway
         gc.freeze()
         super().run(tmp, task_vars)
         try:

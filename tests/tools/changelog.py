@@ -10,17 +10,30 @@ import shutil
 import subprocess
 import sys
 
+import yaml
+
 import surroundings
 
 WRITTEN = ("CHANGELOG.rst", "changelogs/changelog.yaml")
 
 
+def forget_version(collection: pathlib.Path) -> None:
+    """Take the version of galaxy.yml out of the changelog, so that its fragments are read again."""
+    version = yaml.safe_load((collection / "galaxy.yml").read_text(encoding="utf-8"))["version"]
+    path = collection / "changelogs" / "changelog.yaml"
+    if path.exists():
+        changelog = yaml.safe_load(path.read_text(encoding="utf-8"))
+        changelog["releases"].pop(version, None)
+        path.write_text(yaml.safe_dump(changelog), encoding="utf-8")
+
+
 def main() -> None:
     into = surroundings.BUILD / "parts" / "changelog"
     collection = surroundings.copy_checkout(into)
+    forget_version(collection)
     env = surroundings.environment(home="changelog", ANSIBLE_COLLECTIONS_PATH=str(into))
     program = str(pathlib.Path(sys.executable).with_name("antsibull-changelog"))
-    line = [program, "release", "--reload-plugins", "--update-existing"]
+    line = [program, "release", "--reload-plugins"]
     subprocess.run([sys.executable, *line], cwd=collection, env=env, check=True)
     for name in WRITTEN:
         shutil.copyfile(collection / name, surroundings.ROOT / name)

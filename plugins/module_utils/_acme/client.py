@@ -131,6 +131,10 @@ class AcmeClient:
         else:
             self._not_before.pop(url, None)
 
+    def not_before(self, url: str, wait: float) -> None:
+        """Keep in mind what the CA told another task: this resource is not to be asked again for so many seconds."""
+        self._not_before[url] = max(self._not_before.get(url, 0.0), self._clock() + wait)
+
     def told_wait(self, url: str) -> float:
         """Seconds that the CA wants us to wait before this resource is asked again."""
         return max(0.0, self._not_before.get(url, 0.0) - self._clock())

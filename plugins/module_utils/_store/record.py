@@ -9,6 +9,7 @@ A passphrase appears only as an HMAC under a secret key (RULES 21).
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import hashlib
 import hmac
@@ -32,17 +33,21 @@ class FileStat:
     :ivar mtime_ns: time of the last change of its data, nanoseconds since 1970.
     :ivar inode: its number in the file system.
     :ivar mode: its permissions.
+    :ivar digest: SHA-256 of its content, hex; empty where it was not read. A store that was restored from a backup has
+        other inodes and times, and the same content.
     """
 
     size: int
     mtime_ns: int
     inode: int
     mode: int
+    digest: str = ""
 
     @classmethod
-    def of(cls, path: str) -> FileStat | None:
+    def of(cls, path: str, *, digest: bool = False) -> FileStat | None:
         """The look of a file now; None if there is none.
 
+        :arg digest: whether to look into it too.
         :raises StoreError: it cannot be looked at.
         """
         try:
@@ -51,11 +56,22 @@ class FileStat:
             return None
         except (OSError, ValueError) as error:
             raise failed(path, "cannot be looked at", error) from error
-        return cls(size=found.st_size, mtime_ns=found.st_mtime_ns, inode=found.st_ino, mode=stat.S_IMODE(found.st_mode))
+        return cls(
+            size=found.st_size,
+            mtime_ns=found.st_mtime_ns,
+            inode=found.st_ino,
+            mode=stat.S_IMODE(found.st_mode),
+            digest=_digest(path) if digest else "",
+        )
 
     def matches(self, path: str) -> bool:
-        """Whether the file looks the same now."""
-        return FileStat.of(path) == self
+        """Whether the file is the same now: by its look, and where only times or inode differ by its content."""
+        found = FileStat.of(path)
+        if found is None or (found.size, found.mode) != (self.size, self.mode):
+            return False
+        if (found.mtime_ns, found.inode) == (self.mtime_ns, self.inode):
+            return True
+        return bool(self.digest) and _digest(path) == self.digest
 
     @classmethod
     def read(cls, fields: t.Mapping[str, t.Any]) -> FileStat | None:
@@ -68,10 +84,11 @@ class FileStat:
             mtime_ns=document.number("mtime_ns"),
             inode=document.number("inode"),
             mode=document.number("mode"),
+            digest=document.text("digest"),
         )
 
-    def fields(self) -> dict[str, int]:
-        return {"size": self.size, "mtime_ns": self.mtime_ns, "inode": self.inode, "mode": self.mode}
+    def fields(self) -> dict[str, t.Any]:
+        return dataclasses.asdict(self)
 
 
 @dataclass(frozen=True)
@@ -190,7 +207,7 @@ class Pkcs12Record:
         :arg key: the store's secret, or another random secret of at least 16 octets; None leaves the passphrase out.
         """
         plain = json.loads(_canonical(inputs))
-        return cls(inputs=plain, passphrase_hmac=_passphrase_hmac(plain, passphrase, key), file=FileStat.of(path))
+        return cls(inputs=plain, passphrase_hmac=_passphrase_hmac(plain, passphrase, key), file=FileStat.of(path, digest=True))
 
     def matches_inputs(self, inputs: t.Mapping[str, t.Any]) -> bool:
         """Whether the public inputs are the same: what selecting asks, without any secret."""
@@ -235,6 +252,10 @@ class Pkcs12Record:
             passphrase_hmac=document.text("passphrase_hmac"),
             file=FileStat.read(document.mapping("file")),
         )
+
+
+def _digest(path: str) -> str:
+    return hashlib.sha256(files.read_optional(path) or b"").hexdigest()
 
 
 def _canonical(inputs: t.Mapping[str, t.Any]) -> bytes:

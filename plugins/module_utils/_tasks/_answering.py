@@ -20,13 +20,16 @@ import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import authorization as authorizations
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
+    AcmeProblemError,
     AuthorizationError,
     ChallengeMissingError,
     DeadlineError,
+    InputError,
     MailConnectionError,
     ReplyRefusedError,
     ReplyUnknownError,
     ResolverError,
+    SmimeError,
 )
 from ansible_collections.mailcert.acme.plugins.module_utils._mail import (
     authenticate,
@@ -47,8 +50,8 @@ CHALLENGE_LIFETIME = datetime.timedelta(hours=24)
 # how long a mail from before the order waits for a newer one
 OLDER_MAIL_SECONDS = 60.0
 OLDER = {"reason": "older", "detail": "The mail is from before the order, and a newer one came."}
-# clocks that differ by more are told of (RULES 26)
-CLOCK_SKEW = datetime.timedelta(minutes=5)
+# how much earlier than the order its mail may be dated: whole seconds, and clocks of one CA that differ a little
+CLOCK_TOLERANCE = datetime.timedelta(seconds=10)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,6 +92,10 @@ class Answering:
             what the layers raise.
         """
         refused: list[dict[str, str]] = []
+        retry_at = _moment(challenge, "retry_at")
+        if retry_at is not None:
+            wait = (retry_at - self._context.now()).total_seconds()
+            self._client.not_before(challenge["authorization_uri"], wait)
         reply = self._replies.find(challenge["authorization_uri"])
         if reply is None:
             if self._params["post_moment"] == "before_mail":
@@ -101,7 +108,7 @@ class Answering:
         if reply.state == "refused":
             if not reply.may_go_again:
                 # no reply to this challenge will ever leave: let the next run order anew
-                authorizations.deactivate(self._client, challenge["authorization_uri"])
+                self._deactivate(challenge)
             raise ReplyRefusedError(
                 f"The submission server refused the reply for {challenge['address']}: {reply.text}",
                 retryable=reply.may_go_again,
@@ -207,7 +214,12 @@ class Answering:
         )
 
     def _send(self, reply: replies.Reply, settings: smtp.SmtpSettings) -> replies.Reply:
-        outcome = smtp.send(settings, sender=reply.sender, recipient=reply.recipient, data=reply.data)
+        try:
+            outcome = smtp.send(settings, sender=reply.sender, recipient=reply.recipient, data=reply.data)
+        except SmimeError as error:
+            # an option that cannot be used; no server was asked
+            self._replies.mark_not_sent(reply, error.message)
+            raise
         if outcome.state == "sent":
             return self._replies.mark_sent(reply, outcome.text)
         if outcome.state == "refused":
@@ -249,9 +261,14 @@ class Answering:
             problem=authorization.problem(),
         )
 
+    def _deactivate(self, challenge: dict[str, t.Any]) -> None:
+        """End the authorization; where the CA refuses that, the order ends by its age."""
+        with contextlib.suppress(AcmeProblemError):
+            authorizations.deactivate(self._client, challenge["authorization_uri"])
+
     def _give_up(self, challenge: dict[str, t.Any]) -> None:
         """The way out of the unknown: this authorization ends, the next run orders anew (RULES 11)."""
-        authorizations.deactivate(self._client, challenge["authorization_uri"])
+        self._deactivate(challenge)
         raise ReplyUnknownError(
             f"It cannot be known whether the reply for {challenge['address']} left before the connection or the run"
             " ended, and the CA did not see it. It is never sent twice; run again for a new order."
@@ -260,9 +277,20 @@ class Answering:
 
 def _is_older(authentic: authenticate.AuthenticChallenge, challenge: dict[str, t.Any]) -> bool:
     """Whether the mail was written before its challenge was ordered, by more than clocks differ."""
-    if not challenge["ordered"] or authentic.date is None:
-        return False
-    return authentic.date < datetime.datetime.fromisoformat(challenge["ordered"]) - CLOCK_SKEW
+    ordered = _moment(challenge, "ordered")
+    return ordered is not None and authentic.date is not None and authentic.date < ordered - CLOCK_TOLERANCE
+
+
+def _moment(challenge: dict[str, t.Any], option: str) -> datetime.datetime | None:
+    """A time that smime_order gave; None where it gave none."""
+    if not challenge[option]:
+        return None
+    try:
+        return datetime.datetime.fromisoformat(challenge[option]).astimezone(datetime.timezone.utc)
+    except (ValueError, OverflowError):
+        raise InputError(
+            f"{option} in challenges is no time as smime_order gives it, for example 2026-11-22T09:30:00+00:00."
+        ) from None
 
 
 def _told(refused: list[dict[str, str]]) -> str:

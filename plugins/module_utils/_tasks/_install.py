@@ -151,7 +151,7 @@ def _record(
         not_before=leaf.not_before,
         not_after=leaf.not_after,
         profile=params["profile"] or "",
-        privatekey=record.FileStat.of(params["privatekey_path"]) if params["privatekey_path"] else None,
+        privatekey=record.FileStat.of(params["privatekey_path"], digest=True) if params["privatekey_path"] else None,
         common_name=request.common_names[0] if request.common_names else "",
         serial=leaf.serial,
         issuer=leaf.issuer,

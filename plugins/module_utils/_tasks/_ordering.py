@@ -14,8 +14,10 @@ import datetime
 import typing as t
 import uuid
 
+from ansible_collections.mailcert.acme.plugins.module_utils import _addresses
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import authorization as authorizations
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import order as orders
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import wire
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AcmeProblemError, JournalError, OrderError
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import csr as requests
 from ansible_collections.mailcert.acme.plugins.module_utils._store import journal as journals
@@ -58,10 +60,12 @@ class Ordering:
         """The order, whether it is new, and its email challenges. Fetching them is what makes some CAs send mail."""
         with self.leased():
             order = self._resumable()
-            created = order is None
-            if order is None:
-                order = self._new_order()
-            return order, created, self._challenges(order)
+            challenges = self._challenges(order) if order else []
+            if order and all(challenge["status"] in ("pending", "valid") for challenge in challenges):
+                return order, False, challenges
+            # some CAs keep an order pending that has lost an authorization for good (field notes, section 9)
+            order = self._new_order()
+            return order, True, self._challenges(order)
 
     def issue(self) -> tuple[orders.Order, bytes]:
         """Finalize where that is due, wait, and download.
@@ -130,7 +134,9 @@ class Ordering:
             return None
         if order.status == "pending" and self._context.now() - state.created > CHALLENGE_LIFETIME:
             for url in order.authorization_urls:
-                authorizations.deactivate(self._client, url)
+                # a courtesy: a CA that refuses it must not keep us from ordering anew
+                with contextlib.suppress(AcmeProblemError):
+                    authorizations.deactivate(self._client, url)
             return None
         return order if order.status in ("pending", "ready", "processing", "valid") else None
 
@@ -159,8 +165,14 @@ class Ordering:
         if order.status != "pending":
             return []
         found = []
+        # by the CA's clock, which dates its mails too
+        ordered = self._held().created + (self._client.transport.clock_skew or datetime.timedelta())
         for url in order.authorization_urls:
             authorization = authorizations.fetch(self._client, url)
+            if not any(_addresses.same(authorization.address, address) for address in self._addresses):
+                raise OrderError(
+                    f"The CA wants an authorization for {wire.clean(authorization.address, 320)}, which was not ordered."
+                )
             challenge = authorization.challenge
             found.append(
                 {
@@ -171,10 +183,16 @@ class Ordering:
                     "challenge_status": challenge.status if challenge else "",
                     "token": challenge.token if challenge else "",
                     "from": challenge.from_address if challenge else "",
-                    "ordered": self._held().created.isoformat(),
+                    "ordered": ordered.isoformat(),
+                    "retry_at": self._retry_at(url),
                 }
             )
         return found
+
+    def _retry_at(self, url: str) -> str:
+        """When the CA wants to be asked again, for the task that asks next (RFC 8555, section 7.5.1)."""
+        wait = self._client.told_wait(url)
+        return (self._context.now() + datetime.timedelta(seconds=wait)).isoformat() if wait else ""
 
     def _held(self) -> journals.JournalState:
         """The journal as this run knows it; taking the lease has begun it."""

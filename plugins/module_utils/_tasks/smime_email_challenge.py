@@ -31,6 +31,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
             "token": {"type": "str", "default": "", "no_log": False},
             "from": {"type": "str", "default": ""},
             "ordered": {"type": "str", "default": ""},
+            "retry_at": {"type": "str", "default": ""},
         },
     },
     "replies_path": {"type": "path", "required": True},

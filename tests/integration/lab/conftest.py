@@ -64,21 +64,21 @@ class Fleet:
 
     def tasks(self, *entries: tuple[str, dict[str, t.Any]], options: tuple[str, ...] = ()) -> list[dict[str, t.Any]]:
         """Run modules of the collection on the controller, each with its arguments; gives their results, failed or not."""
-        tasks: list[dict[str, t.Any]] = []
-        for number, (module, args) in enumerate(entries):
-            target = self.folder / f"result{number}.json"
-            target.unlink(missing_ok=True)
-            copy = {"content": "{{ result | to_json }}", "dest": str(target), "mode": "0600"}
-            tasks += [
-                {"name": "Module", f"mailcert.acme.{module}": args, "register": "result", "ignore_errors": True},
-                {"name": "Result", "ansible.builtin.copy": copy, "check_mode": False, "diff": False},
-            ]
+        target = self.folder / "results.json"
+        target.unlink(missing_ok=True)
+        names = [f"result{number}" for number in range(len(entries))]
+        tasks: list[dict[str, t.Any]] = [
+            {"name": "Module", f"mailcert.acme.{module}": args, "register": name, "ignore_errors": True}
+            for name, (module, args) in zip(names, entries)
+        ]
+        content = f"{{{{ [{', '.join(names)}] | to_json }}}}"
+        copy = {"content": content, "dest": str(target), "mode": "0600"}
+        tasks.append({"name": "Results", "ansible.builtin.copy": copy, "check_mode": False, "diff": False})
         plays = [{"name": "Modules", "hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": tasks}]
         done = self.play("modules", plays, *options)
         assert done.code == 0, done.output
         assert "Traceback" not in done.output, done.output
-        results = range(len(entries))
-        return [json.loads((self.folder / f"result{number}.json").read_text("utf-8")) for number in results]
+        return json.loads(target.read_text("utf-8"))
 
     @contextlib.contextmanager
     def started(self, *args: str) -> t.Iterator[subprocess.Popen[str]]:

@@ -244,6 +244,7 @@ def on_files(folder: pathlib.Path, store: pathlib.Path, address: str, silent_por
             None,
             keywords={"timeout": 1},
             fresh=("frame",),
+            hasty=True,
         ),
         Case(
             "async",

@@ -50,6 +50,7 @@ class Case:
     :arg keywords: further keywords of the task, as ``check_mode``.
     :arg fresh: names of keys whose values are new whenever the task runs; both must have one, and of the same type.
     :arg sent: whether the module is sent in either run; by default, in the run that is to send them.
+    :arg hasty: whether it may end before its module is sent; no other case of its group may use that module.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Case:
     keywords: dict[str, t.Any] = dataclasses.field(default_factory=dict)
     fresh: tuple[str, ...] = ()
     sent: bool | None = None
+    hasty: bool = False
 
     @property
     def register(self) -> str:
@@ -115,9 +117,13 @@ class Group:
 
     def sent(self, shell: str) -> collections.Counter[str]:
         """How many tasks have to send their module, for each module."""
-        return collections.Counter(
-            case.module for case in self.cases if (shell == "as_module" if case.sent is None else case.sent)
-        )
+        sent = (case for case in self.cases if (shell == "as_module" if case.sent is None else case.sent))
+        return self.counted(collections.Counter(case.module for case in sent))
+
+    def counted(self, sent: collections.Counter[str]) -> collections.Counter[str]:
+        """Without the modules of which that cannot be told."""
+        hasty = {case.module for case in self.cases if case.hasty}
+        return collections.Counter({module: number for module, number in sent.items() if module not in hasty})
 
 
 @dataclasses.dataclass(frozen=True)

@@ -22,17 +22,18 @@ TOLERANCE = 0.05
 
 
 def key(request: web.Request, body: bytes) -> str:
-    """What Retry-After is about: the object, or for newOrder and the like the same request again.
+    """What Retry-After is about: another look at the object, or the same request again.
 
     Other clients may use the same URL at the same time; plain GETs of shared resources cannot be told apart, so they
-    have no key.
+    have no key. A client that gives an authorization up looks at nothing, and may do that whenever it wants.
     """
-    if "argument" in request.match_info:
-        return request.path
     try:
-        return f"{request.path} {hashlib.sha256(jws.parse(body).payload).hexdigest()}"
+        payload = jws.parse(body).payload
     except Problem:
-        return ""
+        payload = b""
+    if payload:
+        return f"{request.path} {hashlib.sha256(payload).hexdigest()}"
+    return request.path if "argument" in request.match_info else ""
 
 
 def check(state: State, patience_key: str) -> None:

@@ -139,6 +139,19 @@ def test_the_look_of_a_file(tmp_path: pathlib.Path) -> None:
         assert not before.matches(str(path))
 
 
+def test_a_restored_file_is_known_by_its_content(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "key"
+    path.write_bytes(b"key")
+    look = FileStat.of(str(path), digest=True)
+    assert look is not None
+    os.replace(_copy(path), path)
+    os.utime(path, (1, 1))
+    assert look.matches(str(path))
+    assert FileStat.read(look.fields()) == look
+    path.write_bytes(b"kex")
+    assert not look.matches(str(path))
+
+
 def _copy(path: pathlib.Path) -> pathlib.Path:
     copy = path.with_suffix(".copy")
     copy.write_bytes(path.read_bytes())
@@ -178,6 +191,9 @@ def test_what_asks_for_a_new_pkcs12(bundle: str) -> None:
     assert not made.matches(INPUTS, passphrase="geheim", key=bytes(32), path=bundle)
     assert not made.matches(INPUTS, passphrase="geheim", key=None, path=bundle)
     os.utime(bundle, (1, 1))
+    assert made.matches(INPUTS, passphrase="geheim", key=KEY, path=bundle), "a restored file is the same"
+    with open(bundle, "r+b") as file:
+        file.write(b"x")
     assert not made.matches(INPUTS, passphrase="geheim", key=KEY, path=bundle)
     os.unlink(bundle)
     assert not made.matches(INPUTS, passphrase="geheim", key=KEY, path=bundle)
