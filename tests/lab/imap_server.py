@@ -223,5 +223,3 @@ class _Watched:
 
     async def readexactly(self, size: int) -> bytes:
         return await self._reader.readexactly(size)
-
-

@@ -26,7 +26,7 @@ class Postman:
 
     def __init__(
         self, *, state: State, keys: DkimKeys, smime: SmimeSigner, mailboxes: Mailboxes, imap: ImapServer,
-        judge: ReplyJudge, on_reply: t.Callable[[Challenge], None],
+        judge: ReplyJudge,
     ) -> None:
         self._state = state
         self._keys = keys
@@ -34,7 +34,8 @@ class Postman:
         self._mailboxes = mailboxes
         self._imap = imap
         self._judge = judge
-        self._on_reply = on_reply
+        # set by who judges the challenges, which are made with this postman
+        self.on_reply: t.Callable[[Challenge], None] = lambda challenge: None
         self._tasks: set[asyncio.Task[None]] = set()
 
     # -- challenge mails
@@ -117,7 +118,7 @@ class Postman:
     def _take(self, sender: str, recipient: str, raw: bytes) -> None:
         challenge = self._judge.judge(sender, canonical(recipient), raw)
         if challenge is not None:
-            self._on_reply(challenge)
+            self.on_reply(challenge)
 
     # -- the submission server's signature
 

@@ -62,9 +62,10 @@ class Lab:
         issuer = Issuer(state, authority, lambda: f"http://{HOST}:{ports['control']}/crl")
         postman = Postman(
             state=state, keys=keys, smime=SmimeSigner(authority), mailboxes=mailboxes, imap=imap,
-            judge=ReplyJudge(state, zone), on_reply=lambda challenge: challenges.decide(challenge),  # made below
+            judge=ReplyJudge(state, zone),
         )
         challenges = Challenges(state, server, sender=(CA_LOCAL, CA_DOMAIN), send=postman.send_challenge)
+        postman.on_reply = challenges.decide
         Accounts(state, server)
         Orders(state, server, challenges, issuer)
         Certificates(state, server)

@@ -57,8 +57,6 @@ class _Session(SMTP):
         await super().smtp_DATA(arg)
 
 
-
-
 class _Handler:
     """What submission and MX have in common."""
 

@@ -9,13 +9,18 @@ import datetime as dt
 import typing as t
 from dataclasses import dataclass, field
 
+from ansible_collections.mailcert.acme.plugins.module_utils import _addresses
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import wire
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.exchange import Response
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.problems import Problem
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.transport import AnswerLostError
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
-from ansible_collections.mailcert.acme.plugins.module_utils._errors import AuthorizationError, NotAcmeError
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
+    AddressError,
+    AuthorizationError,
+    NotAcmeError,
+)
 
 CHALLENGE_TYPE = "email-reply-00"
 STATUSES = frozenset(("pending", "valid", "invalid", "deactivated", "expired", "revoked"))
@@ -76,18 +81,21 @@ def _challenge(client: AcmeClient, raw: dict[str, t.Any], *, stage: str) -> Emai
     token, sender = raw.get("token"), raw.get("from")
     if not isinstance(token, str) or len(token) > 1024 or not wire.BASE64URL.fullmatch(token):
         raise NotAcmeError("The CA gave an email challenge without a usable token.", stage=stage)
-    if not isinstance(sender, str) or len(sender) > 320 or "@" not in sender or not sender.isprintable():
+    try:
+        # what is no address could never be that of a mail
+        _addresses.parse(t.cast(str, sender))
+    except AddressError:
         raise NotAcmeError(
             "The CA gave an email challenge without the address that it will write from (RFC 8823, section 3).",
             stage=stage,
-        )
+        ) from None
     status = raw.get("status")
     return EmailChallenge(
         url=client.transport.check_url(raw.get("url"), name="the URL of the challenge", stage=stage),
         # RFC 8823 itself shows a challenge without a status
         status=wire.clean(status, 40) or "pending",
         token=token,
-        from_address=sender,
+        from_address=t.cast(str, sender),
         error=Problem.from_json(raw["error"]) if isinstance(raw.get("error"), dict) else None,
     )
 

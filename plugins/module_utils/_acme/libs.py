@@ -42,6 +42,19 @@ try:
 except ImportError:
     MISSING.append(("requests", "requests>=2.28"))
 
+__all__ = (
+    "MISSING",
+    "UnsupportedAlgorithm",
+    "ec",
+    "hashes",
+    "josepy",
+    "requests",
+    "require",
+    "rsa",
+    "serialization",
+    "urllib3",
+)
+
 
 def require() -> None:
     """Raise :class:`MissingLibraryError` for the first library that is not installed."""

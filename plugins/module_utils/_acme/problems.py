@@ -44,6 +44,11 @@ _REMEDIES = {
 }
 
 
+def _is_number(value: t.Any) -> bool:
+    """Whether a JSON value is a number; a bool is an int to isinstance."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 @dataclass(frozen=True)
 class Problem:
     """A problem document, or one of its subproblems; texts as received, ``describe()`` is what may be shown.
@@ -76,7 +81,7 @@ class Problem:
             type=text("type") or "about:blank",
             title=text("title"),
             detail=text("detail"),
-            status=own_status if status is None and type(own_status) is int else status,
+            status=own_status if status is None and _is_number(own_status) else status,
             identifier=clean_identifier(identifier),
             instance=text("instance"),
             subproblems=(

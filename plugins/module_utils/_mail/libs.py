@@ -51,6 +51,23 @@ except ImportError:
     IMAPClient = None
     MISSING.append(("imapclient", "imapclient>=3.0"))
 
+__all__ = (
+    "Encoding",
+    "IMAPClient",
+    "InvalidTagValueList",
+    "MISSING",
+    "PublicFormat",
+    "RSAPublicKey",
+    "UnsupportedAlgorithm",
+    "dkim",
+    "dns_exception",
+    "dns_resolver",
+    "load_der_public_key",
+    "nacl_signing",
+    "parse_tag_value",
+    "require",
+)
+
 
 def require() -> None:
     """Make sure that all libraries of the layer are there.

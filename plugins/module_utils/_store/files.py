@@ -5,7 +5,7 @@
 
 A write makes a temporary file beside its target, brings data, owner and mode to the disk, and only then gives it the
 name. A process that is killed in between leaves at most one temporary file, known by its name (:func:`is_temporary`),
-readable by its owner alone, and removed by the next :func:`remove_stale_temporaries`.
+readable by its owner alone, and removed by the next write to the folder (:func:`remove_stale_temporaries`).
 """
 
 from __future__ import annotations
@@ -49,6 +49,8 @@ __all__ = [
 TEMPORARY_PREFIX = ".smime-tmp-"
 # nothing of ours takes this long to write, so what is older was left by a process that was killed
 STALE_SECONDS = 3600.0
+# and this long where no process has the number any more that the name tells; it may count for another machine
+ORPHANED_SECONDS = 1.0
 BACKUP_LIMIT = 1 << 24
 
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -158,6 +160,7 @@ def replace_link(path: str | os.PathLike[str], target: str) -> None:
     if os.path.lexists(link) and not os.path.islink(link):
         raise UnsafePathError(f"{shown(link)} is no symbolic link; move it away.", details={"path": shown(link)})
     folder = os.path.dirname(link)
+    remove_stale_temporaries(folder)
     temporary = _temporary_name(folder)
     with _errors(link):
         os.symlink(target, temporary)
@@ -190,7 +193,10 @@ def is_temporary(name: str) -> bool:
 
 
 def remove_stale_temporaries(folder: str, *, older_than: float = STALE_SECONDS) -> int:
-    """Remove what killed writers left in a folder, if older than so many seconds; give how many."""
+    """Remove what killed writers left in a folder, if older than so many seconds; give how many.
+
+    What a process wrote that does no longer run goes after a second.
+    """
     removed = 0
     try:
         names = [name for name in os.listdir(folder) if is_temporary(name)]
@@ -200,10 +206,25 @@ def remove_stale_temporaries(folder: str, *, older_than: float = STALE_SECONDS) 
         temporary = os.path.join(folder, name)
         # another run may be sweeping too
         with contextlib.suppress(OSError):
-            if time.time() - os.lstat(temporary).st_mtime >= older_than:
+            age = time.time() - os.lstat(temporary).st_mtime
+            if age >= older_than or (age >= ORPHANED_SECONDS and not _has_writer(name)):
                 os.unlink(temporary)
                 removed += 1
     return removed
+
+
+def _has_writer(name: str) -> bool:
+    """Whether the process that a temporary file's name tells may still run."""
+    number = name[len(TEMPORARY_PREFIX) :].partition("-")[0]
+    if not number.isdecimal() or len(number) > 9:
+        return True
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True  # it is another user's
+    return True
 
 
 # --- the steps -----------------------------------------------------------------------------------------------------
@@ -224,7 +245,9 @@ def _errors(
 @contextlib.contextmanager
 def _temporary(target: str, data: bytes, *, mode: int, ids: tuple[int, int] = (-1, -1)) -> t.Iterator[str]:
     """A complete file beside the target; whatever happens, its temporary name is gone in the end."""
-    temporary = _temporary_name(os.path.dirname(target))
+    folder = os.path.dirname(target)
+    remove_stale_temporaries(folder)
+    temporary = _temporary_name(folder)
     _fill(temporary, data, mode=mode, ids=ids)
     try:
         yield temporary

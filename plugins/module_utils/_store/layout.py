@@ -266,6 +266,9 @@ def _address_in(folder: str) -> str | None:
     if data is None:
         if all(files.is_temporary(name) for name in _names(folder)):
             return None
+        # between the two looks another process may have made the mailbox
+        data = files.read_optional(path, limit=1024, what="The address of a mailbox", follow=False)
+    if data is None:
         raise StoreError(
             f"{shown(path)} is gone, so it cannot be told whose certificates these are; restore it from a backup.",
             details={"path": shown(path)},

@@ -204,5 +204,3 @@ def input_bytes(params: Params, base: str, *, exists_later: bool = False) -> byt
     if exists_later and not os.path.lexists(path):
         return None
     return files.read_file(path, what=f"{base}_path")
-
-

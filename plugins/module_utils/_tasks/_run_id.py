@@ -9,7 +9,6 @@ machine, the process table knows better.
 
 from __future__ import annotations
 
-import os
 import uuid
 
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"

@@ -17,7 +17,6 @@ from ansible_collections.mailcert.acme.plugins.module_utils._pki import keys
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _options
 
 
-
 def _boolean(value: t.Any) -> bool:
     if isinstance(value, bool):
         return value

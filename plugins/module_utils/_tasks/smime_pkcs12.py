@@ -158,8 +158,9 @@ def _record_key(params: dict[str, t.Any]) -> bytes:
     if params["record_key_path"] is None:
         raise InputError("record_path needs record_key_path, a file for a random secret.")
     path = params["record_key_path"]
-    with contextlib.suppress(FileExistsError):
-        files.create_exclusive(path, secrets.token_bytes(RECORD_KEY_OCTETS), what="record_key_path")
+    if not os.path.lexists(path):
+        with contextlib.suppress(FileExistsError):
+            files.create_exclusive(path, secrets.token_bytes(RECORD_KEY_OCTETS), what="record_key_path")
     return files.read_file(path, what="record_key_path")
 
 

@@ -10,7 +10,7 @@ import uuid
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, SmimeError
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import libs as pki_libs
-from ansible_collections.mailcert.acme.plugins.module_utils._store import layout, versions
+from ansible_collections.mailcert.acme.plugins.module_utils._store import files, layout, versions
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Outcome, Task
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _selection
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks._wish import Wish, read_wish
@@ -86,6 +86,7 @@ def _prepare(
         store.secret()
         folder.create()
         return True
+    files.remove_stale_temporaries(folder.path)
     if state.due and not _selection.pending_fits(wish, line):
         line.retire(line.pending(), run_id)
         return True

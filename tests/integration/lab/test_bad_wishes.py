@@ -72,7 +72,7 @@ def test_bad_wishes_are_refused_before_any_server_is_asked_and_the_good_ones_are
     assert sorted(failures(refused.run)) == sorted(refused.names.values())
     ordered = {address for event in refused.log if event["kind"] == "order" for address in event["addresses"]}
     assert ordered == {"user0001@lab.test", "user0040@lab.test"}
-    assert len([path for path in (refused.fleet.store / "mailboxes").iterdir()]) == 2, "nothing half-written"
+    assert len(list((refused.fleet.store / "mailboxes").iterdir())) == 2, "nothing half-written"
     assert refused.violations == []
     assert "Traceback" not in refused.run.output
     assert "secret-of-the-mailbox" not in refused.run.output

@@ -41,7 +41,9 @@ SECRETS = {
     "account_key_passphrase": "pass phrase of the account",
 }
 # what accounts, orders and mails leave in the lab's log
-DEEDS = {"account", "account_deactivated", "order", "mail", "imap_connect", "smtp_connect", "challenge_post", "finalize"}
+DEEDS = {
+    "account", "account_deactivated", "order", "mail", "imap_connect", "smtp_connect", "challenge_post", "finalize",
+}
 
 
 def examples(name: str) -> str:
@@ -53,7 +55,7 @@ def examples(name: str) -> str:
 
 
 class Stage:
-    """A folder in the place of /etc/smime, an inventory whose play host is anna's mailbox, and the variables of examples."""
+    """A folder in the place of /etc/smime, an inventory, and the variables that the examples leave to the user."""
 
     def __init__(self, lab: t.Any, folder: pathlib.Path, shell: str) -> None:
         self.lab = lab
@@ -67,7 +69,7 @@ class Stage:
         self._runs = 0
 
     def variables(self) -> dict[str, t.Any]:
-        """What the examples leave to the user."""
+        """For all hosts; the passwords are those of the lab's first two mailboxes."""
         first, second = self.lab.mailboxes[:2]
         eab_keys = self.lab.behaviour()["eab_keys"]
         return {

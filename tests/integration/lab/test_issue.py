@@ -230,6 +230,6 @@ def test_no_secret_is_shown(issued):
 
 
 def test_nothing_of_the_run_is_left_beside_the_store(issued):
-    stray = [path for path in issued.fleet.store.rglob(".smime-tmp-*")]
+    stray = list(issued.fleet.store.rglob(".smime-tmp-*"))
     assert stray == []
     assert sorted(path.name for path in issued.fleet.folder.iterdir()) == ["inventory", "store"]

@@ -76,7 +76,7 @@ class Certificates:
 
     def _check_reason(self, reason: object) -> None:
         behaviour, journal = self._state.behaviour, self._state.journal
-        if type(reason) is not int or reason not in behaviour.revocation_reasons:
+        if isinstance(reason, bool) or not isinstance(reason, int) or reason not in behaviour.revocation_reasons:
             raise Problem(
                 "badRevocationReason", f"Reasons are {behaviour.revocation_reasons}, not {reason!r}.",
                 violation="revocation_reason",

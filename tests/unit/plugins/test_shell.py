@@ -218,7 +218,7 @@ def test_plain_gives_what_json_would():
     )
     found = in_process.plain(value)
     assert found == {"a": "text", "b": ["x", [1, 2.5, True, None]], "c": "2026-03-01", "d": {"key": "x"}}
-    assert type(found) is dict and type(found["a"]) is str and type(found["b"][0]) is str
+    assert [value.__class__ for value in (found, found["a"], found["b"][0])] == [dict, str, str]
     assert [type(key) for key in found["d"]] == [str]
     assert found["b"][1][2] is True
 

@@ -172,7 +172,7 @@ def test_a_problem_is_told_in_one_line_with_its_subproblems():
 )
 def test_the_class_of_a_refusal(kind, status, cls, retryable):
     error = error_for(Problem.from_json({"type": URN + kind}, status=status), "account", retry_after=7.0)
-    assert type(error) is cls and error.retryable is retryable
+    assert error.__class__ == cls and error.retryable is retryable
     assert error.details == {"retry_after": 7.0}
 
 

@@ -132,7 +132,7 @@ class Kit:
         raw: bytes,
         key: Key | None = None,
         *,
-        cover: t.Sequence[str] = MUST,
+        cover: t.Sequence[str] = tuple(MUST),
         domain: str | None = None,
         selector: str | None = None,
         algorithm: bytes | None = None,

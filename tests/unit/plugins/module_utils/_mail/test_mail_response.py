@@ -75,7 +75,7 @@ def test_line_ends_and_characters():
 
 
 def test_a_message_id_of_its_own():
-    one, two = (build(challenge_with(message_id=""), message_id=None) for _ in range(2))
+    one, two = (build(challenge_with(message_id=""), message_id=None) for _number in range(2))
     ids = [email.message_from_bytes(data, policy=email.policy.SMTP)["Message-ID"] for data in (one, two)]
     assert ids[0] != ids[1] and ids[0].endswith("@lab.test>")
     assert b"In-Reply-To" not in one and b"References" not in one

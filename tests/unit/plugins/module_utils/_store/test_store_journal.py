@@ -351,7 +351,7 @@ def test_a_damaged_journal_is_never_dropped(journal: Journal, content: bytes) ->
 
 @settings(max_examples=150, deadline=None)
 @given(
-    st.sampled_from([name for name in json.loads(documents.encode(journal_module._fields(FULL)))]),
+    st.sampled_from(list(json.loads(documents.encode(journal_module._fields(FULL))))),
     st.none()
     | st.booleans()
     | st.integers()

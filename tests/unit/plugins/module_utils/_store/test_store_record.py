@@ -131,7 +131,7 @@ def test_the_look_of_a_file(tmp_path: pathlib.Path) -> None:
         lambda: path.write_bytes(b"longer"),
         lambda: os.utime(path, (1, 1)),
         lambda: os.replace(_copy(path), path),
-        lambda: path.unlink(),
+        path.unlink,
     ):
         before = FileStat.of(str(path))
         assert before is not None
