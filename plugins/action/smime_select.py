@@ -25,7 +25,8 @@ class ActionModule(InProcessAction):
     def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """See :class:`InProcessAction`."""
         args = self._task.args
-        of_play = args.get("wishes") is None and bool(task_vars)
+        named = args.get("variables") or {}
+        of_play = args.get("wishes") is None and "wishes" not in named and bool(task_vars)
         if not args.get("run_id"):
             # the parent of this worker conducts the run, wherever the store is
             args["run_id"] = new_run_id(os.getppid())
