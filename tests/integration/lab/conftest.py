@@ -20,6 +20,7 @@ import time
 import typing as t
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 COLLECTION = pathlib.Path(__file__).resolve().parents[3]
 COLLECTIONS = COLLECTION.parents[2]
@@ -63,7 +64,7 @@ class Fleet:
         return self.run(*args, playbook=str(path), **env)
 
     def tasks(self, *entries: tuple[str, dict[str, t.Any]], options: tuple[str, ...] = ()) -> list[dict[str, t.Any]]:
-        """Run modules of the collection on the controller, each with its arguments; gives their results, failed or not."""
+        """Run modules on the controller, each with its arguments; gives the results, failed or not."""
         target = self.folder / "results.json"
         target.unlink(missing_ok=True)
         names = [f"result{number}" for number in range(len(entries))]
@@ -74,8 +75,8 @@ class Fleet:
         content = f"{{{{ [{', '.join(names)}] | to_json }}}}"
         copy = {"content": content, "dest": str(target), "mode": "0600"}
         tasks.append({"name": "Results", "ansible.builtin.copy": copy, "check_mode": False, "diff": False})
-        plays = [{"name": "Modules", "hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": tasks}]
-        done = self.play("modules", plays, *options)
+        play = {"name": "Modules", "hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": tasks}
+        done = self.play("modules", [play], *options)
         assert done.code == 0, done.output
         assert "Traceback" not in done.output, done.output
         return json.loads(target.read_text("utf-8"))
@@ -161,6 +162,12 @@ def wait_until(happened: t.Callable[[], t.Any], what: str) -> t.Any:
             return found
         time.sleep(0.02)
     raise AssertionError(f"{what} did not happen within {WAIT_SECONDS:.0f} s")
+
+
+def private_pem(key: t.Any, passphrase: str = "") -> bytes:
+    """A private key as PKCS#8."""
+    how = serialization.BestAvailableEncryption(passphrase.encode()) if passphrase else serialization.NoEncryption()
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, how)
 
 
 @pytest.fixture(scope="session")

@@ -71,7 +71,8 @@ def website(connection):
     """Some web server: HTML whatever is asked."""
     connection.recv(65536)
     body = b"<!DOCTYPE html><title>Welcome</title>"
-    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n" % len(body)
+    connection.sendall(head + body)
 
 
 def closed_port():
@@ -87,7 +88,8 @@ def troubles(lab, stranger, web):
     closed = closed_port()
     return {
         "directory is a web site": (
-            {"smime_acme_directory": f"http://127.0.0.1:{web}/"}, "account", "invalid_input", ["acme_directory", "http"],
+            {"smime_acme_directory": f"http://127.0.0.1:{web}/"},
+            "account", "invalid_input", ["acme_directory", "http"],
         ),
         "directory of another resource": (
             {"smime_acme_directory": lab.directory.replace("/directory", "/nothing")},
@@ -105,7 +107,8 @@ def troubles(lab, stranger, web):
             "account", "acme_tls", ["does not verify", "ca_path"],
         ),
         "CA's root is not there": (
-            {"smime_acme_ca_path": "/nonexistent/ca.pem", **own}, "account", "invalid_input", ["ca_path", "/nonexistent"],
+            {"smime_acme_ca_path": "/nonexistent/ca.pem", **own},
+            "account", "invalid_input", ["ca_path", "/nonexistent"],
         ),
         "IMAP login refused": (
             {"smime_imap_password": "wrong"}, "challenge", "login_refused", ["imap_user", "imap_password"],
@@ -130,7 +133,8 @@ def troubles(lab, stranger, web):
             "input", "invalid_input", ["allow_plaintext"],
         ),
         "folder that is not there": (
-            {"smime_imap_folders": ["INBOX", "Certificates"]}, "challenge", "mail_folder", ["imap_folders", "Certificates"],
+            {"smime_imap_folders": ["INBOX", "Certificates"]},
+            "challenge", "mail_folder", ["imap_folders", "Certificates"],
         ),
         "no IMAP server": ({"smime_imap_host": None}, "input", "invalid_input", ["imap_host is not set"]),
         "no password": ({"smime_imap_password": None}, "input", "invalid_input", ["imap_password is not set"]),

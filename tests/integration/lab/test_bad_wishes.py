@@ -133,7 +133,9 @@ def test_relative_paths_elsewhere(make_fleet):
     assert "mail_ca_path must be an absolute path" in found["user0002.lab.test"]["msg"]
 
 
-@pytest.mark.parametrize(("library", "line"), [("josepy", "josepy>="), ("imapclient", "imapclient>="), ("dns", "dnspython>=")])
+@pytest.mark.parametrize(
+    ("library", "line"), [("josepy", "josepy>="), ("imapclient", "imapclient>="), ("dns", "dnspython>=")]
+)
 def test_library_that_is_not_installed_is_named_with_the_pip_line(make_fleet, tmp_path, library, line):
     fleet = make_fleet(1)
     (tmp_path / "stub" / library).mkdir(parents=True)

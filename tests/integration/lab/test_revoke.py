@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Revocation by the account's key and by the certificate's, from PEM and from PKCS#12; a second time nothing changes."""
+"""Revocation by the account's key and by the certificate's, from PEM and from PKCS#12; once, not twice."""
 
 from __future__ import annotations
 
