@@ -48,6 +48,15 @@ def sift(argument_spec: dict[str, t.Any], params: dict[str, t.Any]) -> Sifted:
     return sifted
 
 
+def secret_options(argument_spec: dict[str, t.Any]) -> set[str]:
+    """The options that are secrets, or hold some."""
+    return {
+        name
+        for name, spec in argument_spec.items()
+        if spec.get("no_log") is True or secret_options(spec.get("options") or {})
+    }
+
+
 def _options(
     sifted: Sifted, argument_spec: dict[str, t.Any], params: dict[str, t.Any], *, where: str
 ) -> dict[str, t.Any]:

@@ -16,6 +16,7 @@ from ansible import constants as C
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
+from ansible_collections.mailcert.acme.plugins.module_utils._secrets import secret_options
 from ansible_collections.mailcert.acme.plugins.module_utils._shell import run_in_process
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Task
 from ansible_collections.mailcert.acme.plugins.plugin_utils.variables import resolve
@@ -77,7 +78,9 @@ class InProcessAction(ActionBase):
         gc.freeze()
         super().run(tmp, task_vars)
         try:
-            self._task.args = resolve(self._task.args, task_vars, self._templar)
+            self._task.args = resolve(
+                self._task.args, task_vars, self._templar, secret=secret_options(self.task.argument_spec)
+            )
         except InputError as error:
             return {"failed": True, **error.as_result()}
         variables = self._environment()

@@ -35,12 +35,15 @@ def is_template(value: t.Any) -> bool:
     return False
 
 
-def resolve(args: dict[str, t.Any], task_vars: dict[str, t.Any], templar: t.Any) -> dict[str, t.Any]:
+def resolve(
+    args: dict[str, t.Any], task_vars: dict[str, t.Any], templar: t.Any, *, secret: t.Container[str] = ()
+) -> dict[str, t.Any]:
     """The arguments of a task, with those in place that ``variables`` gives by the names of variables.
 
     ``variables`` maps options to variables; a dotted name reaches into a dictionary. An option that is set itself wins,
     and a variable whose value is ``omit`` leaves its option out.
 
+    :arg secret: options for which no message shows what stands in place of a name: it may be the secret itself.
     :raises InputError: for a variable that is not defined, and where ``variables`` is no dictionary.
     """
     named = args.get("variables")
@@ -55,17 +58,25 @@ def resolve(args: dict[str, t.Any], task_vars: dict[str, t.Any], templar: t.Any)
         root, *path = str(name).split(".")
         if root not in roots:
             if root not in task_vars:
-                raise InputError(f"variables: {option} is to come from {root}, which is not defined.")
+                raise _undefined(option, root, secret)
             roots[root] = _value(task_vars[root], templar, omit)
         value = roots[root]
         for key in path:
             try:
                 value = value[key]
             except (KeyError, TypeError):
-                raise InputError(f"variables: {option} is to come from {name}, which is not defined.") from None
+                raise _undefined(option, str(name), secret) from None
         if value != omit:
             found[option] = value
     return {**found, **{option: value for option, value in args.items() if option != "variables"}}
+
+
+def _undefined(option: str, name: str, secret: t.Container[str]) -> InputError:
+    if option in secret:
+        return InputError(
+            f"variables: what {option} is to come from is not defined. Give the name of a variable there, not its value."
+        )
+    return InputError(f"variables: {option} is to come from {name}, which is not defined.")
 
 
 def _value(value: t.Any, templar: t.Any, omit: t.Any) -> t.Any:
