@@ -10,6 +10,7 @@ from conftest import Fleet, fleet_of, private_pem
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519
 from fleet import PASSPHRASE
 
+
 def files_of(folder):
     """Every file below a folder with its content."""
     return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file() and not path.is_symlink()}
