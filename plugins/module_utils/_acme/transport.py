@@ -14,6 +14,7 @@ import typing as t
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import jws, wire
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.exchange import (
     BODY_LIMIT,
+    PROBLEM_LIMIT,
     Exchange,
     NoAnswerError,
     Response,
@@ -309,7 +310,7 @@ class Transport:
 def problem_of(response: Response) -> Problem:
     """The problem document of a response; an empty one with its status if it holds none."""
     try:
-        value = wire.parse_json(response.body) if not response.is_html else {}
+        value = wire.parse_json(response.body) if not response.is_html and len(response.body) <= PROBLEM_LIMIT else {}
     except ValueError:
         value = {}
     if not any(isinstance(value.get(name), str) for name in ("type", "title", "detail")):

@@ -30,6 +30,8 @@ REASONS: t.Mapping[str, str] = {
     "message_id_invalid": "the Message-ID is none",
     "date_invalid": "the date is none, or lies in the future",
     "stale": "the mail is older than a challenge may be answered",
+    "older": "the mail is from before the order, and a newer one came",
+    "answered": "the mail was answered for an earlier order",
     "reply_to_uncovered": "Reply-To is not covered by the signature",
     "dkim_missing": "there is no DKIM signature",
     "dkim_domain": "no DKIM signature is by the domain of From",

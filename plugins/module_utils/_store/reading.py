@@ -23,6 +23,7 @@ def read_file(path: str | os.PathLike[str], *, limit: int = 1 << 20, what: str =
     :arg what: what the file is, for the message: an option's name, as ``privatekey_path``.
     :arg follow: whether the last part of the path may be a symbolic link.
     :raises StoreError: it cannot be read; ``details["missing"]`` is true where there is no such file.
+    :raises UnsafePathError: others may have put it there.
     """
     text = os.fspath(path)
     try:
@@ -58,6 +59,8 @@ def _read_all(handle: int, path: str, limit: int, what: str) -> bytes:
         raise StoreError(
             f"{_prefix(what)}{shown(path)} is {kind}; give the path of a file.", details={"path": shown(path)}
         )
+    if found.st_uid not in (0, os.geteuid()):
+        _check_not_planted(path, what)
     pieces: list[bytes] = []
     left = limit + 1
     # one read more than the size says, for a file that grows; most often that is two calls in all
@@ -73,6 +76,20 @@ def _read_all(handle: int, path: str, limit: int, what: str) -> bytes:
         f"{_prefix(what)}{shown(path)} is larger than {limit} octets; this cannot be the right file.",
         details={"path": shown(path)},
     )
+
+
+def _check_not_planted(path: str, what: str) -> None:
+    """Refuse a file of another user in a folder where others may write, as /tmp: it may be a key that they know.
+
+    A file that was given to another user (the option ``owner``) lies in a folder where only its owner may write.
+    """
+    folder = os.path.dirname(os.path.abspath(path))
+    if os.stat(folder).st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise UnsafePathError(
+            f"{_prefix(what)}{shown(path)} belongs to another user, and others may write to its folder; somebody may "
+            "have put it there. Use a folder of your own.",
+            details={"path": shown(path)},
+        )
 
 
 def _prefix(what: str) -> str:

@@ -18,7 +18,13 @@ from ansible_collections.mailcert.acme.plugins.module_utils import _addresses
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import authorization as authorizations
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import order as orders
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import wire
-from ansible_collections.mailcert.acme.plugins.module_utils._errors import AcmeProblemError, JournalError, OrderError
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
+    AcmeError,
+    AcmeProblemError,
+    AcmeRateLimitedError,
+    JournalError,
+    OrderError,
+)
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import csr as requests
 from ansible_collections.mailcert.acme.plugins.module_utils._store import journal as journals
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
@@ -125,19 +131,25 @@ class Ordering:
         state = self._held()
         if not state.order_url or state.state in ("closed", "abandoned") or not self._ours(state):
             return None
+        old = self._context.now() - state.created > CHALLENGE_LIFETIME
+        self._client.fetch_directory()  # a CA that is away has not lost the order
         try:
             order = orders.fetch(self._client, state.order_url)
-        except AcmeProblemError as error:
-            if error.retryable:
+        except AcmeRateLimitedError:
+            raise
+        except AcmeError as error:
+            if not old and (error.retryable or not isinstance(error, AcmeProblemError)):
                 raise
             self._context.warn(f"The order of an earlier run is gone ({error.message}); a new one is made.")
             return None
-        if order.status == "pending" and self._context.now() - state.created > CHALLENGE_LIFETIME:
+        if order.status == "pending" and old:
             for url in order.authorization_urls:
                 # a courtesy: a CA that refuses it must not keep us from ordering anew
                 with contextlib.suppress(AcmeProblemError):
                     authorizations.deactivate(self._client, url)
             return None
+        if order.status != "valid" and order.expires is not None and order.expires < self._context.now():
+            return None  # some CAs leave an order for ever in the state in which it failed (field notes, section 9)
         return order if order.status in ("pending", "ready", "processing", "valid") else None
 
     def _new_order(self) -> orders.Order:
@@ -165,9 +177,15 @@ class Ordering:
         if order.status != "pending":
             return []
         found = []
+        urls = list(dict.fromkeys(order.authorization_urls))
+        if len(urls) > len(self._addresses):
+            raise OrderError(
+                f"The CA's order {wire.clean(order.url, 200)} wants {len(urls)} authorizations for"
+                f" {len(self._addresses)} addresses."
+            )
         # by the CA's clock, which dates its mails too
         ordered = self._held().created + (self._client.transport.clock_skew or datetime.timedelta())
-        for url in order.authorization_urls:
+        for url in urls:
             authorization = authorizations.fetch(self._client, url)
             if not any(_addresses.same(authorization.address, address) for address in self._addresses):
                 raise OrderError(

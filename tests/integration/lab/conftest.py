@@ -164,6 +164,14 @@ def wait_until(happened: t.Callable[[], t.Any], what: str) -> t.Any:
     raise AssertionError(f"{what} did not happen within {WAIT_SECONDS:.0f} s")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: t.Any) -> t.Any:
+    """With several workers a file stays on one of them: what its tests share is made once."""
+    from xdist.scheduler import LoadFileScheduling
+
+    return LoadFileScheduling(config, log)
+
+
 def private_pem(key: t.Any, passphrase: str = "") -> bytes:
     """A private key as PKCS#8."""
     how = serialization.BestAvailableEncryption(passphrase.encode()) if passphrase else serialization.NoEncryption()

@@ -1,0 +1,57 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a killed run leaves goes with the next write to its folder: it may be the copy of a private key."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import subprocess
+import sys
+import time
+
+import pytest
+
+from ansible_collections.mailcert.acme.plugins.module_utils._store import files
+
+
+@pytest.fixture(scope="module")
+def ended() -> int:
+    """The number of a process that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def leftover(folder: pathlib.Path, pid: object, *, age: float) -> pathlib.Path:
+    path = folder / f".smime-tmp-{pid}-{'0' * 16}"
+    path.write_bytes(b"-----BEGIN PRIVATE KEY-----")
+    moment = time.time() - age
+    os.utime(path, (moment, moment))
+    return path
+
+
+def test_leftover_of_a_process_that_ended_goes_with_the_next_write(tmp_path: pathlib.Path, ended: int) -> None:
+    leftover(tmp_path, ended, age=5)
+    files.write_atomic(tmp_path / "file", b"x")
+    assert os.listdir(tmp_path) == ["file"]
+    leftover(tmp_path, ended, age=5)
+    files.create_exclusive(tmp_path / "other", b"x")
+    assert sorted(os.listdir(tmp_path)) == ["file", "other"]
+    leftover(tmp_path, ended, age=5)
+    files.replace_link(tmp_path / "link", "file")
+    assert sorted(os.listdir(tmp_path)) == ["file", "link", "other"]
+
+
+@pytest.mark.parametrize("pid", [os.getpid(), 1, "", "x", "9" * 30], ids=["own", "init", "none", "letters", "digits"])
+def test_what_may_be_under_way_stays(tmp_path: pathlib.Path, pid: object) -> None:
+    kept = leftover(tmp_path, pid, age=60)
+    files.write_atomic(tmp_path / "file", b"x")
+    assert kept.exists()
+
+
+def test_what_another_machine_may_be_writing_stays_a_moment(tmp_path: pathlib.Path, ended: int) -> None:
+    kept = leftover(tmp_path, ended, age=0)
+    files.write_atomic(tmp_path / "file", b"x")
+    assert kept.exists()

@@ -1,0 +1,174 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An order that leads nowhere is given up, and what a CA makes of an order is not believed without a look."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import typing as t
+
+import pytest
+
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import keys as account_keys
+from ansible_collections.mailcert.acme.plugins.module_utils._acme.authorization import Authorization, EmailChallenge
+from ansible_collections.mailcert.acme.plugins.module_utils._acme.order import Order
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
+    AcmeConnectionError,
+    AcmeError,
+    AcmeProblemError,
+    AcmeRateLimitedError,
+    NotAcmeError,
+    OrderError,
+)
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import csr, keys
+from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _ordering
+
+ADDRESS = "user@lab.test"
+CA = "https://ca.test"
+NOW = datetime.datetime(2026, 11, 22, 9, 0, tzinfo=datetime.timezone.utc)
+DAY = datetime.timedelta(hours=25)
+
+
+class Ca:
+    """A CA in memory, in place of the functions that talk to one."""
+
+    def __init__(self) -> None:
+        self.orders: dict[str, Order] = {}
+        self.authorizations: dict[str, Authorization] = {}
+        self.failure: AcmeError | None = None
+        self.refuses_to_deactivate = False
+        self.urls_per_order = 1
+
+    def new_order(self, client: t.Any, *, addresses: t.Sequence[str], profile: str | None = None) -> Order:
+        number = len(self.orders) + 1
+        urls = tuple(f"{CA}/authz/{number}-{part}" for part in range(self.urls_per_order))
+        for url in urls:
+            challenge = EmailChallenge(f"{url}/c", "pending", "dG9rZW4", "acme@ca.test")
+            self.authorizations[url] = Authorization(url, "pending", ADDRESS, (challenge,))
+        order = Order(
+            f"{CA}/order/{number}", "pending", (("email", ADDRESS),), urls, f"{CA}/finalize/{number}",
+            expires=NOW + 10 * DAY,
+        )
+        self.orders[order.url] = order
+        return order
+
+    def fetch(self, client: t.Any, url: str) -> Order:
+        if self.failure:
+            raise self.failure
+        return self.orders[url]
+
+    def authorization(self, client: t.Any, url: str) -> Authorization:
+        return self.authorizations[url]
+
+    def deactivate(self, client: t.Any, url: str) -> None:
+        if self.refuses_to_deactivate:
+            raise AcmeProblemError("The CA refused the request for the authorization: malformed.")
+        self.change(url, status="deactivated")
+
+    def change(self, url: str, **fields: t.Any) -> None:
+        known: dict[str, t.Any] = self.orders if url in self.orders else self.authorizations
+        known[url] = dataclasses.replace(known[url], **fields)
+
+
+@pytest.fixture
+def ca(monkeypatch: pytest.MonkeyPatch) -> Ca:
+    made = Ca()
+    monkeypatch.setattr(_ordering.orders, "new_order", made.new_order)
+    monkeypatch.setattr(_ordering.orders, "fetch", made.fetch)
+    monkeypatch.setattr(_ordering.authorizations, "fetch", made.authorization)
+    monkeypatch.setattr(_ordering.authorizations, "deactivate", made.deactivate)
+    monkeypatch.setattr("ansible_collections.mailcert.acme.plugins.module_utils._acme.client.AcmeClient.fetch_directory",
+                        lambda client, stage="order": None)
+    return made
+
+
+@pytest.fixture(scope="module")
+def request_of_key() -> csr.Csr:
+    key = keys.generate(keys.key_spec("ECC", None, "secp256r1"))
+    return csr.load_csr(csr.build_csr(key, addresses=[ADDRESS], usage="dual", common_name=None), source="csr")
+
+
+@pytest.fixture
+def request_order(
+    ca: Ca, request_of_key: csr.Csr, tmp_path: t.Any
+) -> t.Callable[..., tuple[Order, bool, list[dict[str, t.Any]]]]:
+    """A run of its own at a moment: requests the order."""
+    params = {
+        "acme_directory": f"{CA}/directory",
+        "account_key_content": account_keys.generate_account_key().decode(),
+        "journal_path": str(tmp_path / "journal.json"),
+        "run_id": None, "lease_duration": 60, "profile": None, "deadline": 10, "request_timeout": 1,
+        "request_retries": 0, "validate_certs": True, "ca_path": None, "allow_http": False,
+    }
+
+    def run(moment: datetime.datetime = NOW) -> tuple[Order, bool, list[dict[str, t.Any]]]:
+        context = Context(now=lambda: moment)
+        return _ordering.Ordering(params, context, request_of_key, [ADDRESS]).request()
+
+    return run
+
+
+def test_order_is_gone_on_with(ca, request_order):
+    first, created, _challenges = request_order()
+    again, created_again, (challenge,) = request_order(NOW + DAY / 2)
+    assert (created, created_again, again.url) == (True, False, first.url)
+    assert challenge["ordered"] == NOW.isoformat()
+
+
+@pytest.mark.parametrize("status", ["invalid", "deactivated", "expired", "revoked"])
+def test_pending_order_with_a_dead_authorization_is_given_up(ca, request_order, status):
+    """acme2certifier leaves such an order pending for ever (field notes, section 9)."""
+    first, _created, (challenge,) = request_order()
+    ca.change(challenge["authorization_uri"], status=status)
+    again, created, (challenge,) = request_order()
+    assert created and again.url != first.url
+    assert challenge["status"] == "pending"
+
+
+def test_ca_that_refuses_to_deactivate_cannot_keep_an_order_for_ever(ca, request_order):
+    first = request_order()[0]
+    ca.refuses_to_deactivate = True
+    again, created, _challenges = request_order(NOW + DAY)
+    assert created and again.url != first.url
+
+
+@pytest.mark.parametrize(
+    "failure", [AcmeConnectionError("no route"), NotAcmeError("HTML"), AcmeProblemError("500", retryable=True)]
+)
+def test_order_that_cannot_be_looked_at_is_given_up_after_a_day(ca, request_order, failure):
+    first = request_order()[0]
+    ca.failure = failure
+    with pytest.raises(type(failure)):
+        request_order(NOW + DAY / 2)
+    again, created, _challenges = request_order(NOW + DAY)
+    assert created and again.url != first.url
+
+
+def test_rate_limit_ends_no_order(ca, request_order):
+    request_order()
+    ca.failure = AcmeRateLimitedError("later")
+    with pytest.raises(AcmeRateLimitedError):
+        request_order(NOW + DAY)
+
+
+@pytest.mark.parametrize("status", ["pending", "ready", "processing"])
+def test_order_that_has_expired_is_given_up_whatever_its_status(ca, request_order, status):
+    first = request_order()[0]
+    ca.change(first.url, status=status, expires=NOW + datetime.timedelta(hours=1))
+    assert request_order(NOW + datetime.timedelta(hours=2))[1]
+
+
+def test_authorization_for_an_address_that_was_not_ordered_is_refused(ca, request_order):
+    _order, _created, (challenge,) = request_order()
+    ca.change(challenge["authorization_uri"], address="root@lab.test")
+    with pytest.raises(OrderError, match="root@lab.test, which was not ordered"):
+        request_order()
+
+
+def test_more_authorizations_than_addresses_are_refused_before_any_is_fetched(ca, request_order):
+    ca.urls_per_order = 3000
+    with pytest.raises(OrderError, match="wants 3000 authorizations for 1 addresses"):
+        request_order()

@@ -1,0 +1,27 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A secret where the name of a variable is due is not shown."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
+from ansible_collections.mailcert.acme.plugins.module_utils._secrets import secret_options
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import smime_email_challenge
+from ansible_collections.mailcert.acme.plugins.plugin_utils.variables import resolve
+
+SECRETS = {"account_key_content", "account_key_passphrase", "imap_password", "smtp_password", "mailboxes"}
+
+
+def test_options_that_are_or_hold_secrets():
+    assert secret_options(smime_email_challenge.ARGUMENT_SPEC) == SECRETS
+
+
+@pytest.mark.parametrize("name", ["hunter2", "plan.hunter2", "hunter2.plan", ["hunter2"], {"hunter2": 1}])
+@pytest.mark.parametrize("option", ["imap_password", "mailboxes"])
+def test_secret_in_place_of_a_name_is_not_shown(option, name):
+    with pytest.raises(InputError) as caught:
+        resolve({"variables": {option: name}}, {"plan": {}}, None, secret=SECRETS)
+    assert "hunter2" not in caught.value.message
+    assert option in caught.value.message
