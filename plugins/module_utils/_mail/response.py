@@ -10,6 +10,7 @@ Receivers are picky: CRLF only, 7bit, the digest in one line, the subject in one
 from __future__ import annotations
 
 import datetime
+import email.errors
 import email.message
 import email.policy
 import email.utils
@@ -72,7 +73,7 @@ def build_response(
             reply[name] = value
         reply.set_content(body(digest), subtype="plain", charset="us-ascii", cte="7bit")
         data = reply.as_bytes()
-    except ValueError as error:  # the standard library refuses line breaks in a header with it
+    except (ValueError, email.errors.MessageError) as error:  # the standard library refuses line breaks in a header
         raise MailError("The reply cannot be written: a header's value has a line break.", stage="reply") from error
     if not data.isascii() or any(len(line) > _MAX_LINE for line in data.split(b"\r\n")):
         raise MailError("The reply cannot be written in lines of ASCII of at most 998 bytes.", stage="reply")
