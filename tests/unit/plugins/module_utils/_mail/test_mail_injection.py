@@ -67,4 +67,3 @@ def test_reply_holds_what_it_was_given_or_is_not_written(kit, changes):
     assert f"To: {challenge.reply_to}" in lines
     assert f"In-Reply-To: {challenge.message_id}" in lines
     assert len(lines) == 10
-

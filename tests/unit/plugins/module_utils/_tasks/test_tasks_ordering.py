@@ -16,7 +16,6 @@ from ansible_collections.mailcert.acme.plugins.module_utils._acme.authorization 
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.order import Order
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     AcmeConnectionError,
-    AcmeError,
     AcmeProblemError,
     AcmeRateLimitedError,
     NotAcmeError,
@@ -38,7 +37,7 @@ class Ca:
     def __init__(self) -> None:
         self.orders: dict[str, Order] = {}
         self.authorizations: dict[str, Authorization] = {}
-        self.failure: AcmeError | None = None
+        self.failures: list[Exception] = []
         self.refuses_to_deactivate = False
         self.urls_per_order = 1
 
@@ -56,8 +55,8 @@ class Ca:
         return order
 
     def fetch(self, client: t.Any, url: str) -> Order:
-        if self.failure:
-            raise self.failure
+        for failure in self.failures:
+            raise failure
         return self.orders[url]
 
     def authorization(self, client: t.Any, url: str) -> Authorization:
@@ -140,7 +139,7 @@ def test_ca_that_refuses_to_deactivate_cannot_keep_an_order_for_ever(ca, request
 )
 def test_order_that_cannot_be_looked_at_is_given_up_after_a_day(ca, request_order, failure):
     first = request_order()[0]
-    ca.failure = failure
+    ca.failures = [failure]
     with pytest.raises(type(failure)):
         request_order(NOW + DAY / 2)
     again, created, _challenges = request_order(NOW + DAY)
@@ -149,7 +148,7 @@ def test_order_that_cannot_be_looked_at_is_given_up_after_a_day(ca, request_orde
 
 def test_rate_limit_ends_no_order(ca, request_order):
     request_order()
-    ca.failure = AcmeRateLimitedError("later")
+    ca.failures = [AcmeRateLimitedError("later")]
     with pytest.raises(AcmeRateLimitedError):
         request_order(NOW + DAY)
 
