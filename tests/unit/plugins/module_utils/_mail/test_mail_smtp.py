@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import ssl
+import threading
 
 import pytest
 
@@ -285,6 +286,7 @@ def test_what_was_said_before_starttls_does_not_count(scripted, servers):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(servers.ca_path)
     seen = []
+    over = threading.Event()
 
     def serve(connection):
         connection.sendall(b"220 ready\r\n")
@@ -296,9 +298,12 @@ def test_what_was_said_before_starttls_does_not_count(scripted, servers):
             seen.append(inside.recv(1000))
             inside.sendall(b"250-mx\r\n250 HELP\r\n")
             seen.append(inside.recv(1000))
+        over.set()
 
     outcome = send(settings(scripted(serve), encryption="starttls", ca_path=servers.ca_path))
     assert isinstance(outcome.error, LoginError) and "offers no login" in outcome.text
+    # the server reads the last word after the client has ended
+    assert over.wait(30)
     assert seen[0].lower().startswith(b"ehlo") and b"AUTH" not in seen[1]
 
 
