@@ -44,9 +44,8 @@ from ansible_collections.mailcert.acme.plugins.module_utils._store import replie
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _options
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks._mailboxes import Mailbox
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks._ordering import CHALLENGE_LIFETIME
 
-# A random value may be answered for 24 hours at most (S/MIME BR 3.2.2.4)
-CHALLENGE_LIFETIME = datetime.timedelta(hours=24)
 # how long a mail from before the order waits for a newer one
 OLDER_MAIL_SECONDS = 60.0
 OLDER = {"reason": "older", "detail": "The mail is from before the order, and a newer one came."}

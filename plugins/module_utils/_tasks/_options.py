@@ -26,10 +26,10 @@ USER_AGENT = "mailcert.acme/0.1.0 (Ansible collection; RFC 8823)"
 ACCOUNT_KEY_EXCLUSIVE = ("account_key_src", "account_key_content")
 
 
-def acme_options(*, directory_required: bool = True) -> Params:
+def acme_options() -> Params:
     """Documentation fragment ``acme``: the CA and the account."""
     return {
-        "acme_directory": {"type": "str", "required": directory_required},
+        "acme_directory": {"type": "str", "required": True},
         "account_key_src": {"type": "path"},
         "account_key_content": {"type": "str", "no_log": True},
         "account_key_passphrase": {"type": "str", "no_log": True},
@@ -131,7 +131,7 @@ def file_mode(params: Params, default: int) -> int:
     return mode
 
 
-def account_key(params: Params, *, path_option: str = "account_key_src") -> account_keys.AccountKey:
+def account_key(params: Params) -> account_keys.AccountKey:
     """The account key that the options name.
 
     :raises KeyLoadError, PassphraseError, StoreError: with the option in the sentence.
@@ -140,13 +140,13 @@ def account_key(params: Params, *, path_option: str = "account_key_src") -> acco
     if content is not None:
         data, source = content.encode(), "account_key_content"
     else:
-        path = params[path_option]
-        check_paths(params, path_option)
+        path = params["account_key_src"]
+        check_paths(params, "account_key_src")
         if not os.path.lexists(path):
             raise InputError(
-                f"{path_option} {path} does not exist. smime_account makes the account and its key.", stage="account"
+                f"account_key_src {path} does not exist. smime_account makes the account and its key.", stage="account"
             )
-        data, source = files.read_file(path, what=path_option), f"{path_option} {path}"
+        data, source = files.read_file(path, what="account_key_src"), f"account_key_src {path}"
     return account_keys.load_account_key(data, passphrase=params.get("account_key_passphrase"), source=source)
 
 
