@@ -15,12 +15,15 @@ from dataclasses import dataclass
 
 from ansible_collections.mailcert.acme.plugins.module_utils import _addresses
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import dkim, headers, message
+from ansible_collections.mailcert.acme.plugins.module_utils._mail import dkim, gateway, headers, message, smime
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.headers import Instance, Message
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.proof import Proof
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.refusal import Refusal, shown
 
-AUTHENTICATIONS = ("dkim", "none")
+AUTHENTICATIONS = ("dkim", "smime", "gateway", "none")
 MAY_BE_ABSENT = ("auto-submitted", "date", "message-id")
+
+T = t.TypeVar("T")
 
 # A random value may be answered for 24 hours at most (S/MIME BR 3.2.2.4); no clock is further ahead than that
 MAX_AGE = datetime.timedelta(hours=24)
@@ -31,21 +34,30 @@ MAX_AHEAD = datetime.timedelta(hours=24)
 class Policy:
     """How a mail must be proved.
 
-    :ivar authentication: ``dkim``; or ``none``, where whoever knows the CA's address can have a forged mail answered.
-    :ivar level: of DKIM, see :func:`dkim.verify_dkim`.
+    :ivar authentication: ``dkim`` (RULES 7), ``smime`` (RULES 8), ``gateway`` (RULES 9); or ``none``, where whoever
+        knows the CA's address can have a forged mail answered.
+    :ivar level: of DKIM, see :func:`dkim.verify_dkim`; it holds for the signature that a gateway checked too.
     :ivar absent_headers_allowed: of ``auto-submitted``, ``date`` and ``message-id`` those that the CA's mails may
         lack. It never loosens how a header that is present is proved.
+    :ivar roots: for ``smime``: the certificates of the CAs that may have issued the signer's.
+    :ivar trusted_gateway: for ``gateway``: whose word counts.
     """
 
     authentication: str = "dkim"
     level: str = "default"
     absent_headers_allowed: tuple[str, ...] = ()
+    roots: smime.Roots | None = None
+    trusted_gateway: gateway.Gateway | None = None
 
     def __post_init__(self) -> None:
         _one_of("authentication", self.authentication, AUTHENTICATIONS)
         _one_of("dkim_level", self.level, dkim.LEVELS)
         for name in self.absent_headers_allowed:
             _one_of("absent_headers", name, MAY_BE_ABSENT)
+        if self.authentication == "smime" and self.roots is None:
+            raise InputError("authentication: smime needs the roots that the signer's certificate may come from.")
+        if self.authentication == "gateway" and self.trusted_gateway is None:
+            raise InputError("authentication: gateway needs the name of the gateway that is trusted.")
 
 
 @dataclass(frozen=True)
@@ -107,55 +119,76 @@ def authenticate(
     :raises ResolverError: DNS could not answer; the mail is to be judged again later.
     """
     mail = message.parse(raw)
-    sender = headers.one_address(_the(mail, "from"))
-    if not _addresses.same(sender, expected.from_address):
-        raise Refusal("from_mismatch", f"From is {shown(sender)}, not {shown(expected.from_address)}.")
-    _check_presence(mail, policy)
-    covered, signed_at, proof = _proved(mail, sender, policy, txt=txt, now=now)
+    outer = mail.all("from")
+    if not outer:
+        raise Refusal("header_missing", "The mail has no from header.")
+    # the cheap look first: it spares strangers' mails the proof
+    sender = _check_sender(outer[0], expected.from_address)
+    if policy.authentication != "smime":
+        # what is not in the mail cannot be proved either, and DNS need not be asked; S/MIME has headers inside too
+        _check_presence(_unproved(mail), policy)
+    proof = _proved(mail, sender, policy, txt=txt, now=now)
+    _check_presence(proof, policy)
     challenge = AuthenticChallenge(
-        token_part1=message.token_part1(covered["subject"]),
-        message_id=message.message_id(covered["message-id"]) if "message-id" in covered else "",
-        sender=sender,
-        recipient=_recipient(covered["to"], expected.recipient),
-        reply_to=headers.one_address(covered["reply-to"]) if "reply-to" in covered else expected.from_address,
-        date=message.date(covered["date"]) if "date" in covered else signed_at or received,
-        proof=proof,
+        token_part1=message.token_part1(_the(proof, "subject"), tagged=policy.authentication == "gateway"),
+        message_id=_read(proof, "message-id", message.message_id, ""),
+        sender=_check_sender(_the(proof, "from"), expected.from_address),
+        recipient=_recipient(_the(proof, "to"), expected.recipient),
+        reply_to=_read(proof, "reply-to", headers.one_address, expected.from_address),
+        date=_read(proof, "date", message.date, proof.signed_at or received),
+        proof=proof.method,
     )
-    if "auto-submitted" in covered:
-        message.check_auto_submitted(covered["auto-submitted"])
+    _read(proof, "auto-submitted", message.check_auto_submitted, None)
     _check_age(challenge.date, expected, now)
     return challenge
 
-
-def _proved(
-    mail: Message, sender: str, policy: Policy, *, txt: dkim.TxtLookup, now: datetime.datetime
-) -> tuple[dict[str, Instance], datetime.datetime | None, str]:
-    """The instances that count, when they were signed, and by what."""
-    if policy.authentication == "none":
-        # nothing is proved: the reply goes where HTTPS said, whatever Reply-To says (RULES 10)
-        unproved = {name: mail.all(name)[0] for name in message.SINGLE if mail.all(name)}
-        unproved.pop("reply-to", None)
-        return unproved, None, "none"
-    proof = dkim.verify_dkim(mail, from_domain=sender.rpartition("@")[2], txt=txt, now=now, level=policy.level)
-    covered = {name: proof.covered[name][0] for name in message.SINGLE if name in proof.covered}
-    return covered, proof.signed_at, f"dkim {proof.domain} {proof.selector} {proof.algorithm}"
+def _proved(mail: Message, sender: str, policy: Policy, *, txt: dkim.TxtLookup, now: datetime.datetime) -> Proof:
+    """The headers that count, as the policy proves them."""
+    domain = sender.rpartition("@")[2]
+    if policy.authentication == "smime" and policy.roots is not None:
+        return smime.verify_smime(mail, sender=sender, roots=policy.roots, now=now)
+    if policy.authentication == "gateway" and policy.trusted_gateway is not None:
+        return gateway.verify_gateway(mail, from_domain=domain, trusted=policy.trusted_gateway, level=policy.level)
+    if policy.authentication == "dkim":
+        return dkim.verify_dkim(mail, from_domain=domain, txt=txt, now=now, level=policy.level)
+    return _unproved(mail)
 
 
-def _the(mail: Message, name: str) -> Instance:
-    for instance in mail.all(name):
-        return instance
-    raise Refusal("header_missing", f"The mail has no {name} header.")
+def _unproved(mail: Message) -> Proof:
+    """The headers as they stand there; the reply goes where HTTPS said, whatever Reply-To says (RULES 10)."""
+    found = {name: tuple(mail.all(name)) for name in message.SINGLE if name != "reply-to" and mail.all(name)}
+    return Proof(method="none", covered=found, signed_at=None)
 
 
-def _check_presence(mail: Message, policy: Policy) -> None:
-    for name in ("to", "subject"):
-        _the(mail, name)
+def _the(proof: Proof, name: str) -> Instance:
+    instance = proof.the(name)
+    if instance is None:
+        raise Refusal("header_missing", f"The mail has no {name} header, or none that is proved.")
+    return instance
+
+
+def _read(proof: Proof, name: str, reader: t.Callable[[Instance], T], otherwise: T) -> T:
+    instance = proof.the(name)
+    return otherwise if instance is None else reader(instance)
+
+
+def _check_presence(proof: Proof, policy: Policy) -> None:
+    """What a challenge must have, in what is proved of it (RULES 10)."""
+    for name in ("from", "to", "subject"):
+        _the(proof, name)
     for name in MAY_BE_ABSENT:
-        if mail.all(name) or name in policy.absent_headers_allowed:
+        if proof.the(name) is not None or name in policy.absent_headers_allowed:
             continue
         if name == "auto-submitted":
-            raise Refusal("auto_submitted_missing", "The mail has no Auto-Submitted header.")
-        _the(mail, name)
+            raise Refusal("auto_submitted_missing", "The mail has no Auto-Submitted header, or none that is proved.")
+        _the(proof, name)
+
+
+def _check_sender(instance: Instance, wanted: str) -> str:
+    sender = headers.one_address(instance)
+    if not _addresses.same(sender, wanted):
+        raise Refusal("from_mismatch", f"From is {shown(sender)}, not {shown(wanted)}.")
+    return sender
 
 
 def _recipient(instance: Instance, wanted: str) -> str:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import ResolverError, SmimeError
 from ansible_collections.mailcert.acme.plugins.module_utils._mail import dkim_key, libs
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.headers import Instance, Message
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.proof import Proof
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.refusal import Refusal, shown
 
 LEVELS = ("default", "strict")
@@ -92,21 +93,6 @@ class Signature:
     identity: str
     timestamp: int | None
     expires: int | None
-
-
-@dataclass(frozen=True)
-class Proof:
-    """What a signature proved.
-
-    :ivar covered: the instances, by name in lower case, of the headers of which it covers each instance.
-    :ivar signed_at: ``t=`` of the signature, aware, or ``None``.
-    """
-
-    domain: str
-    selector: str
-    algorithm: str
-    covered: t.Mapping[str, tuple[Instance, ...]]
-    signed_at: datetime.datetime | None
 
 
 def verify_dkim(
@@ -226,9 +212,7 @@ def _prove(mail: Message, signature: Signature, *, txt: TxtLookup, now: datetime
         if instances and signature.covers.count(name) >= len(instances):
             covered[name] = instances
     return Proof(
-        domain=signature.domain,
-        selector=signature.selector,
-        algorithm=signature.algorithm,
+        method=f"dkim {signature.domain} {signature.selector} {signature.algorithm}",
         covered=covered,
         signed_at=_moment(signature.timestamp),
     )

@@ -46,6 +46,7 @@ MAX_MESSAGE_ID = 900
 _REPLY_PREFIX = re.compile(r"\s*(?:re|fwd?|aw|wg|antw|sv|vs|tr|rv|odp|ynt)\s*(?:\[\d+\])?\s*:", re.IGNORECASE)
 _ENCODED_WORD = re.compile(r"=\?([A-Za-z0-9-]+)(?:\*[A-Za-z0-9-]+)?\?([BbQq])\?([!->@-~]*)\?=")
 _CHALLENGE = re.compile(r"ACME:[ \t]+([A-Za-z0-9_-][A-Za-z0-9_= \t-]*)")
+_MARKS = re.compile(r"\A(?:\[[^\[\]]{1,40}\][ \t]*){1,3}")
 _MESSAGE_ID = re.compile(r"<[A-Za-z0-9!#$%&'*+/=?^_`{|}~.:\[\]-]+@[A-Za-z0-9!#$%&'*+/=?^_`{|}~.:\[\]-]+>")
 _AUTO_GENERATED = re.compile(r"auto-generated[ \t]*(?:;.*|\(.*\)[ \t]*)?", re.IGNORECASE)
 
@@ -63,12 +64,15 @@ def parse(raw: bytes) -> headers.Message:
     return mail
 
 
-def token_part1(subject: Instance) -> str:
+def token_part1(subject: Instance, *, tagged: bool = False) -> str:
     """token-part1 out of the subject: ``ACME:``, white space, the token, white space inside ignored.
 
+    :arg tagged: whether marks in brackets may stand before it, such as ``[EXTERNAL]``, which some gateways write.
     :raises Refusal: ``is_reply``, ``not_a_challenge`` or ``token_invalid`` (RFC 8823, section 3 (5) and 3.1 (1)).
     """
     text = _decoded(subject.text)
+    if tagged:
+        text = _MARKS.sub("", text)
     if _REPLY_PREFIX.match(text):
         raise Refusal("is_reply", f"The subject is that of a reply or a forwarded mail: {shown(text)}.")
     match = _CHALLENGE.fullmatch(text)
