@@ -5,6 +5,7 @@
 SHELL := /bin/sh
 PYTHON ?= $(firstword $(foreach name,python3 python3.11 python3.12 python3.13,$(shell command -v $(name) 2>/dev/null)))
 MAILBOXES ?= 5
+EXAMPLES ?= 1000000
 
 ifeq ($(strip $(PYTHON)),)
 $(error Missing on this machine: Python 3.11 or newer. Install: sudo apt-get update && sudo apt-get install -y python3-venv)
@@ -14,7 +15,7 @@ endif
 CLEAN := env $(patsubst %,-u %,$(filter ANSIBLE_% MOLECULE_% PYTHON_% PYTHONPATH PYTHONHOME LC_%,$(.VARIABLES))) LC_ALL=C.UTF-8
 RUN := $(CLEAN) $(PYTHON) tests/tools/bootstrap.py run
 CHECK := $(RUN) dev tests/tools/check.py
-PARTS := lint sanity units integration-lab integration-rig molecule importer docs-lint
+PARTS := lint sanity units fuzz-quick integration-lab integration-rig molecule importer docs-lint
 
 .PHONY: help
 help:
@@ -23,6 +24,8 @@ help:
 	@echo 'make test-quick          the unit tests; under a minute'
 	@echo 'make test-matrix [ONLY="py3.12 core2.19"]'
 	@echo '                         units, sanity and lab against each ansible-core and each Python that is here'
+	@echo 'make fuzz [EXAMPLES=N] [SEED=N]'
+	@echo '                         N generated mails, a million if left out, that must be refused or accepted rightly'
 	@echo 'make bench               the figures of docs/performance.md'
 	@echo 'make $(PARTS)'
 	@echo '                         one part of make test'
@@ -48,6 +51,10 @@ test-quick:
 .PHONY: test-matrix
 test-matrix:
 	@$(RUN) dev tests/tools/matrix.py $(ONLY)
+
+.PHONY: fuzz
+fuzz:
+	@$(RUN) dev tests/fuzz/run.py --examples $(EXAMPLES) $(if $(SEED),--seed $(SEED))
 
 .PHONY: bench
 bench:

@@ -60,6 +60,11 @@ options:
           - The status of the authorization.
         type: str
         default: pending
+      fetched:
+        description:
+          - Whether the authorization was fetched. The module fetches it otherwise, once no other challenge for the address is open at this CA.
+        type: bool
+        default: true
       uri:
         description:
           - The URL of the challenge.
@@ -80,9 +85,9 @@ options:
           - The address that the challenge mail comes from, as the CA said over HTTPS.
         type: str
         default: ''
-      ordered:
+      opened:
         description:
-          - When the order was made, by the CA's clock.
+          - When the authorization was opened, by the CA's clock. A mail that is older waits for a newer one.
         type: str
         default: ''
       retry_at:
@@ -93,17 +98,26 @@ options:
   replies_path:
     description:
       - Absolute path of a folder in which the module writes down what it answered.
-      - Keep it with the journal of the order. Without it a challenge might be answered twice.
+      - Each address has a folder of its own in it. Use one O(replies_path) for all certificates in which an address can stand.
+      - Keep it with the journals of the orders. Without it a challenge might be answered twice.
     type: path
     required: true
+  run_id:
+    description:
+      - A name for the run, the same as for M(mailcert.acme.smime_order).
+    type: str
   authentication:
     description:
       - How the challenge mail is proved to come from the CA.
       - V(dkim) demands a DKIM signature by the domain of the sender that covers the whole mail and all headers that count (RFC 8823, section 3.1).
+      - V(smime) demands an S/MIME signature by the address of the sender, with protected headers, under one of the CAs in O(signer_ca_path).
+      - V(gateway) believes what your own mail gateway O(authserv_id) wrote about the DKIM signature. Use it where a gateway changes subject or body.
       - V(none) answers any mail with the expected sender and subject. Anyone can forge those. The reply goes to the sender that the CA named.
     type: str
     choices:
       - dkim
+      - smime
+      - gateway
       - none
     default: dkim
   dkim_level:
@@ -116,16 +130,23 @@ options:
       - default
       - strict
     default: default
-  absent_headers:
+  signer_ca_path:
     description:
-      - Which headers the mails of this CA may lack. All of them must be there by default.
-      - A header that is there is proved as strictly as ever.
+      - Absolute path of a PEM file with the CAs that may vouch for the signer of the challenge mails.
+      - Required with O(authentication=smime).
+    type: path
+  authserv_id:
+    description:
+      - The name under which your mail gateway writes its C(Authentication-Results) headers.
+      - The gateway must remove headers of that name from the mails that it takes in (RFC 8601, section 5).
+      - Required with O(authentication=gateway).
+    type: str
+  gateway_hosts:
+    description:
+      - The names of your own mail servers as they stand after C(by) in their C(Received) headers.
+      - Without it the gateway is the only one, under the name O(authserv_id).
     type: list
     elements: str
-    choices:
-      - auto-submitted
-      - date
-      - message-id
     default: []
   dns_servers:
     description:
@@ -139,36 +160,68 @@ options:
       - How many seconds a DNS look-up may take.
     type: int
     default: 5
+  ca_preset:
+    description:
+      - Which CA it is, where RFC 8823 leaves something open or the CA does not follow it.
+      - V(rfc8823) is the standard as written.
+      - V(castle) sets O(token_join=bytes) and O(settle_delay=30).
+      - V(acme2certifier) sets O(settle_delay=1), O(repost=true), and lets mails lack V(auto-submitted) and V(date).
+      - V(akamu) sets O(post_moment=before_mail).
+      - Each of these options can be set alone too, and wins over the preset then.
+    type: str
+    choices:
+      - rfc8823
+      - castle
+      - acme2certifier
+      - akamu
+    default: rfc8823
   token_join:
     description:
       - How the CA joins the two parts of the token. RFC 8823 does not say it, and CAs differ.
       - V(string) joins the two texts.
       - V(bytes) decodes both, joins the bytes, and encodes them again.
+      - Without it O(ca_preset) decides, V(string) by default.
     type: str
     choices:
       - string
       - bytes
-    default: string
   post_moment:
     description:
       - When the CA is told to go on.
       - V(after_reply) tells it when the reply has left, as RFC 8823 says.
       - V(before_mail) tells it first, for CAs that send the challenge mail only then.
+      - Without it O(ca_preset) decides, V(after_reply) by default.
     type: str
     choices:
       - after_reply
       - before_mail
-    default: after_reply
   settle_delay:
     description:
       - How many seconds to wait between the reply and telling the CA, for CAs that look for the reply only once.
+      - Without it O(ca_preset) decides, V(0) by default.
     type: float
-    default: 0.0
   repost:
     description:
       - Whether to tell the CA a second time when the authorization turns invalid, for CAs that then look again.
+      - Without it O(ca_preset) decides, V(false) by default.
     type: bool
-    default: false
+  absent_headers:
+    description:
+      - Which headers the mails of this CA may lack.
+      - A header that is there is proved as strictly as ever.
+      - Without it O(ca_preset) decides. By default all of them must be there.
+    type: list
+    elements: str
+    choices:
+      - auto-submitted
+      - date
+      - message-id
+  reply_retries:
+    description:
+      - How often a reply that certainly did not leave is sent again before O(deadline), because the server put it off or could not be reached.
+      - The pause between two attempts grows from a second to a minute.
+    type: int
+    default: 8
   search_interval:
     description:
       - After how many seconds the folders are searched again, whether the server announces new mail or not.

@@ -99,6 +99,12 @@ options:
       - It is made by O(state=requested). Keep it until the certificate is there.
     type: path
     required: true
+  replies_path:
+    description:
+      - Absolute path of the folder that M(mailcert.acme.smime_email_challenge) is given as well.
+      - With it no two challenges for one address are open at a CA at the same time. Some CAs write all their mails from one address, and then nothing tells which is which.
+      - A challenge that must wait for another has RV(challenges[].fetched=false).
+    type: path
   profile:
     description:
       - The profile of the certificate, one of those that the CA's directory names.
@@ -243,9 +249,15 @@ challenges:
         - The status of the authorization. Only a pending one has to be answered.
       type: str
       sample: pending
+    fetched:
+      description:
+        - Whether the authorization was fetched. V(false) while another challenge for the address is open at this CA.
+          M(mailcert.acme.smime_email_challenge) then waits for that one and fetches this one itself.
+      type: bool
+      sample: true
     uri:
       description:
-        - The URL of the challenge.
+        - The URL of the challenge. It and what follows is empty where the authorization was not fetched.
       type: str
       sample: https://acme.example.com/chall/44
     challenge_status:
@@ -263,9 +275,9 @@ challenges:
         - The address that the challenge mail comes from.
       type: str
       sample: acme-challenge@ca.example.com
-    ordered:
+    opened:
       description:
-        - When the order was made, by the CA's clock.
+        - When the authorization was opened, by the CA's clock. Empty where it was not fetched yet.
       type: str
       sample: "2026-11-22T09:30:00+00:00"
     retry_at:
@@ -277,11 +289,12 @@ challenges:
     - address: anna@example.com
       authorization_uri: https://acme.example.com/authz/43
       status: pending
+      fetched: true
       uri: https://acme.example.com/chall/44
       challenge_status: pending
       token: x6I65YvEk6xC4KV0QMvdJw
       from: acme-challenge@ca.example.com
-      ordered: "2026-11-22T09:30:00+00:00"
+      opened: "2026-11-22T09:30:00+00:00"
       retry_at: ""
 certificate_path:
   description:

@@ -41,7 +41,7 @@ def resolve(
     """The arguments of a task, with those in place that ``variables`` gives by the names of variables.
 
     ``variables`` maps options to variables; a dotted name reaches into a dictionary. An option that is set itself wins,
-    and a variable whose value is ``omit`` leaves its option out.
+    and a variable whose value is ``omit`` or null leaves its option out.
 
     :arg secret: options for which no message shows what stands in place of a name: it may be the secret itself.
     :raises InputError: for a variable that is not defined, and where ``variables`` is no dictionary.
@@ -66,7 +66,7 @@ def resolve(
                 value = value[key]
             except (KeyError, TypeError):
                 raise _undefined(option, str(name), secret) from None
-        if value != omit:
+        if value is not None and value != omit:
             found[option] = value
     return {**found, **{option: value for option, value in args.items() if option != "variables"}}
 

@@ -18,7 +18,7 @@ _CHOICES: dict[str, tuple[t.Any, ...]] = {
     "subject_form": ("plain", "folded", "encoded"),
     "dkim": ("rsa", "ed25519", "none", "broken", "foreign"),
     "smime": ("none", "good", "unprotected", "other_name", "foreign", "broken"),
-    "smime_form": ("rfc9788", "rfc822"),
+    "smime_form": ("rfc9788", "rfc822", "rfc7508", "rfc9788-opaque", "rfc822-opaque", "rfc7508-opaque"),
     "msa_dkim": ("rsa", "ed25519", "none", "broken"),
     "retry_after_form": ("seconds", "date"),
     "reuse_orders": (False, True, "any"),
@@ -61,7 +61,7 @@ class Behaviour:
     dkim: str = "rsa"  # "foreign": signed by another domain
     dkim_oversign: bool = True  # h= names absent fields too, as RFC 8823 asks and few signers do
     smime: str = "none"  # S/MIME signature of the challenge mail; set dkim to "none" to have it alone
-    smime_form: str = "rfc9788"  # how the headers are protected
+    smime_form: str = "rfc9788"  # how the headers are protected; "-opaque": the signed part is inside the signature
     deliver_to: str = ""  # folder that challenge mails go to; "" is the folder of the address
     # -- validation
     validation_delay: float = 0.0  # from "the reply is here and the challenge was POSTed" to the verdict

@@ -46,6 +46,7 @@ class Control:
             ("GET", "/violations", self.violations), ("GET", "/violations/kinds", self.kinds),
             ("GET", "/log", self.log), ("GET", "/stats", self.stats), ("GET", "/certificates", self.certificates),
             ("GET", "/replies", self.replies), ("GET", "/mails", self.mails), ("GET", "/crl", self.crl),
+            ("GET", "/challenges", self.challenges),
             ("GET", "/behaviour", self.behaviour), ("PATCH", "/behaviour", self.behaviour),
             ("GET", "/faults", self.faults), ("POST", "/faults", self.faults), ("DELETE", "/faults", self.faults),
             ("POST", "/mail", self.mail), ("GET", "/mailbox", self.mailbox), ("POST", "/users", self.users),
@@ -95,6 +96,14 @@ class Control:
     async def mails(self, request: web.Request) -> t.Any:
         """The challenge mails as they left the CA."""
         return self._state.mails
+
+    async def challenges(self, request: web.Request) -> t.Any:
+        """token-part2 of each challenge, and the thumbprint of the account's key that belongs into its answer."""
+        owners = {item.challenge: self._state.accounts[item.account] for item in self._state.authorizations.values()}
+        return [
+            {"id": item.id, "address": item.mail_to, "token": item.token, "thumbprint": owners[item.id].key.thumbprint}
+            for item in self._state.challenges.values()
+        ]
 
     async def crl(self, request: web.Request) -> t.Any:
         data = self._authority.revocation_list(

@@ -164,6 +164,10 @@ class Lab:
         """The challenge mails as they left the CA."""
         return self.call("GET", "/mails")
 
+    def challenges(self) -> list[dict[str, t.Any]]:
+        """Each has id, address, token (token-part2) and the thumbprint of its account's key."""
+        return self.call("GET", "/challenges")
+
     def mailbox(self, user: str, folder: str = "INBOX") -> list[dict[str, t.Any]]:
         """The messages of a folder: uid, flags, date, raw."""
         return self.call("GET", "/mailbox", user=user, folder=folder)

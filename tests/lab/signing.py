@@ -16,6 +16,7 @@ import hashlib
 import pathlib
 import re
 import secrets
+import threading
 import time
 import typing as t
 
@@ -72,9 +73,14 @@ class DkimKeys:
     def __init__(self, folder: pathlib.Path) -> None:
         self._folder = folder
         self._keys: dict[tuple[str, str], t.Any] = {}
+        # the submission server signs in threads: a domain must not get two keys from two first mails at once
+        self._making = threading.Lock()
 
     def key(self, domain: str, selector: str) -> t.Any:
-        kind = SELECTORS[selector][0]
+        with self._making:
+            return self._key(domain, SELECTORS[selector][0])
+
+    def _key(self, domain: str, kind: str) -> t.Any:
         known = self._keys.get((domain, kind))
         if known is None:
             if not re.fullmatch(r"[a-z0-9.-]+", domain):

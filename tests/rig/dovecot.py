@@ -13,7 +13,7 @@ import shutil
 import packages
 import tls
 from process import Server, run
-from settings import DELIVERY_USER, TEMPLATES, Mailbox, RigError, Settings, fill, write
+from settings import DELIVERY_USER, STORE_NAME, TEMPLATES, Mailbox, RigError, Settings, fill, write
 
 # every right but "s": acme2certifier marks all unread mail as read at each look, and so loses the replies to other
 # challenges; where the mark cannot be stored, they stay unread until their own challenge is looked at
@@ -45,6 +45,7 @@ def start(settings: Settings) -> Server:
         run=settings.folder("run") / "dovecot",
         folder=folder,
         log=settings.log("dovecot"),
+        name=STORE_NAME,
         chain=tls.tls_chain(settings),
         key=tls.tls_key(settings),
         imap=settings.ports["imap"],

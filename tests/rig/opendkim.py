@@ -10,10 +10,10 @@ import pathlib
 
 import packages
 from process import Server, run
-from settings import CA_DOMAIN, HOST, Settings, fill, write
+from settings import CA_DOMAIN, HOST, MX_NAME, Settings, fill, write
 
 SELECTOR = "rig"
-AUTHSERV_ID = "mail.rig.test"
+AUTHSERV_ID = MX_NAME
 # RFC 8823, section 3.1 (6) and 3.2 (9): the header fields that the signature of a challenge and a response names
 SIGNED = (
     "From,Sender,Reply-To,To,Cc,Subject,Date,In-Reply-To,References,Message-ID,Auto-Submitted,Content-Type,"

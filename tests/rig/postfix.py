@@ -14,7 +14,7 @@ import opendkim
 import packages
 import tls
 from process import Server, run
-from settings import CA_DOMAIN, HOST, Settings, fill, write
+from settings import CA_DOMAIN, HOST, MX_NAME, Settings, fill, write
 
 
 def start(settings: Settings) -> Server:
@@ -22,6 +22,7 @@ def start(settings: Settings) -> Server:
     _write_tables(settings, conf)
     values: dict[str, t.Any] = {
         "host": HOST,
+        "name": MX_NAME,
         "conf": conf,
         "spool": settings.folder("spool"),
         "data": settings.folder("postfix-data"),
@@ -51,5 +52,8 @@ def _write_tables(settings: Settings, conf: pathlib.Path) -> None:
     # acme2certifier leaves out the header field that RFC 8823, section 3.1 (3) demands
     added = "/^Subject: ACME: / PREPEND Auto-Submitted: auto-generated; type=acme\n"
     write(conf / "header_checks", added if settings.auto_submitted else "")
+    # what gateways do to mail from outside, after its signature was checked; no signature survives it
+    marked = "/^Subject: (ACME: .*)/ REPLACE Subject: [EXTERNAL] $1\n"
+    write(conf / "delivery_checks", marked if settings.mark_subject else "")
     for name, seconds in (("delay_from", settings.mail_delay), ("delay_to", settings.reply_delay)):
         write(conf / name, f"{settings.ca_mailbox.address} sleep {seconds}\n" if seconds else "")

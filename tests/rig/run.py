@@ -37,6 +37,8 @@ from settings import (
     CA_ADDRESS,
     DOMAINS,
     HOST,
+    MX_NAME,
+    STORE_NAME,
     Mailbox,
     Ports,
     RigError,
@@ -125,7 +127,7 @@ class Rig:
         self._keeper.dismiss()
 
     def endpoints(self) -> dict[str, t.Any]:
-        """What the rig prints, in the same shape as the lab; ``state``, ``logs`` and ``eab`` are more."""
+        """What the rig prints, in the same shape as the lab, and more of what is the rig's alone."""
         settings = self.settings
         places = {name: {"host": HOST, "port": port} for name, port in settings.ports.items() if name != "acme"}
         return {
@@ -140,6 +142,8 @@ class Rig:
             ],
             "domains": list(settings.domains),
             "ca_from": settings.ca_mailbox.address,
+            "authserv_id": opendkim.AUTHSERV_ID,
+            "gateway_hosts": [MX_NAME, STORE_NAME],
             "eab": {"kid": acme2certifier.EAB_KEY_ID, "alg": "HS256", "key": acme2certifier.EAB_KEY}
             if settings.eab
             else None,
@@ -191,6 +195,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--oversign", action="store_true", help="h= also names absent header fields of RFC 8823, 3.1 (6)"
     )
+    parser.add_argument(
+        "--mark-subject", action="store_true", help="mark the Subject of challenges after their signature was checked"
+    )
     parser.add_argument("--mail-delay", type=int, default=0, help="seconds that mail from the CA is held")
     parser.add_argument("--reply-delay", type=int, default=0, help="seconds that mail to the CA is held")
     parser.add_argument("--eab", action="store_true", help="accounts need an external account binding")
@@ -228,6 +235,7 @@ def serve(options: argparse.Namespace, state: pathlib.Path, ports: Ports, signal
             auto_submitted=not options.no_auto_submitted,
             dkim=not options.no_dkim,
             oversign=options.oversign,
+            mark_subject=options.mark_subject,
             mail_delay=options.mail_delay,
             reply_delay=options.reply_delay,
             eab=options.eab,

@@ -20,6 +20,9 @@ CA_ADDRESS = "acme-ca@" + CA_DOMAIN
 # the longest path that a server makes below the state folder still has to fit into a Unix socket's address (108 bytes)
 LONGEST_STATE = 60
 DELIVERY_USER = "mail"
+# as the servers name themselves in Received: the one that takes mail in and checks it, and the one that keeps it
+MX_NAME = "mail." + DOMAINS[0]
+STORE_NAME = "store." + DOMAINS[0]
 
 
 class RigError(Exception):
@@ -52,6 +55,7 @@ class Settings:
     auto_submitted: bool = True
     dkim: bool = True
     oversign: bool = False
+    mark_subject: bool = False
     mail_delay: int = 0
     reply_delay: int = 0
     eab: bool = False

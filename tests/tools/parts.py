@@ -72,6 +72,13 @@ PARTS = (
     Part("units", "dev", (("{tools}/ansible_test.py", "--tree", "{tree}", "units"),)),
     Part("integration-lab", "dev", (pytest("tests/integration/lab"),)),
     Part("integration-rig", "dev", (pytest("tests/integration/rig"),), rig=True),
+    # always the same 20,000, so that what fails can be repeated
+    Part(
+        "fuzz-quick",
+        "dev",
+        (("{collection}/tests/fuzz/run.py", "--examples", "20000", "--seed", "1", "--processes", "1"),),
+        results=None,
+    ),
     Part("sanity", "dev", (("{tools}/ansible_test.py", "--tree", "{tree}", "sanity", "--junit"),)),
     Part("molecule", "molecule", (("molecule", "test"),), folder="extensions", results=None),
     Part(

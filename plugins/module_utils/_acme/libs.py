@@ -29,7 +29,7 @@ try:
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
 except ImportError:
-    MISSING.append(("cryptography", "cryptography>=43.0"))
+    MISSING.append(("cryptography", "cryptography>=45"))
 
 try:
     import josepy

@@ -94,6 +94,16 @@ class Signature:
     timestamp: int | None
     expires: int | None
 
+    @property
+    def signed_at(self) -> datetime.datetime | None:
+        """The moment of ``t=``, aware; ``None`` where it is absent, or beyond the years that datetime knows."""
+        if self.timestamp is None:
+            return None
+        try:
+            return datetime.datetime.fromtimestamp(self.timestamp, tz=datetime.timezone.utc)
+        except (ValueError, OverflowError, OSError):
+            return None
+
 
 def verify_dkim(
     mail: Message, *, from_domain: str, txt: TxtLookup, now: datetime.datetime, level: str = "default"
@@ -109,13 +119,13 @@ def verify_dkim(
     :raises ResolverError: where none passed, and DNS could not answer for one of them.
     """
     libs.require()
-    ours = _signatures_of(mail, from_domain)
+    ours = signatures_of(mail, from_domain)
     if _LONG_BODY_BLANKS.search(mail.body):
         raise Refusal("too_large", "The body has a line with more than 127 blanks in a row.")
     failures: list[SmimeError] = []
     for index, instance in ours[:MAX_SIGNATURES]:
         try:
-            return _prove(mail, _read(index, instance), txt=txt, now=now, level=level)
+            return _prove(mail, read_signature(index, instance), txt=txt, now=now, level=level)
         except (Refusal, ResolverError) as failure:
             failures.append(failure)
     for failure in failures:
@@ -124,15 +134,18 @@ def verify_dkim(
     raise failures[0]
 
 
-def _signatures_of(mail: Message, domain: str) -> list[tuple[int, Instance]]:
-    """The signatures whose ``d=`` is the domain, each with its place among all."""
+def signatures_of(mail: Message, domain: str) -> list[tuple[int, Instance]]:
+    """The signatures whose ``d=`` is the domain, each with its place among all.
+
+    :raises Refusal: ``dkim_missing`` or ``dkim_domain`` where there is none.
+    """
     instances = mail.all("dkim-signature")
     if not instances:
         raise Refusal("dkim_missing", "The mail has no DKIM signature.")
     others = []
     ours = []
     for index, instance in enumerate(instances):
-        signer = _tags(instance.value).get(b"d", b"").decode("ascii", "replace").lower()
+        signer = tags_of(instance).get(b"d", b"").decode("ascii", "replace").lower()
         if signer == domain:
             ours.append((index, instance))
         else:
@@ -143,19 +156,23 @@ def _signatures_of(mail: Message, domain: str) -> list[tuple[int, Instance]]:
     return ours
 
 
-def _tags(value: bytes) -> dict[bytes, bytes]:
+def tags_of(instance: Instance) -> dict[bytes, bytes]:
     """The tags as dkimpy reads them; none where it cannot."""
-    if _LONG_BLANKS.search(value):
+    if _LONG_BLANKS.search(instance.value):
         return {}
     try:
-        return libs.parse_tag_value(value)
+        return libs.parse_tag_value(instance.value)
     except libs.InvalidTagValueList:
         return {}
 
 
-def _read(index: int, instance: Instance) -> Signature:
-    """Check the tags of one signature (RFC 6376, section 6.1.1)."""
-    raw = _tags(instance.value)
+def read_signature(index: int, instance: Instance) -> Signature:
+    """Check the tags of one signature (RFC 6376, section 6.1.1).
+
+    :arg index: its place among the mail's signatures.
+    :raises Refusal: ``dkim_syntax``, ``dkim_body_length`` or ``dkim_algorithm``.
+    """
+    raw = tags_of(instance)
     try:
         tags = {name: value.decode("ascii") for name, value in raw.items()}
     except UnicodeDecodeError:
@@ -196,9 +213,7 @@ def _read(index: int, instance: Instance) -> Signature:
 
 
 def _prove(mail: Message, signature: Signature, *, txt: TxtLookup, now: datetime.datetime, level: str) -> Proof:
-    if signature.expires is not None and signature.expires <= now.timestamp():
-        raise Refusal("dkim_expired", "The DKIM signature has expired (x=).")
-    _check_coverage(mail, signature, level)
+    check_coverage(mail, signature, now=now, level=level)
     record = dkim_key.fetch(
         f"{signature.selector}._domainkey.{signature.domain}",
         txt,
@@ -206,23 +221,23 @@ def _prove(mail: Message, signature: Signature, *, txt: TxtLookup, now: datetime
         same_domain=signature.identity == signature.domain,
     )
     _check_signature(mail, signature, record)
-    covered = {}
-    for name in set(signature.covers):
-        instances = tuple(mail.all(name))
-        if instances and signature.covers.count(name) >= len(instances):
-            covered[name] = instances
     return Proof(
         method=f"dkim {signature.domain} {signature.selector} {signature.algorithm}",
-        covered=covered,
-        signed_at=_moment(signature.timestamp),
+        covered=covered_headers(mail, signature),
+        signed_at=signature.signed_at,
     )
 
 
-def _check_coverage(mail: Message, signature: Signature, level: str) -> None:
-    """``h=`` names each header as often as it stands in the mail, so that no instance is outside the signature.
+def check_coverage(mail: Message, signature: Signature, *, now: datetime.datetime, level: str) -> None:
+    """The signature has not expired, and ``h=`` names each header as often as it stands in the mail.
 
-    Signers take instances from the bottom up (RFC 6376, section 5.4.2), and readers often the first from the top.
+    So no instance is outside the signature: signers take instances from the bottom up (RFC 6376, section 5.4.2), and
+    readers often the first from the top.
+
+    :raises Refusal: ``dkim_expired``, ``reply_to_uncovered`` or ``dkim_partial``.
     """
+    if signature.expires is not None and signature.expires <= now.timestamp():
+        raise Refusal("dkim_expired", "The DKIM signature has expired (x=).")
     for name in MUST_COVER + SHOULD_COVER:
         present = len(mail.all(name))
         wanted = max(1, present) if level == "strict" and name in MUST_COVER else present
@@ -231,6 +246,16 @@ def _check_coverage(mail: Message, signature: Signature, level: str) -> None:
         if name == "reply-to" and present:
             raise Refusal("reply_to_uncovered", "The DKIM signature does not cover Reply-To.")
         raise Refusal("dkim_partial", f"The DKIM signature does not cover each {name} header (h=).")
+
+
+def covered_headers(mail: Message, signature: Signature) -> dict[str, tuple[Instance, ...]]:
+    """The headers of the mail of which each instance is covered, as :class:`Proof` holds them."""
+    covered = {}
+    for name in set(signature.covers):
+        instances = tuple(mail.all(name))
+        if instances and signature.covers.count(name) >= len(instances):
+            covered[name] = instances
+    return covered
 
 
 def _check_signature(mail: Message, signature: Signature, record: bytes) -> None:
@@ -244,12 +269,3 @@ def _check_signature(mail: Message, signature: Signature, record: bytes) -> None
         raise Refusal("dkim_broken", f"The DKIM signature does not verify: {shown(str(error), 160)}.") from error
     if valid is not True:
         raise Refusal("dkim_broken", "The DKIM signature does not verify.")
-
-
-def _moment(timestamp: int | None) -> datetime.datetime | None:
-    if timestamp is None:
-        return None
-    try:
-        return datetime.datetime.fromtimestamp(timestamp, tz=datetime.timezone.utc)
-    except (ValueError, OverflowError, OSError):  # beyond the years that datetime knows
-        return None

@@ -44,8 +44,9 @@ def fetch(
         raise Refusal("dkim_key", f"The DKIM key {name} is not for SHA-256 (h=).")
     if b"s" in tags and not {"*", "email"} & _words(tags, b"s"):
         raise Refusal("dkim_key", f"The DKIM key {name} is not for mail (s=).")
-    if tags.get(b"k", "rsa").lower() != key_type:
-        raise Refusal("dkim_key", f"The DKIM key {name} is of type {shown(tags[b'k'])}, the signature's is {key_type}.")
+    kind = tags.get(b"k", "rsa")
+    if kind.lower() != key_type:
+        raise Refusal("dkim_key", f"The DKIM key {name} is of type {shown(kind)}, the signature's is {key_type}.")
     public = _public_key(name, tags.get(b"p", ""), key_type)
     return f"v=DKIM1; k={key_type}; p={base64.b64encode(public).decode('ascii')}".encode("ascii")
 

@@ -30,12 +30,14 @@ MAX_ADDRESS_HEADER = 2000
 # field-name of RFC 5322, section 3.6.8, and the colon at once after it
 _FIELD = re.compile(rb"([\x21-\x39\x3b-\x7e]{1,200}):")
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+# CR and LF stand together only, in a body too (RFC 5322, section 2.3); dkimpy, for one, takes a bare LF for a line end
+_BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 
 _ATEXT = r"A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\u0080-\U0010ffff"
 _ADDR_SPEC = rf"[{_ATEXT}]+(?:\.[{_ATEXT}]+)*@[A-Za-z0-9.\-\u0080-\U0010ffff]+"
-# One mailbox (RFC 5322, section 3.4) without comments, groups and obsolete syntax
+# One mailbox (RFC 5322, section 3.4) without comments and groups; of obsolete syntax, only dots inside the display name
 _MAILBOX = re.compile(
-    rf'(?:(?:"(?:[^"\\]|\\.)*"|[{_ATEXT}. \t])*<(?P<angle>{_ADDR_SPEC})>|(?P<bare>{_ADDR_SPEC}))', re.DOTALL
+    rf'(?:(?!\.)(?:"(?:[^"\\]|\\.)*"|[{_ATEXT}. \t])*<(?P<angle>{_ADDR_SPEC})>|(?P<bare>{_ADDR_SPEC}))', re.DOTALL
 )
 
 
@@ -99,6 +101,8 @@ def split(raw: bytes) -> Message:
     if len(lines) > MAX_LINES:
         raise Refusal("too_large", f"The headers have {len(lines)} lines; at most {MAX_LINES} are read.")
     headers = tuple(_instances(lines))
+    if _BARE.search(raw, end):
+        raise Refusal("malformed", "The body holds a bare CR or LF.")
     if len(headers) > MAX_INSTANCES:
         raise Refusal("too_large", f"The mail has {len(headers)} headers; at most {MAX_INSTANCES} are read.")
     return Message(raw=raw, headers=headers, body=raw[end + 4 :])

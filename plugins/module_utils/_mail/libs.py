@@ -17,12 +17,30 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import Missi
 MISSING: list[tuple[str, str]] = []
 
 try:
-    from cryptography.exceptions import UnsupportedAlgorithm
+    import authres
+except ImportError:
+    authres = None
+    MISSING.append(("authres", "authres>=1.2"))
+
+try:
+    from cryptography import x509
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
+    from cryptography.x509 import verification
+    from cryptography.x509.verification import ExtensionPolicy  # since 45
 except ImportError:
-    UnsupportedAlgorithm = RSAPublicKey = Encoding = PublicFormat = load_der_public_key = None
-    MISSING.append(("cryptography", "cryptography>=43"))
+    x509 = InvalidSignature = UnsupportedAlgorithm = hashes = ec = ed25519 = padding = RSAPublicKey = None
+    Encoding = PublicFormat = load_der_public_key = verification = ExtensionPolicy = None
+    MISSING.append(("cryptography", "cryptography>=45"))
+
+try:
+    from asn1crypto import cms, core
+except ImportError:
+    cms = core = None
+    MISSING.append(("asn1crypto", "asn1crypto>=1.5"))
 
 try:
     import dns.exception as dns_exception
@@ -53,19 +71,30 @@ except ImportError:
 
 __all__ = (
     "Encoding",
+    "ExtensionPolicy",
     "IMAPClient",
+    "InvalidSignature",
     "InvalidTagValueList",
     "MISSING",
     "PublicFormat",
     "RSAPublicKey",
     "UnsupportedAlgorithm",
+    "authres",
+    "cms",
+    "core",
     "dkim",
     "dns_exception",
     "dns_resolver",
+    "ec",
+    "ed25519",
+    "hashes",
     "load_der_public_key",
     "nacl_signing",
+    "padding",
     "parse_tag_value",
     "require",
+    "verification",
+    "x509",
 )
 
 

@@ -44,6 +44,21 @@ REASONS: t.Mapping[str, str] = {
     "dkim_testing": "the DKIM key is a test key",
     "dkim_weak_key": "the DKIM key is too short",
     "dkim_broken": "a DKIM signature does not verify",
+    "gateway_missing": "there is no Authentication-Results of the gateway where it writes them",
+    "gateway_received": "the topmost Received is by none of the gateway's hosts",
+    "gateway_syntax": "the gateway's Authentication-Results cannot be read",
+    "gateway_failed": "the gateway does not say that a DKIM signature passed",
+    "gateway_domain": "no DKIM signature that passed the gateway is by the domain of From",
+    "gateway_signature": "the DKIM signature of which the gateway speaks is not in the mail",
+    "smime_missing": "the mail is not signed by S/MIME",
+    "smime_syntax": "an S/MIME signature cannot be read",
+    "smime_algorithm": "an S/MIME signature uses an algorithm or a key that is refused",
+    "smime_broken": "an S/MIME signature does not verify",
+    "smime_chain": "the certificate of the S/MIME signer does not chain to a root that is trusted",
+    "smime_usage": "the certificate of the S/MIME signer is not for signing mail",
+    "smime_address": "the certificate of the S/MIME signer is not for the address of From",
+    "smime_unprotected": "a header that counts is not protected by the S/MIME signature",
+    "smime_mismatch": "a header is not the one that was signed by S/MIME",
 }
 
 

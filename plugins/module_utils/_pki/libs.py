@@ -14,7 +14,7 @@ import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import MissingLibraryError
 
-CRYPTOGRAPHY = ("cryptography", "cryptography>=43.0")
+CRYPTOGRAPHY = ("cryptography", "cryptography>=45")
 ASN1CRYPTO = ("asn1crypto", "asn1crypto>=1.5")
 
 #: What cannot be used: name of the library, requirement as pip takes it.

@@ -85,11 +85,6 @@ class MailboxFolder:
         self.path = path
         self.address = address
 
-    @property
-    def replies(self) -> str:
-        """The folder of the reply ledger: one for all orders, since a mail that was answered for one still lies there."""
-        return os.path.join(self.path, "replies")
-
     def exists(self) -> bool:
         """Whether the mailbox is in the store already.
 
@@ -140,6 +135,8 @@ class Store:
         self.path = check_absolute(path, option)
         self._option = option
         self.locks = os.path.join(self.path, "locks")
+        # one for all mailboxes: an address can stand in the certificates of several
+        self.replies = os.path.join(self.path, "replies")
         self._mailboxes = os.path.join(self.path, "mailboxes")
         self._marker = os.path.join(self.path, "store.json")
         self._secret: bytes | None = None
@@ -164,7 +161,7 @@ class Store:
                 files.create_exclusive(self._marker, documents.encode({}), what=self._option)
             except FileExistsError:
                 self.exists()
-        for folder in (self._mailboxes, self.locks):
+        for folder in (self._mailboxes, self.locks, self.replies):
             files.ensure_folder(folder, what=self._option)
 
     def mailbox(self, address: str) -> MailboxFolder:

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The reply ledger: what was answered is on disk before the reply leaves, so that nothing is answered twice (RULES 11).
 
-One file for each authorization holds the exact octets of its reply and how far it came:
+A mail address has a folder of its own, whichever certificates it is in: a mail that was answered for one of them lies
+in the mailbox when the next is ordered. One file for each authorization holds the exact octets of its reply and how far it came:
 
 - ``claimed``: made exclusively before sending. Found after a restart it means that the reply may have left or not, so
   it is never sent again.
@@ -27,6 +28,7 @@ from dataclasses import dataclass, field
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import BusyError, InputError, JournalError
 from ansible_collections.mailcert.acme.plugins.module_utils._store import documents, files
 from ansible_collections.mailcert.acme.plugins.module_utils._store.documents import Damaged, Document
+from ansible_collections.mailcert.acme.plugins.module_utils._store.layout import encode_address
 from ansible_collections.mailcert.acme.plugins.module_utils._store.locks import lock
 from ansible_collections.mailcert.acme.plugins.module_utils._store.paths import check_absolute, failed, shown
 
@@ -34,6 +36,14 @@ STATES = ("claimed", "sent", "refused")
 MAX_DATA = 1 << 18
 MAX_SERVER_TEXT = 1000
 LOCK_SECONDS = 30.0
+
+
+def folder_of(root: str, address: str) -> str:
+    """Where the replies of one address stand, below the folder of all.
+
+    :raises AddressError: it is no address.
+    """
+    return os.path.join(root, encode_address(address))
 
 
 @dataclass(frozen=True)

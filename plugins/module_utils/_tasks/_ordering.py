@@ -14,7 +14,6 @@ import datetime
 import typing as t
 import uuid
 
-from ansible_collections.mailcert.acme.plugins.module_utils import _addresses
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import authorization as authorizations
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import order as orders
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import wire
@@ -24,11 +23,12 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     AcmeRateLimitedError,
     JournalError,
     OrderError,
+    SmimeError,
 )
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import csr as requests
 from ansible_collections.mailcert.acme.plugins.module_utils._store import journal as journals
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _options, _run_id
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _opening, _options, _run_id
 
 # A random value may be answered for 24 hours at most (S/MIME BR 3.2.2.4)
 CHALLENGE_LIFETIME = datetime.timedelta(hours=24)
@@ -46,6 +46,7 @@ class Ordering:
         self._addresses = addresses
         self._deadline = _options.deadline(params)
         self._client = _options.client(params, self._deadline, _options.account_key(params))
+        self._opening = _opening.Opening(params, context, self._client, seconds=params["lease_duration"])
         self._journal = journals.Journal.open(params["journal_path"], is_gone=_run_id.is_gone)
         # the state that this run last saw or wrote: every change is made against it, never against a fresh look
         self._state: journals.JournalState | None = None
@@ -176,41 +177,23 @@ class Ordering:
     def _challenges(self, order: orders.Order) -> list[dict[str, t.Any]]:
         if order.status != "pending":
             return []
-        found = []
         urls = list(dict.fromkeys(order.authorization_urls))
         if len(urls) > len(self._addresses):
             raise OrderError(
                 f"The CA's order {wire.clean(order.url, 200)} wants {len(urls)} authorizations for"
                 f" {len(self._addresses)} addresses."
             )
-        # by the CA's clock, which dates its mails too
-        ordered = self._held().created + (self._client.transport.clock_skew or datetime.timedelta())
-        for url in urls:
-            authorization = authorizations.fetch(self._client, url)
-            if not any(_addresses.same(authorization.address, address) for address in self._addresses):
-                raise OrderError(
-                    f"The CA wants an authorization for {wire.clean(authorization.address, 320)}, which was not ordered."
-                )
-            challenge = authorization.challenge
-            found.append(
-                {
-                    "address": authorization.address,
-                    "authorization_uri": authorization.url,
-                    "status": authorization.status,
-                    "uri": challenge.url if challenge else "",
-                    "challenge_status": challenge.status if challenge else "",
-                    "token": challenge.token if challenge else "",
-                    "from": challenge.from_address if challenge else "",
-                    "ordered": ordered.isoformat(),
-                    "retry_at": self._retry_at(url),
-                }
-            )
-        return found
-
-    def _retry_at(self, url: str) -> str:
-        """When the CA wants to be asked again, for the task that asks next (RFC 8555, section 7.5.1)."""
-        wait = self._client.told_wait(url)
-        return (self._context.now() + datetime.timedelta(seconds=wait)).isoformat() if wait else ""
+        opened = self._held().created
+        if self._params["replies_path"]:
+            taken = self._opening.take(self._addresses, urls)
+            if taken is None:
+                return _opening.unfetched(self._addresses, urls)
+            opened = taken
+        try:
+            return self._opening.fetch(self._addresses, urls, opened)
+        except SmimeError:
+            self._opening.rest()
+            raise
 
     def _held(self) -> journals.JournalState:
         """The journal as this run knows it; taking the lease has begun it."""

@@ -136,7 +136,7 @@ def plan_of(store: layout.Store, wish: Wish, state: State, line: versions.Line) 
         "fullchain_path": version.fullchain,
         "record_path": version.record,
         "journal_path": version.journal,
-        "replies_path": store.mailbox(wish.addresses[0]).replies,
+        "replies_path": store.replies,
         "current_path": line.link,
         "pkcs12_path": line.pkcs12,
         "pkcs12_record_path": line.pkcs12_record,

@@ -9,10 +9,23 @@ import contextlib
 import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import libs as acme_libs
+from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
+from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import AuthorizationError
 from ansible_collections.mailcert.acme.plugins.module_utils._mail import libs as mail_libs
 from ansible_collections.mailcert.acme.plugins.module_utils._store import locks
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Outcome, Task
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _answering, _mailboxes, _options
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import (
+    _answering,
+    _behaviour,
+    _mailboxes,
+    _opening,
+    _options,
+    _watching,
+)
+
+# how much longer than its deadline a task may keep a turn: answers that are on their way when it comes
+TURN_MARGIN = 60
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     **_options.acme_options(),
@@ -26,29 +39,20 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
             "address": {"type": "str", "required": True},
             "authorization_uri": {"type": "str", "required": True},
             "status": {"type": "str", "default": "pending"},
+            "fetched": {"type": "bool", "default": True},
             "uri": {"type": "str", "default": ""},
             "challenge_status": {"type": "str", "default": "pending"},
             "token": {"type": "str", "default": "", "no_log": False},
             "from": {"type": "str", "default": ""},
-            "ordered": {"type": "str", "default": ""},
+            "opened": {"type": "str", "default": ""},
             "retry_at": {"type": "str", "default": ""},
         },
     },
     "replies_path": {"type": "path", "required": True},
-    "authentication": {"type": "str", "choices": ["dkim", "none"], "default": "dkim"},
-    "dkim_level": {"type": "str", "choices": ["default", "strict"], "default": "default"},
-    "absent_headers": {
-        "type": "list",
-        "elements": "str",
-        "choices": ["auto-submitted", "date", "message-id"],
-        "default": [],
-    },
-    "dns_servers": {"type": "list", "elements": "str", "default": []},
-    "dns_timeout": {"type": "int", "default": 5},
-    "token_join": {"type": "str", "choices": ["string", "bytes"], "default": "string", "no_log": False},
-    "post_moment": {"type": "str", "choices": ["after_reply", "before_mail"], "default": "after_reply"},
-    "settle_delay": {"type": "float", "default": 0.0},
-    "repost": {"type": "bool", "default": False},
+    "run_id": {"type": "str"},
+    **_watching.proof_options(),
+    **_behaviour.options(),
+    "reply_retries": {"type": "int", "default": 8},
     "search_interval": {"type": "float", "default": 15.0},
     "slots_path": {"type": "path"},
     "slots": {"type": "int", "default": 0},
@@ -64,22 +68,56 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
         would = context.check_mode and params["would_exist"]
         return _outcome(params["challenges"], [], changed=would, would_exist=would)
     # every mailbox is checked before the first mail is read
-    mailboxes = {entry["address"]: _mailboxes.mailbox_of(params, entry["address"]) for entry in open_ones}
+    for entry in open_ones:
+        _mailboxes.mailbox_of(params, entry["address"])
     if context.check_mode:
         return _outcome(params["challenges"], [], changed=True, would_exist=True)
-    with _slot(params):
-        answering = _answering.Answering(params, context)
-        answers = [answering.answer(entry, mailboxes[entry["address"]]) for entry in open_ones]
-    return _outcome(params["challenges"], answers, changed=True)
+    deadline, key = _options.deadline(params), _options.account_key(params)
+    client = _options.client(params, deadline, key)
+    answering = _answering.Answering(params, context, client, key, deadline)
+    with _turn(params, context, client, deadline) as challenges, _slot(params, deadline):
+        answers = [
+            answering.answer(entry, _mailboxes.mailbox_of(params, entry["address"]))
+            for entry in challenges
+            if entry["status"] == "pending"
+        ]
+    return _outcome(challenges, answers, changed=True)
 
 
 @contextlib.contextmanager
-def _slot(params: dict[str, t.Any]) -> t.Iterator[None]:
+def _turn(
+    params: dict[str, t.Any], context: Context, client: AcmeClient, deadline: Deadline
+) -> t.Iterator[list[dict[str, t.Any]]]:
+    """The challenges once they are the only open ones of their addresses, fetched where smime_order had to leave it."""
+    challenges = params["challenges"]
+    addresses = _options.checked_addresses([entry["address"] for entry in challenges], option="challenges")
+    urls = [entry["authorization_uri"] for entry in challenges]
+    opening = _opening.Opening(params, context, client, seconds=params["deadline"] + TURN_MARGIN)
+    opened = opening.wait(addresses, urls, deadline)
+    try:
+        if not all(entry["fetched"] for entry in challenges):
+            challenges = opening.fetch(addresses, urls, opened)
+            for entry in challenges:
+                if entry["status"] not in ("pending", "valid"):
+                    raise AuthorizationError(
+                        f"The authorization for {entry['address']} is {entry['status']}, since another certificate's"
+                        " challenge for the address took its turn. The next run orders anew.",
+                        retryable=True,
+                    )
+        yield challenges
+    except BaseException:
+        opening.rest()
+        raise
+    opening.close()
+
+
+@contextlib.contextmanager
+def _slot(params: dict[str, t.Any], deadline: Deadline) -> t.Iterator[None]:
     """At most ``slots`` of these at once, over all forks and runs that share ``slots_path``."""
     if not params["slots_path"] or params["slots"] < 1:
         yield
         return
-    with locks.slot(params["slots_path"], params["slots"], timeout=params["deadline"]):
+    with locks.slot(params["slots_path"], params["slots"], timeout=deadline.remaining()):
         yield
 
 

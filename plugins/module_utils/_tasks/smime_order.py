@@ -34,6 +34,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "record_path": {"type": "path"},
     "current_path": {"type": "path"},
     "journal_path": {"type": "path", "required": True},
+    "replies_path": {"type": "path"},
     "profile": {"type": "str"},
     "run_id": {"type": "str"},
     "lease_duration": {"type": "int", "default": 3600},
@@ -49,6 +50,7 @@ PATHS = (
     "record_path",
     "current_path",
     "journal_path",
+    "replies_path",
     "account_record_path",
 )
 

@@ -13,7 +13,7 @@ from shells import SECRET, Case
 DIFF = {"diff": True}
 CHECK = {"check_mode": True, "diff": True}
 NEW_CERTIFICATE = ("fingerprint", "fingerprints", "serial_number", "not_before", "not_after", "before", "after")
-NEW_CHALLENGE = ("from", "token", "ordered", "message_id")
+NEW_CHALLENGE = ("from", "token", "opened", "message_id")
 
 
 def chain(lab: t.Any, folder: pathlib.Path) -> tuple[Case, ...]:

@@ -8,59 +8,20 @@ What differs from the lab is variables only. A rig is started once for the file;
 
 from __future__ import annotations
 
-import os
 import pathlib
 import subprocess
-import sys
 import typing as t
 
 import pytest
-
-COLLECTION = pathlib.Path(__file__).resolve().parents[3]
-COLLECTIONS = COLLECTION.parents[2]
-sys.path[:0] = [str(COLLECTION / "tests" / "rig"), str(COLLECTION / "tests" / "tools")]
-
-import fleet  # noqa: E402
-from handle import RigHandle  # noqa: E402
+from real import Real, started
 
 MAILBOXES = 20
-# how acme2certifier differs from RFC 8823: docs/interoperability.md says why
-ACME2CERTIFIER = {
-    # it looks for the reply a few times in two seconds once it is told, and then no more
-    "smime_settle_delay": 1,
-    "smime_repost": True,
-    "smime_ca_parallel": 8,
-    # the challenge POST answers only after it has looked
-    "smime_acme_request_timeout": 60,
-    # every certificate of this CA has the key usage of an RSA key for both purposes
-    "smime_privatekey_type": "RSA",
-    "smime_privatekey_size": 2048,
-}
 
 
 @pytest.fixture(scope="module")
 def rig() -> t.Iterator[dict[str, t.Any]]:
-    venv = os.environ.get("MAILCERT_RIG_VENV") or COLLECTIONS.parent / ".venvs" / "rig"
-    with RigHandle(venv=venv, mailboxes=MAILBOXES + 2) as running:
-        yield running.endpoints
-
-
-class Real:
-    """Mailboxes of the rig, their inventory and their store."""
-
-    def __init__(self, rig: dict[str, t.Any], folder: pathlib.Path, mailboxes: list[dict[str, t.Any]]) -> None:
-        self.rig = rig
-        self.folder = folder
-        self.store = folder / "store"
-        self.group = {**fleet.shared_variables(rig, self.store), **ACME2CERTIFIER}
-        self.hosts = {fleet.host_name(box["address"]): fleet.mailbox_variables(box) for box in mailboxes}
-
-    def run(self, *args: str) -> fleet.Run:
-        inventory = fleet.write_inventory(self.folder / "inventory", self.group, self.hosts)
-        return fleet.run_playbook("mailcert.acme.issue_smime", inventory, *args, collections=COLLECTIONS)
-
-    def certificates(self) -> list[pathlib.Path]:
-        return sorted(self.store.glob("mailboxes/*/dual/current/cert.pem"))
+    with started(MAILBOXES + 2) as endpoints:
+        yield endpoints
 
 
 def verified(certificate: pathlib.Path, root: str) -> bool:

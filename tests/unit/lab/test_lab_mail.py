@@ -562,7 +562,13 @@ def test_flags_can_be_seen(lab, client, user):
 # -- S/MIME-signed challenges
 
 
-@pytest.mark.parametrize("form", ["rfc9788", "rfc822"])
+# id-aa-secureHeaderFieldsIdentifier (RFC 7508, section 3.1) in DER
+SECURE_HEADER_FIELDS = bytes.fromhex("060b2a864886f70d0109100237")
+
+
+@pytest.mark.parametrize(
+    "form", ["rfc9788", "rfc822", "rfc7508", "rfc9788-opaque", "rfc822-opaque", "rfc7508-opaque"]
+)
 @pytest.mark.parametrize("how, verifies", [
     ("good", True), ("unprotected", True), ("other_name", True), ("foreign", False), ("broken", False),
 ])
@@ -570,7 +576,8 @@ def test_smime_signed_challenges(lab, client, user, tmp_path, how, form, verifie
     lab.behaviour(dkim="none", smime=how, smime_form=form)
     dummy, challenge = start(client, user)
     mail = client.find_mail(user, challenge["from"])
-    assert mail.get_content_type() == "multipart/signed"
+    kind = "application/pkcs7-mime" if form.endswith("-opaque") else "multipart/signed"
+    assert mail.get_content_type() == kind
     (tmp_path / "mail").write_bytes(sent(lab))
     done = subprocess.run(
         ["openssl", "cms", "-verify", "-in", tmp_path / "mail", "-CAfile", lab.smime_root, "-out", tmp_path / "out",
@@ -579,7 +586,11 @@ def test_smime_signed_challenges(lab, client, user, tmp_path, how, form, verifie
     assert (done.returncode == 0) == verifies, done.stderr
     if verifies:
         inner = (tmp_path / "out").read_bytes()
-        assert (f"Subject: {mail['Subject']}".encode() in inner) == (how != "unprotected")
+        signature = (mail.get_payload(1) if mail.is_multipart() else mail).get_payload(decode=True)
+        listed = SECURE_HEADER_FIELDS in signature and mail["Subject"].encode() in signature
+        within = f"Subject: {mail['Subject']}".encode() in inner
+        assert listed == (how != "unprotected" and form.startswith("rfc7508"))
+        assert within == (how != "unprotected" and not form.startswith("rfc7508"))
         signer = x509.load_pem_x509_certificate((tmp_path / "signer").read_bytes())
         names = signer.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         named = names.get_values_for_type(x509.RFC822Name)

@@ -117,9 +117,9 @@ def test_an_empty_store_is_made_narrow(tmp_path: pathlib.Path) -> None:
     store.create()
     root = tmp_path / "deep" / "store"
     assert json.loads((root / "store.json").read_bytes()) == {"format": 1}
-    assert sorted(os.listdir(root)) == ["locks", "mailboxes", "store.json"]
-    assert {(root / name).stat().st_mode & 0o777 for name in (".", "locks", "mailboxes", "..")} == {0o700}
-    assert store.locks == str(root / "locks")
+    assert sorted(os.listdir(root)) == ["locks", "mailboxes", "replies", "store.json"]
+    assert {(root / name).stat().st_mode & 0o777 for name in (".", "locks", "mailboxes", "replies", "..")} == {0o700}
+    assert (store.locks, store.replies) == (str(root / "locks"), str(root / "replies"))
 
 
 def test_store_paths_that_are_refused(tmp_path: pathlib.Path) -> None:

@@ -10,21 +10,22 @@ import typing as t
 
 import pytest
 
+from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AcmeProblemError, InputError
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.authenticate import AuthenticChallenge
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.credentials import PasswordLogin
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.smtp import SmtpSettings
 from ansible_collections.mailcert.acme.plugins.module_utils._store import replies
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _answering
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _answering, _replying, _watching
 
 ORDERED = datetime.datetime(2026, 11, 22, 9, 0, tzinfo=datetime.timezone.utc)
 CHALLENGE = {"address": "user@lab.test", "authorization_uri": "https://ca.test/authz/1"}
 
 
-def is_older(seconds: float | None, ordered: str = ORDERED.isoformat()) -> bool:
+def is_older(seconds: float | None, opened: str = ORDERED.isoformat()) -> bool:
     date = None if seconds is None else ORDERED - datetime.timedelta(seconds=seconds)
     mail = AuthenticChallenge("dG9rZW4", "<a@ca.test>", "acme@ca.test", "user@lab.test", "acme@ca.test", date, "none")
-    return _answering._is_older(mail, {"ordered": ordered})
+    return _watching._is_older(mail, {"opened": opened})
 
 
 @pytest.mark.parametrize(("seconds", "older"), [(3600, True), (60, True), (11, True), (2, False), (0, False), (-60, False)])
@@ -35,36 +36,32 @@ def test_mail_from_before_the_order_is_another_order_s(seconds, older):
 
 def test_without_a_time_nothing_is_older():
     assert not is_older(None)
-    assert not is_older(3600, ordered="")
+    assert not is_older(3600, opened="")
 
 
 @pytest.mark.parametrize("text", ["yesterday", "2026-13-01", "{{ now() }}"])
 def test_time_that_is_none_is_told(text):
-    with pytest.raises(InputError, match="ordered in challenges is no time"):
-        is_older(0, ordered=text)
+    with pytest.raises(InputError, match="opened in challenges is no time"):
+        is_older(0, opened=text)
 
 
-@pytest.fixture
-def answering(tmp_path: t.Any) -> _answering.Answering:
-    made = object.__new__(_answering.Answering)
-    made._replies = replies.Ledger(tmp_path / "replies")
-    made._client = None
-    return made
-
-
-def test_reply_that_no_server_was_asked_to_take_may_go_later(answering):
+def test_reply_that_no_server_was_asked_to_take_may_go_later(tmp_path):
     """An option that cannot be used must not make the reply one of which nobody knows whether it left."""
-    reply = answering._replies.claim(
+    ledger = replies.Ledger(tmp_path / "replies")
+    reply = ledger.claim(
         CHALLENGE["authorization_uri"], message_id="<a@ca.test>", recipient="acme@ca.test", sender="user@lab.test",
         data=b"From: user@lab.test\r\n\r\n",
     )
-    login = PasswordLogin("user", "password")
+    settings = SmtpSettings("mail.example.com", 25, "none", PasswordLogin("user", "password"))
     with pytest.raises(InputError, match="allow_plaintext"):
-        answering._send(reply, SmtpSettings("mail.example.com", 25, "none", login))
-    assert answering._replies.find(CHALLENGE["authorization_uri"]).may_go_again
+        _replying.Replying(ledger, settings, retries=3, deadline=Deadline(60)).send(reply)
+    assert ledger.find(CHALLENGE["authorization_uri"]).may_go_again
 
 
-def test_ca_that_refuses_to_deactivate_does_not_hide_what_happened(answering, monkeypatch):
+def test_ca_that_refuses_to_deactivate_does_not_hide_what_happened(monkeypatch):
+    answering = object.__new__(_answering.Answering)
+    answering._client = None
+
     def refuse(client, url):
         raise AcmeProblemError("The CA refused the request for the authorization: malformed.")
 

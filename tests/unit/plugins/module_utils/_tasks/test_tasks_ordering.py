@@ -98,7 +98,7 @@ def request_order(
     params = {
         "acme_directory": f"{CA}/directory",
         "account_key_content": account_keys.generate_account_key().decode(),
-        "journal_path": str(tmp_path / "journal.json"),
+        "journal_path": str(tmp_path / "journal.json"), "replies_path": str(tmp_path / "replies"),
         "run_id": None, "lease_duration": 60, "profile": None, "deadline": 10, "request_timeout": 1,
         "request_retries": 0, "validate_certs": True, "ca_path": None, "allow_http": False,
     }
@@ -114,7 +114,7 @@ def test_order_is_gone_on_with(ca, request_order):
     first, created, _challenges = request_order()
     again, created_again, (challenge,) = request_order(NOW + DAY / 2)
     assert (created, created_again, again.url) == (True, False, first.url)
-    assert challenge["ordered"] == NOW.isoformat()
+    assert challenge["opened"] == NOW.isoformat()
 
 
 @pytest.mark.parametrize("status", ["invalid", "deactivated", "expired", "revoked"])

@@ -1,0 +1,152 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whose turn it is: at one CA, at most one order has its challenge for an address open at a time (RULES 6).
+
+Where a CA writes all its challenge mails from one address, nothing in a mail tells to which of two open challenges of the
+same mailbox it belongs. So the next authorization is fetched, which is what makes the CA send its mail, when the one
+before is final. A turn is a file beside the replies of the address, and outlives the process: an order whose run has
+ended keeps it until another order wants it, which then has to end those authorizations first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import hashlib
+import os
+import typing as t
+
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import JournalError
+from ansible_collections.mailcert.acme.plugins.module_utils._store import documents, files
+from ansible_collections.mailcert.acme.plugins.module_utils._store.documents import Document
+from ansible_collections.mailcert.acme.plugins.module_utils._store.locks import lock
+from ansible_collections.mailcert.acme.plugins.module_utils._store.paths import check_absolute, shown
+
+LOCK_SECONDS = 30.0
+# a challenge may be answered for so long (S/MIME BR 3.2.2.4); after that nobody has to end it
+OPEN_FOR = datetime.timedelta(hours=24)
+
+
+@dataclasses.dataclass(frozen=True)
+class Turn:
+    """Who has the turn.
+
+    :ivar urls: of the authorizations of one order; empty once they are final.
+    :ivar opened: when they were opened, aware: their challenge mails are not older.
+    :ivar run_id: the run that works on them; empty where none does.
+    :ivar until: when that run has lost its right to, aware.
+    :ivar displaced: URLs of authorizations that had the turn before and may still be open; end them first.
+    """
+
+    urls: tuple[str, ...]
+    opened: datetime.datetime
+    run_id: str
+    until: datetime.datetime
+    displaced: tuple[str, ...] = ()
+
+
+class Turns:
+    """The turn for one address at one CA.
+
+    :arg folder: of the address's replies; made when a turn is taken.
+    :arg directory: the CA, by its directory URL.
+    :arg now: gives the present moment, aware.
+    :arg is_gone: whether a run is known to have ended.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        directory: str,
+        *,
+        now: t.Callable[[], datetime.datetime] = documents.utc_now,
+        is_gone: t.Callable[[str], bool] = lambda run_id: False,
+    ) -> None:
+        self.folder = os.path.join(check_absolute(folder, "The folder of the replies"), "turns")
+        digest = hashlib.sha256(directory.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        self.path = os.path.join(self.folder, f"{digest}.json")
+        self._now = now
+        self._is_gone = is_gone
+
+    def take(self, urls: t.Sequence[str], *, run_id: str, seconds: float, displace: bool = True) -> Turn | None:
+        """Take the turn for an order, or prolong it; ``None`` where another order has it and is being worked on.
+
+        :arg urls: of the order's authorizations, at least one.
+        :arg seconds: for how long the run may work on it.
+        :arg displace: whether to take it from an order that is open and that nobody works on.
+        :raises JournalError: the file is damaged.
+        """
+        files.ensure_folder(self.folder)
+        now = self._now()
+        with self._locked():
+            found = self._read()
+            same = found is not None and not set(found.urls).isdisjoint(urls)
+            opened, displaced = now, ()
+            if found is not None and same:
+                opened, displaced = found.opened, found.displaced
+            elif found is not None:
+                if now - found.opened < OPEN_FOR:
+                    displaced = (*found.displaced, *found.urls)
+                if self._is_held(found, now) or (displaced and not displace):
+                    return None
+            until = now + datetime.timedelta(seconds=seconds)
+            return self._write(Turn(tuple(urls), opened, run_id, until, displaced))
+
+    def ended(self, turn: Turn) -> Turn:
+        """The authorizations that had the turn before are final now."""
+        return self._change(turn, displaced=())
+
+    def rest(self, turn: Turn) -> None:
+        """Nobody works on the order any more, and it stays open."""
+        self._change(turn, run_id="")
+
+    def close(self, turn: Turn) -> None:
+        """All authorizations of the order are final: whoever is next has nothing to end."""
+        self._change(turn, urls=(), run_id="", displaced=())
+
+    def _change(self, turn: Turn, **changes: t.Any) -> Turn:
+        changed = dataclasses.replace(turn, **changes)
+        with self._locked():
+            found = self._read()
+            # a turn that somebody else took, once ours had run out, is not ours to change
+            if found is not None and (found.urls, found.run_id) == (turn.urls, turn.run_id):
+                self._write(changed)
+        return changed
+
+    def _is_held(self, turn: Turn, now: datetime.datetime) -> bool:
+        return bool(turn.run_id) and turn.until > now and not self._is_gone(turn.run_id)
+
+    def _locked(self) -> contextlib.AbstractContextManager[None]:
+        return lock(os.path.join(self.folder, "lock"), timeout=LOCK_SECONDS, what=f"the turns in {shown(self.folder)}")
+
+    def _read(self) -> Turn | None:
+        return documents.load(
+            self.path,
+            _read_turn,
+            what="The note whose challenge is open",
+            remedy="remove it when no run is under way",
+            error=JournalError,
+        )
+
+    def _write(self, turn: Turn) -> Turn:
+        fields = {
+            "urls": list(turn.urls),
+            "opened": documents.moment_text(turn.opened),
+            "run_id": turn.run_id,
+            "until": documents.moment_text(turn.until),
+            "displaced": list(turn.displaced),
+        }
+        files.write_atomic(self.path, documents.encode(fields))
+        return turn
+
+
+def _read_turn(document: Document) -> Turn:
+    return Turn(
+        urls=document.texts("urls"),
+        opened=document.present_moment("opened"),
+        run_id=document.text("run_id"),
+        until=document.present_moment("until"),
+        displaced=document.texts("displaced"),
+    )

@@ -1,0 +1,70 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the integration tests on real servers share: a rig, a fleet on it, and the mail as the servers keep it."""
+
+from __future__ import annotations
+
+import contextlib
+import email
+import email.message
+import os
+import pathlib
+import typing as t
+
+import fleet
+from handle import RigHandle
+
+COLLECTIONS = pathlib.Path(__file__).resolve().parents[5]
+# how acme2certifier differs from RFC 8823: docs/interoperability.md says why
+ACME2CERTIFIER = {
+    # it looks for the reply a few times in two seconds once it is told, and then no more
+    "smime_settle_delay": 1,
+    "smime_repost": True,
+    "smime_ca_parallel": 8,
+    # the challenge POST answers only after it has looked
+    "smime_acme_request_timeout": 60,
+    # every certificate of this CA has the key usage of an RSA key for both purposes
+    "smime_privatekey_type": "RSA",
+    "smime_privatekey_size": 2048,
+}
+
+
+@contextlib.contextmanager
+def started(mailboxes: int, *options: str) -> t.Iterator[dict[str, t.Any]]:
+    """A rig; gives its endpoints."""
+    venv = os.environ.get("MAILCERT_RIG_VENV") or COLLECTIONS.parent / ".venvs" / "rig"
+    with RigHandle(venv=venv, mailboxes=mailboxes, options=options) as running:
+        yield running.endpoints
+
+
+class Real:
+    """Mailboxes of the rig, their inventory and their store."""
+
+    def __init__(self, rig: dict[str, t.Any], folder: pathlib.Path, mailboxes: list[dict[str, t.Any]]) -> None:
+        self.rig = rig
+        self.folder = folder
+        self.store = folder / "store"
+        self.group = {**fleet.shared_variables(rig, self.store), **ACME2CERTIFIER}
+        self.hosts = {fleet.host_name(box["address"]): fleet.mailbox_variables(box) for box in mailboxes}
+
+    def run(self, *args: str) -> fleet.Run:
+        inventory = fleet.write_inventory(self.folder / "inventory", self.group, self.hosts)
+        return fleet.run_playbook("mailcert.acme.issue_smime", inventory, *args, collections=COLLECTIONS)
+
+    def certificates(self) -> list[pathlib.Path]:
+        return sorted(self.store.glob("mailboxes/*/dual/current/cert.pem"))
+
+
+def kept_mail(rig: dict[str, t.Any], address: str) -> list[bytes]:
+    """The mails of an address as its mail store keeps them, oldest first; line ends are LF there."""
+    local, _at, domain = address.rpartition("@")
+    maildir = pathlib.Path(rig["state"]) / "mail" / domain / local / "Maildir"
+    paths = [path for folder in ("new", "cur") for path in (maildir / folder).glob("*")]
+    return [path.read_bytes() for path in sorted(paths, key=lambda path: path.name)]
+
+
+def replies_of(rig: dict[str, t.Any], address: str) -> list[tuple[bytes, email.message.Message]]:
+    """What the CA's mailbox got from an address: as it is kept there, and read."""
+    read = [(raw, email.message_from_bytes(raw)) for raw in kept_mail(rig, rig["ca_from"])]
+    return [(raw, mail) for raw, mail in read if mail["From"] == address]
