@@ -11,7 +11,7 @@ class ModuleDocFragment:
 
     DOCUMENTATION = r"""
 requirements:
-  - cryptography >= 43
+  - cryptography >= 45
   - josepy >= 1.14, < 3
   - requests >= 2.28
 options:

@@ -16,7 +16,7 @@ description:
 author:
   - mailcert.acme contributors (@mailcert)
 requirements:
-  - cryptography >= 43
+  - cryptography >= 45
   - asn1crypto >= 1.5
   - idna >= 3 for domains with non-ASCII letters
 extends_documentation_fragment:

@@ -17,7 +17,7 @@ description:
 author:
   - mailcert.acme contributors (@mailcert)
 requirements:
-  - cryptography >= 43
+  - cryptography >= 45
   - asn1crypto >= 1.5
 extends_documentation_fragment:
   - mailcert.acme._files

@@ -25,8 +25,8 @@ TEMPORARY_FAILURE = "temporary failure"
 
 _OPEN, _CLOSE = "\u27e6", "\u27e7"
 _ESCAPED = re.compile(rf"{_OPEN}([0-9A-F]{{2}}){_CLOSE}".encode())
-# what no line of a text file should hold; bytes outside UTF-8 come as lone surrogates
-_NO_TEXT = re.compile("[\x00-\x08\x0a-\x1f\x7f\udc80-\udcff]")
+# what no line of a text file should hold, a byte order mark too; bytes outside UTF-8 come as lone surrogates
+_NO_TEXT = re.compile("[\x00-\x08\x0a-\x1f\x7f\ufeff\udc80-\udcff]")
 
 
 def to_text(raw: bytes) -> bytes:

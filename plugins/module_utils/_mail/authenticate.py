@@ -148,7 +148,9 @@ def _proved(mail: Message, sender: str, policy: Policy, *, txt: dkim.TxtLookup, 
     if policy.authentication == "smime" and policy.roots is not None:
         return smime.verify_smime(mail, sender=sender, roots=policy.roots, now=now)
     if policy.authentication == "gateway" and policy.trusted_gateway is not None:
-        return gateway.verify_gateway(mail, from_domain=domain, trusted=policy.trusted_gateway, level=policy.level)
+        return gateway.verify_gateway(
+            mail, from_domain=domain, trusted=policy.trusted_gateway, level=policy.level, now=now
+        )
     if policy.authentication == "dkim":
         return dkim.verify_dkim(mail, from_domain=domain, txt=txt, now=now, level=policy.level)
     return _unproved(mail)

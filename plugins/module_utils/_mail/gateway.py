@@ -66,17 +66,16 @@ class Gateway:
 
 
 def verify_gateway(
-    mail: Message, *, from_domain: str, trusted: Gateway, level: str, now: datetime.datetime | None = None
+    mail: Message, *, from_domain: str, trusted: Gateway, level: str, now: datetime.datetime
 ) -> Proof:
     """Prove a mail by the gateway's word that a DKIM signature by the domain of From is good.
 
     :arg from_domain: of the mail's only From address, lower-case A-labels.
     :arg level: what the signature must cover, see :func:`dkim.verify_dkim`.
-    :arg now: aware; by default what the clock says.
+    :arg now: aware.
     :raises Refusal: with the reason.
     """
     libs.require()
-    now = now or datetime.datetime.now(datetime.timezone.utc)
     failures: list[Refusal] = []
     for result in _passed(_dkim_results(mail, trusted), from_domain, trusted):
         try:

@@ -30,7 +30,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._tasks._ordering imp
 # how long a mail from before the order waits for a newer one
 OLDER_MAIL_SECONDS = 60.0
 # how much earlier than its authorization was opened a mail may be dated: whole seconds, and clocks of one CA that differ
-CLOCK_TOLERANCE = datetime.timedelta(seconds=10)
+CLOCK_TOLERANCE = datetime.timedelta(seconds=3)
 
 
 def proof_options() -> dict[str, t.Any]:

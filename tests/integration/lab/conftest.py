@@ -191,6 +191,8 @@ def lab(lab_process: Lab) -> t.Iterator[Lab]:
     lab_process.reset()
     yield lab_process
     lab_process.assert_clean()
+    # what a module shares is made on the same lab, and must not meet this test's mails and switches
+    lab_process.reset()
 
 
 def fleet_of(lab: Lab, folder: pathlib.Path, count: int) -> Fleet:
