@@ -16,6 +16,7 @@ options:
       - Options that get their value from a variable, as a dictionary of the option to the name of the variable.
       - It means the same as a template for each of these options, and costs less time. A fleet of thousands of mailboxes feels it.
       - A name with dots reaches into a dictionary.
+      - A variable that is null or V(omit) leaves its option out.
       - Options that are also given themselves keep their own value.
     type: dict
 """

@@ -77,6 +77,26 @@ def issue(work: pathlib.Path, count: int, rounds: int) -> list[Figure]:
     ]
 
 
+def reply_latency(work: pathlib.Path, rounds: int) -> list[Figure]:
+    """From the arrival of the challenge mail to the reply that the submission server took, one mailbox at a time.
+
+    The mail comes a while after the order, so that the task waits for it in IDLE, as it does at a real CA.
+    """
+    taken = []
+    with Lab.start(mailboxes=rounds) as lab:
+        lab.behaviour(mail_delay=1.5)
+        group, hosts = ec_fleet(lab, work / "latency", rounds)
+        for name, variables in hosts.items():
+            run(PLAYBOOK, fleet.write_inventory(work / "inventory", group, {name: variables}), changed=True)
+        arrived = {event["address"]: event["time"] for event in lab.log("mail")}
+        for event in lab.log("reply"):
+            taken.append(1000 * (event["time"] - arrived[event["address"]]))
+        lab.assert_clean()
+    if len(taken) != rounds:
+        raise BenchError(f"{len(taken)} of {rounds} challenges were answered")
+    return [figure("reply_latency_ms", statistics.median(taken), "ms from the mail's arrival to its reply", 300)]
+
+
 def no_op(work: pathlib.Path, count: int, rounds: int) -> list[Figure]:
     """A pass over a large fleet that needs nothing, against an empty play over the same inventory in the same run.
 
@@ -159,12 +179,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--issue", type=int, default=100, help="mailboxes to issue")
     parser.add_argument("--no-op", type=int, default=2000, help="mailboxes of the pass that changes nothing")
+    parser.add_argument("--latency", type=int, default=9, help="challenges whose reply is timed")
     parser.add_argument("--rounds", type=int, default=3, help="runs of which the median is taken")
     options = parser.parse_args()
     tree.make_tree(COLLECTIONS)
     with tempfile.TemporaryDirectory(prefix="mailcert-bench-") as folder:
         work = pathlib.Path(folder)
-        figures = issue(work, options.issue, options.rounds) + no_op(work, options.no_op, options.rounds)
+        figures = issue(work, options.issue, options.rounds)
+        figures += reply_latency(work, options.latency)
+        figures += no_op(work, options.no_op, options.rounds)
     kept = show(figures)
     (ROOT / "bench.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     print("written to bench.json")

@@ -260,7 +260,14 @@ def test_without_variables_the_arguments_are_as_they_were():
 def test_variables_are_read_by_name_and_reach_into_dictionaries():
     task_vars = {"one": 1, "plan": {"paths": {"key": "/k"}, "none": None}}
     named = {"a": "one", "b": "plan.paths.key", "c": "plan.none", "d": "plan.paths"}
-    assert resolved(named, task_vars) == {"a": 1, "b": "/k", "c": None, "d": {"key": "/k"}}
+    assert resolved(named, task_vars) == {"a": 1, "b": "/k", "d": {"key": "/k"}}
+
+
+def test_a_variable_that_is_null_leaves_its_option_to_its_default():
+    assert resolved({"a": "nothing", "b": "plan.nothing"}, {"nothing": None, "plan": {"nothing": None}}) == {}
+    assert resolved({"a": "zero", "b": "no", "c": "empty"}, {"zero": 0, "no": False, "empty": []}) == {
+        "a": 0, "b": False, "c": [],
+    }
 
 
 def test_only_templates_are_templated_and_each_variable_once():

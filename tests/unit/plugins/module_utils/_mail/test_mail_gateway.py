@@ -41,7 +41,7 @@ def results(words):
 
 def prove(kit, *lines, raw=None, trusted=OURS, level="default", now=None):
     mail = message.parse(block(*lines) + (kit.challenge() if raw is None else raw))
-    return gateway.verify_gateway(mail, from_domain="ca.test", trusted=trusted, level=level, now=now)
+    return gateway.verify_gateway(mail, from_domain="ca.test", trusted=trusted, level=level, now=now or kit.now)
 
 
 def refused(kit, *lines, **options):
