@@ -19,7 +19,9 @@ options:
   imap_host:
     description:
       - The IMAP server that has the mailbox.
-      - It must be set here or in O(mailboxes[].imap_host) for each address whose challenge is open.
+      - Without it, here and in O(mailboxes[].imap_host), it is looked for in DNS by the domain of the address. First come the SRV records of
+        RFC 6186 and RFC 8314, which tell port and encryption too, then C(imap) and C(mail) in the domain.
+      - Only a host inside the domain or inside one of O(provider_domains) is used, and only with O(mail_validate_certs=true).
     type: str
   imap_port:
     description:
@@ -50,16 +52,21 @@ options:
     type: str
   imap_folders:
     description:
-      - The folders in which the challenge mail is looked for.
+      - The folders in which the challenge mail is looked for, each by its name.
+      - An entry such as V(\\Junk) names a special use instead (RFC 6154), and stands for the folder that the server has for it,
+        whatever that is called. Where the server does not tell special uses, the usual names are looked for.
+      - There are V(\\All), V(\\Archive), V(\\Drafts), V(\\Flagged), V(\\Important), V(\\Junk), V(\\Sent) and V(\\Trash).
+      - It is an error if there is no folder of a name, but not if there is none for a special use.
       - The first one is watched for new mail where the server supports C(IDLE). All of them are searched periodically.
     type: list
     elements: str
     default:
       - INBOX
+      - \Junk
   smtp_host:
     description:
       - The SMTP submission server that takes the reply.
-      - Without it the IMAP server of the same address.
+      - Without it O(imap_host). Without both it is looked for in DNS as that is, in the end as C(smtp) and C(mail) in the domain.
     type: str
   smtp_port:
     description:
@@ -84,6 +91,119 @@ options:
     description:
       - The password of the login at the submission server.
       - Without it the password of the login at the IMAP server.
+    type: str
+  imap_auth:
+    description:
+      - How to log in at the IMAP server.
+      - V(password) uses O(imap_password).
+      - V(xoauth2) and V(oauthbearer) use an OAuth 2 access token, which is O(imap_token) or is fetched by
+        O(oauth_grant). Exchange Online and Google know V(xoauth2). V(oauthbearer) is the standard (RFC 7628).
+    type: str
+    choices:
+      - password
+      - xoauth2
+      - oauthbearer
+    default: password
+  imap_authzid:
+    description:
+      - The user to act for at the IMAP server, where O(imap_user) is another one that may do so (the SASL
+        authorization identity), for example a master user of Dovecot.
+      - A password then needs a server with SASL PLAIN. V(xoauth2) has no such identity.
+      - Such a login is sent only to hosts that are configured, never to those that DNS names.
+      - Dovecot also takes both names in O(imap_user), as V(user*master), and needs no O(imap_authzid) then.
+    type: str
+  imap_token:
+    description:
+      - An OAuth 2 access token for the IMAP server, with O(imap_auth=xoauth2) or O(imap_auth=oauthbearer).
+      - It must be good for as long as the task takes. O(oauth_grant) has one fetched when it is needed.
+    type: str
+  smtp_auth:
+    description:
+      - How to log in at the submission server. See O(imap_auth).
+      - Where neither this nor O(smtp_password) nor O(smtp_token) is set, the login is that of IMAP, with its token or
+        password and O(imap_authzid).
+    type: str
+    choices:
+      - password
+      - xoauth2
+      - oauthbearer
+  smtp_authzid:
+    description:
+      - The user to act for at the submission server. See O(imap_authzid).
+      - An empty text is none, where O(imap_authzid) is set and the submission server does not take it.
+    type: str
+  smtp_token:
+    description:
+      - An OAuth 2 access token for the submission server. See O(imap_token).
+    type: str
+  oauth_grant:
+    description:
+      - How an access token is fetched, where O(imap_token) or O(smtp_token) is not set.
+      - V(refresh_token) and V(client_credentials) are those of RFC 6749.
+      - V(google_service_account) is a service account of Google that acts for O(oauth_subject) by domain-wide
+        delegation. It needs the Python library google-auth.
+      - V(microsoft_app) is an application of Microsoft Entra that acts with its own rights (IMAP.AccessAsApp,
+        SMTP.SendAsApp). It needs the Python library msal.
+      - The token is fetched once for the task, and once more when a server does not take it any more. IMAP and SMTP
+        share it.
+    type: str
+    choices:
+      - refresh_token
+      - client_credentials
+      - google_service_account
+      - microsoft_app
+  oauth_token_url:
+    description:
+      - The URL of the token endpoint, for V(refresh_token) and V(client_credentials).
+      - For V(microsoft_app) the sign-in service in front of the tenant. Without it
+        V(https://login.microsoftonline.com). Set it for national clouds.
+      - It must be HTTPS with a certificate that verifies, whatever O(mail_validate_certs) says. V(http) works to the
+        loopback interface only, with O(allow_plaintext=true). Redirects are not followed.
+    type: str
+  oauth_client_id:
+    description:
+      - The identifier of the client or the application at the token endpoint.
+    type: str
+  oauth_client_secret:
+    description:
+      - The secret of the client.
+    type: str
+  oauth_refresh_token:
+    description:
+      - The refresh token, for O(oauth_grant=refresh_token).
+      - Where the token endpoint gives a new one in its place, the task warns that it cannot keep it. Use
+        O(oauth_refresh_token_path) then.
+    type: str
+  oauth_refresh_token_path:
+    description:
+      - Absolute path of a file that holds the refresh token, alone on one line.
+      - Where the token endpoint gives a new one in its place, the file is replaced, with mode V(0600). Mailboxes that
+        share the file wait for each other for as long as that takes.
+    type: path
+  oauth_scope:
+    description:
+      - What the access token is for, with spaces between several.
+      - Without it V(https://mail.google.com/) for V(google_service_account),
+        V(https://outlook.office365.com/.default) for V(microsoft_app), else what the token endpoint gives by itself.
+    type: str
+  oauth_tenant:
+    description:
+      - The tenant of V(microsoft_app), as the directory's ID or one of its domains.
+    type: str
+  oauth_service_account_path:
+    description:
+      - Absolute path of the JSON key file of the service account, for V(google_service_account). The token goes to
+        the V(token_uri) in it.
+    type: path
+  oauth_service_account_content:
+    description:
+      - The key file of the service account as text. Older versions of ansible-core make a dictionary of JSON from a
+        lookup, which is refused; use O(oauth_service_account_path) there.
+    type: str
+  oauth_subject:
+    description:
+      - The user that the service account of V(google_service_account) acts for.
+      - Without it the address.
     type: str
   mailboxes:
     description:
@@ -124,7 +244,7 @@ options:
         type: str
       imap_folders:
         description:
-          - The folders in which the challenge mail is looked for.
+          - The folders in which the challenge mail is looked for, by name or special use.
         type: list
         elements: str
       smtp_host:
@@ -151,6 +271,111 @@ options:
         description:
           - The password of the login at the submission server.
         type: str
+      imap_auth:
+        description:
+          - How to log in at the IMAP server.
+        type: str
+        choices:
+          - password
+          - xoauth2
+          - oauthbearer
+      imap_authzid:
+        description:
+          - The user to act for at the IMAP server.
+        type: str
+      imap_token:
+        description:
+          - An access token for the IMAP server.
+        type: str
+      smtp_auth:
+        description:
+          - How to log in at the submission server.
+        type: str
+        choices:
+          - password
+          - xoauth2
+          - oauthbearer
+      smtp_authzid:
+        description:
+          - The user to act for at the submission server.
+        type: str
+      smtp_token:
+        description:
+          - An access token for the submission server.
+        type: str
+      oauth_grant:
+        description:
+          - How an access token is fetched.
+        type: str
+        choices:
+          - refresh_token
+          - client_credentials
+          - google_service_account
+          - microsoft_app
+      oauth_token_url:
+        description:
+          - The URL of the token endpoint.
+        type: str
+      oauth_client_id:
+        description:
+          - The identifier of the client.
+        type: str
+      oauth_client_secret:
+        description:
+          - The secret of the client.
+        type: str
+      oauth_refresh_token:
+        description:
+          - The refresh token.
+        type: str
+      oauth_refresh_token_path:
+        description:
+          - Absolute path of the file with the refresh token.
+        type: path
+      oauth_scope:
+        description:
+          - What the access token is for.
+        type: str
+      oauth_tenant:
+        description:
+          - The tenant of Microsoft Entra.
+        type: str
+      oauth_service_account_path:
+        description:
+          - Absolute path of the key file of the service account.
+        type: path
+      oauth_service_account_content:
+        description:
+          - The key file of the service account as text.
+        type: str
+      oauth_subject:
+        description:
+          - The user that the service account acts for.
+        type: str
+  smtp_transport:
+    description:
+      - How replies leave.
+      - V(smtp) submits them to O(smtp_host).
+      - V(sendmail) gives them to the command O(sendmail_path) on the host where the module runs. The options of the
+        submission server are not used then. That host must be one that may send mail for the domains of the addresses, and
+        its mail must be signed with DKIM.
+    type: str
+    choices:
+      - smtp
+      - sendmail
+    default: smtp
+  sendmail_path:
+    description:
+      - Absolute path of the command that takes the replies with O(smtp_transport=sendmail).
+      - It is run with the sender after C(-f) and with the recipient, and gets the mail on its standard input.
+    type: path
+    default: /usr/sbin/sendmail
+  provider_domains:
+    description:
+      - Domains beside that of the address in which a mail server may lie that only DNS tells of, such as that of a mail provider.
+    type: list
+    elements: str
+    default: []
   mail_validate_certs:
     description:
       - Whether the TLS certificates of the mail servers must verify.
@@ -167,6 +392,14 @@ options:
       - How many seconds a mail server has for each answer.
     type: int
     default: 30
+  oauth_ca_path:
+    description:
+      - Absolute path of the roots that the token endpoint's TLS certificate is verified against, a PEM file or a
+        folder with hashed names.
+      - Without it those of the environment (C(REQUESTS_CA_BUNDLE), C(SSL_CERT_FILE)) or of the Python library
+        requests. O(mail_ca_path) does not count here, for the mail server and the token endpoint are often run by
+        different people.
+    type: path
   allow_plaintext:
     description:
       - Whether O(imap_encryption=none) and O(smtp_encryption=none) are allowed to servers outside the loopback interface.

@@ -1,11 +1,12 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The end of a run in one structure: what was issued, what stayed untouched, what failed and why."""
+"""The end of a run in one structure: what was issued, what stayed untouched, what waits for a person, what failed."""
 
 from __future__ import annotations
 
 import collections
+import shlex
 import typing as t
 
 DOCUMENTATION = r"""
@@ -15,7 +16,8 @@ version_added: 0.1.0
 author:
   - mailcert.acme contributors (@mailcert)
 description:
-  - Counts what was issued, rebuilt, untouched and failed, from the selection and from what the hosts registered.
+  - Counts what was issued, rebuilt, untouched and failed, and what awaits the reply of a person, from the selection and from
+    what the hosts registered.
   - The role P(mailcert.acme.smime#role) uses it for the summary at the end of a run.
 positional: hostvars, check_mode
 options:
@@ -65,6 +67,12 @@ _value:
       description: Mailboxes that failed, each with C(mailbox), C(stage), C(error_code), C(retryable), C(msg) and C(line).
       type: list
       elements: dict
+    awaiting:
+      description:
+        - Mailboxes whose challenge a person has to answer.
+        - Each has C(mailbox), C(awaiting), C(instructions), C(replies), C(command) and C(line).
+      type: list
+      elements: dict
     lines:
       description: The same for people, one sentence a line.
       type: list
@@ -82,7 +90,7 @@ NOT_REACHED = {"msg": "Another task failed before its turn came; the output abov
 
 def smime_summary(selection: dict[str, t.Any], hostvars: t.Any, check_mode: bool = False) -> dict[str, t.Any]:
     """See DOCUMENTATION."""
-    issued, rebuilt, failed = [], [], []
+    issued, rebuilt, failed, awaiting = [], [], [], []
     for name, reason in selection.get("failed_mailboxes", {}).items():
         failed.append(_failure(name, reason))
     accounts = {
@@ -91,17 +99,20 @@ def smime_summary(selection: dict[str, t.Any], hostvars: t.Any, check_mode: bool
     }
     for name in selection.get("due", []):
         plan, variables = selection["plans"][name], hostvars[name]
-        reason = variables.get("__smime_failure")
+        reason = variables.get("__smime_failure") or None
         account = accounts.get(plan["account_key_path"]) if plan["order"] else None
         if account is not None:
             reason = {**account, "stage": "account"}
         results = [variables.get(key) or {} for key in ("__smime_certificate", "__smime_identity")]
         if reason is None and any(result.get("unreachable") for result in results):
             reason = UNREACHABLE
-        if reason is None and "__smime_certificate" not in variables:
+        is_awaiting = bool((variables.get("__smime_answer") or {}).get("awaiting_reply"))
+        if reason is None and not is_awaiting and ("__smime_certificate" not in variables or results[0].get("skipped")):
             reason = NOT_REACHED
         if reason is not None:
             failed.append(_failure(name, reason))
+        elif is_awaiting:
+            awaiting.append(_awaiting(name, variables))
         elif plan["order"]:
             issued.append(name)
         else:
@@ -113,6 +124,7 @@ def smime_summary(selection: dict[str, t.Any], hostvars: t.Any, check_mode: bool
         "reasons": {name: {key: plans[name][key] for key in ("reason", "detail")} for name in issued + rebuilt},
         "untouched": selection.get("untouched", 0),
         "failed": failed,
+        "awaiting": awaiting,
         "check_mode": bool(check_mode),
     }
     return {**summary, "lines": _lines(summary)}
@@ -132,6 +144,30 @@ def _failure(name: str, reason: dict[str, t.Any]) -> dict[str, t.Any]:
     return failure
 
 
+def _awaiting(name: str, variables: t.Any) -> dict[str, t.Any]:
+    """One mailbox that a person has to go on with, and how."""
+    answer = variables["__smime_answer"]
+    steps = [entry["awaiting"] for entry in answer["authorizations"] if entry["awaiting"]]
+    step = "subject" if "subject" in steps else "reply"
+    command = ["ansible-playbook", "mailcert.acme.answer_by_hand"]
+    for source in variables.get("ansible_inventory_sources") or ["<inventory>"]:
+        command += ["-i", str(source)]
+    command += ["--limit", name]
+    next_command = " ".join(word if word == "<inventory>" else shlex.quote(word) for word in command)
+    wanted = {
+        "subject": "the subject of its challenge mail (smime_challenge_subject)",
+        "reply": "that its reply was sent (smime_reply_was_sent)",
+    }[step]
+    return {
+        "mailbox": name,
+        "awaiting": step,
+        "instructions": list(answer["instructions"]),
+        "replies": list(answer["replies"]),
+        "command": next_command,
+        "line": f"{name}: awaiting reply; a person has to tell {wanted}. Next: {next_command}",
+    }
+
+
 def _lines(summary: dict[str, t.Any]) -> list[str]:
     would = "would be " if summary["check_mode"] else ""
     lines = [
@@ -139,7 +175,10 @@ def _lines(summary: dict[str, t.Any]) -> list[str]:
         f"{would}rebuilt (PKCS#12 only): {len(summary['rebuilt'])}",
         f"untouched: {summary['untouched']}",
         f"failed: {len(summary['failed'])}",
+        f"awaiting reply: {len(summary['awaiting'])}",
     ]
+    for mailbox in summary["awaiting"]:
+        lines += [mailbox["line"], *(f"  {line}" for line in mailbox["instructions"])]
     return lines + [failure["line"] for failure in summary["failed"]]
 
 

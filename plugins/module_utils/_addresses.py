@@ -5,7 +5,9 @@
 
 An address here is a Mailbox (RFC 5321, section 4.1.2) without quotes: no display name, no comment, no angle brackets.
 Its domain is kept as lower-case A-labels, the one form that certificates and comparisons use (RFC 5280, section 7.5;
-RFC 9598, section 5). The local part is kept as given, upper and lower case too (RFC 5321, section 2.4).
+RFC 9598, section 5). Orders have it too: RFC 8823, section 3 allows U-labels there, but what is ordered is compared with
+the request, and some CAs compare texts. The local part is kept as given: upper and lower case (RFC 5321, section 2.4),
+and the very octets, since RFC 9598, section 5 forbids to normalize it.
 """
 
 from __future__ import annotations

@@ -261,6 +261,12 @@ class LoginError(MailError):
     error_code = "login_refused"
 
 
+class TokenError(MailError):
+    """No access token for the mail login could be had; ``details`` has the token endpoint's ``oauth_error``, if any."""
+
+    error_code = "token_unavailable"
+
+
 class FolderError(MailError):
     """A mail folder cannot be opened."""
 
@@ -272,6 +278,18 @@ class ResolverError(MailError):
 
     error_code = "dns_unavailable"
     retryable = True
+
+
+class ServerNotFoundError(MailError):
+    """No mail server was configured, and DNS tells of none that may be used."""
+
+    error_code = "mail_server_unknown"
+
+
+class MailCheckError(MailError):
+    """A mailbox is not ready for an order; ``details`` has what was found."""
+
+    error_code = "mail_check_failed"
 
 
 class ChallengeMissingError(MailError):

@@ -15,7 +15,7 @@ description:
   - Then tells the CA, and waits until the authorization is valid.
   - At most one reply is ever sent for a challenge. What is sent is on disk before it leaves.
   - A mail that cannot be proved gets no reply. The module goes on to wait for the genuine one.
-  - The mailbox is only read. No mail is marked, moved or deleted.
+  - The mailbox is only read, unless O(answered_mail) says what happens to the mail that was answered.
 author:
   - mailcert.acme contributors (@mailcert)
 requirements:
@@ -216,6 +216,56 @@ options:
       - auto-submitted
       - date
       - message-id
+  answered_mail:
+    description:
+      - What happens to a challenge mail once its authorization is valid.
+      - V(keep) leaves it as it is.
+      - V(mark) marks it as seen and answered.
+      - V(move) moves it to O(answered_folder).
+      - V(delete) deletes it. A server that cannot remove a single mail (C(UIDPLUS)) keeps it, marked as deleted.
+      - No other mail is ever touched. The certificate does not depend on it, so what goes wrong here is a warning.
+    type: str
+    choices:
+      - keep
+      - mark
+      - move
+      - delete
+    default: keep
+  answered_folder:
+    description:
+      - The folder that answered challenge mails are moved to, by name or by special use such as V(\\Trash).
+      - A folder of this name is made where there is none. Write the name as the server has it, with its delimiter.
+      - Required with O(answered_mail=move).
+    type: str
+  mail_access:
+    description:
+      - Who reads the challenge mail and answers it.
+      - V(imap) is the module, by way of the mail servers.
+      - V(by_hand) is a person. No mail server is asked, and the options of mail servers and of the proof do not count. The module
+        tells what to look for in RV(instructions), makes the text of the reply, and goes on once the person says that it was sent.
+      - By hand nothing of the mail can be proved. RV(instructions) has what the person must look at instead.
+    type: str
+    choices:
+      - imap
+      - by_hand
+    default: imap
+  subject:
+    description:
+      - The whole subject of the challenge mail, for O(mail_access=by_hand) and one open challenge.
+      - It may be pasted with C(Subject:) before it, over several lines, or encoded as in the source of a mail.
+      - A subject that was answered for an earlier order is ignored with a warning.
+    type: str
+  subjects:
+    description:
+      - The same for several open challenges, a dictionary from the address to the subject of its challenge mail.
+    type: dict
+    default: {}
+  reply_was_sent:
+    description:
+      - Whether a person says that the replies were sent, for O(mail_access=by_hand).
+      - It counts for replies that an earlier task has handed out.
+    type: bool
+    default: false
   reply_retries:
     description:
       - How often a reply that certainly did not leave is sent again before O(deadline), because the server put it off or could not be reached.
@@ -387,6 +437,19 @@ authorizations:
             - The same as a sentence.
           type: str
           sample: The mail has no DKIM signature.
+    awaiting:
+      description:
+        - What a person has to bring next, with O(mail_access=by_hand).
+        - V(subject) is the subject of the challenge mail. V(reply) is the reply, and the word that it was sent.
+        - Empty where nothing is awaited.
+      type: str
+      sample: ''
+    instructions:
+      description:
+        - For that person, a line each. Empty where nothing is awaited.
+      type: list
+      elements: str
+      sample: []
   sample:
     - address: anna@example.com
       authorization_uri: https://acme.example.com/authz/43
@@ -394,6 +457,93 @@ authorizations:
       message_id: <20261122093001.4711@ca.example.com>
       reply_state: sent
       refused: []
+      awaiting: ''
+      instructions: []
+awaiting_reply:
+  description:
+    - Whether a person has to go on, with O(mail_access=by_hand). The certificate cannot be fetched before.
+  returned: success
+  type: bool
+  sample: false
+instructions:
+  description:
+    - What that person has to do, a line each, for all addresses. Empty where nothing is awaited.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+replies:
+  description:
+    - The replies that are to be sent by hand. Empty where none is.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    from:
+      description:
+        - The address that the reply is sent from.
+      type: str
+      sample: anna@example.com
+    to:
+      description:
+        - Where it goes, as the CA said over HTTPS.
+      type: str
+      sample: acme@ca.example.com
+    subject:
+      description:
+        - Its subject.
+      type: str
+      sample: "Re: ACME: LgYemJLy3F1LDkiJrdIGbEzyFJyOyf6vBdyZ1TG3sME="
+    body:
+      description:
+        - Its text, three lines.
+      type: str
+      sample: "-----BEGIN ACME RESPONSE-----\nLoqXcYV8q5ONbJQxbmR7SCTNo3tiAXDfowyjxAjEuX0\n-----END ACME RESPONSE-----\n"
+  sample: []
+servers:
+  description:
+    - The mail servers that were used, and how they were found. Empty where nothing was answered.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    address:
+      description:
+        - The mail address that it serves.
+      type: str
+      sample: anna@example.com
+    protocol:
+      description:
+        - V(imap) or V(smtp).
+      type: str
+      sample: imap
+    host:
+      description:
+        - The host name.
+      type: str
+      sample: imap.example.com
+    port:
+      description:
+        - The port.
+      type: int
+      sample: 993
+    encryption:
+      description:
+        - V(tls), V(starttls) or V(none).
+      type: str
+      sample: tls
+    source:
+      description:
+        - V(configured) where an option named the host, else what told of it in DNS.
+      type: str
+      sample: SRV _imaps._tcp.example.com
+  sample:
+    - address: anna@example.com
+      protocol: imap
+      host: imap.example.com
+      port: 993
+      encryption: tls
+      source: SRV _imaps._tcp.example.com
 would_exist:
   description:
     - In check mode, whether challenges would be answered in a run outside check mode.

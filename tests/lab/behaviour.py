@@ -20,6 +20,7 @@ _CHOICES: dict[str, tuple[t.Any, ...]] = {
     "smime": ("none", "good", "unprotected", "other_name", "foreign", "broken"),
     "smime_form": ("rfc9788", "rfc822", "rfc7508", "rfc9788-opaque", "rfc822-opaque", "rfc7508-opaque"),
     "msa_dkim": ("rsa", "ed25519", "none", "broken"),
+    "imap_special_use": ("extended", "plain", "xlist", "none"),
     "retry_after_form": ("seconds", "date"),
     "reuse_orders": (False, True, "any"),
     "subject": ("cn", "empty"),
@@ -102,7 +103,19 @@ class Behaviour:
     replaces: str = "check"
     # -- mail servers
     idle: bool = True
+    imap_uidplus: bool = True
+    imap_move: bool = True
+    imap_special_use: str = "extended"  # told by LIST RETURN (SPECIAL-USE), by every LIST, by XLIST, or not at all
+    imap_special_uses: dict[str, str] = dataclasses.field(default_factory=lambda: {"Junk": "Junk"})  # by folder
+    imap_quota_full: bool = False  # no mail can be copied, moved or appended by a client
+    # SASL mechanisms of PLAIN, LOGIN, XOAUTH2 and OAUTHBEARER
+    imap_auth: list[str] = dataclasses.field(default_factory=lambda: ["PLAIN", "LOGIN"])
+    smtp_auth: list[str] = dataclasses.field(default_factory=lambda: ["PLAIN", "LOGIN"])
+    masters: dict[str, str] = dataclasses.field(default_factory=dict)  # master users and their passwords
+    tokens: dict[str, str] = dataclasses.field(default_factory=dict)  # access tokens and whose they are; "*": all
+    introspection: str = ""  # the URL of an endpoint that knows further tokens (RFC 7662), asked as "lab", "lab-secret"
     starttls: bool = True  # offered on the IMAP and the submission port
+    smtputf8: bool = True  # whether the submission server takes addresses outside ASCII (RFC 6531)
     msa_dkim: str = "rsa"  # how the submission server signs what it sends
     # -- the CA's clock, in seconds ahead of ours
     clock_offset: float = 0.0

@@ -10,6 +10,7 @@ import datetime
 import pathlib
 import typing as t
 
+from asn1crypto import core
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -23,6 +24,8 @@ KEY_USAGE_NAMES = (
     "digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
     "key_cert_sign", "crl_sign", "encipher_only", "decipher_only",
 )
+#: id-on-SmtpUTF8Mailbox (RFC 9598, section 3)
+SMTP_UTF8_MAILBOX = ObjectIdentifier("1.3.6.1.5.5.7.8.9")
 SIGN_BITS = frozenset({"digital_signature", "content_commitment"})
 
 
@@ -119,7 +122,7 @@ class Authority:
             .not_valid_before(wish.not_before)
             .not_valid_after(wish.not_after)
             .add_extension(
-                x509.SubjectAlternativeName([x509.RFC822Name(address) for address in wish.addresses]),
+                x509.SubjectAlternativeName([_mailbox_name(address) for address in wish.addresses]),
                 critical=not subject,
             )
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
@@ -163,6 +166,12 @@ class Authority:
                 entry = entry.add_extension(x509.CRLReason(flag), critical=False)
             builder = builder.add_revoked_certificate(entry.build())
         return builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
+
+def _mailbox_name(address: str) -> x509.GeneralName:
+    if address.isascii():
+        return x509.RFC822Name(address)
+    return x509.OtherName(SMTP_UTF8_MAILBOX, core.UTF8String(address).dump())
 
 
 _REASONS = {

@@ -47,7 +47,8 @@ def compose(challenge: Challenge, behaviour: Behaviour, keys: DkimKeys, smime: S
         fields.append(("Reply-To", challenge.reply_to))
     fields.append(("To", challenge.mail_to))
     fields.append(("Subject", _subject(challenge.subject_token, behaviour.subject_form)))
-    body = _BODY.format(address=challenge.mail_to)
+    # the body stays ASCII, whatever the address
+    body = _BODY.format(address=challenge.mail_to if challenge.mail_to.isascii() else "in the To header")
     if behaviour.smime == "none":
         fields += [
             ("MIME-Version", "1.0"), ("Content-Type", "text/plain; charset=us-ascii"),

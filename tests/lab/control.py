@@ -157,7 +157,7 @@ class Control:
             raw = raw.replace(old.encode("utf-8"), new.encode("utf-8"), 1)
         raw = prepend + raw + wish.get("append", "").encode("utf-8")
         if not await self._postman.deliver(wish["to"], raw, sender=wish.get("sender", "someone@evil.test"),
-                                           folder=wish.get("folder", "")):
+                                           folder=wish.get("folder", ""), copies=wish.get("copies", 1)):
             raise ValueError(f"No mailbox takes mail for {wish['to']!r}.")
         return {"raw": raw.decode("utf-8", "surrogateescape")}
 
@@ -169,9 +169,15 @@ class Control:
         return self._mailboxes.describe()
 
     async def dns(self, request: web.Request) -> t.Any:
-        """{"name": ..., "txt": [..]}: records in place of what the lab would answer; [] is none."""
+        """{"name": ..., "txt": [..]}: records in place of what the lab would answer; [] is none.
+
+        {"name": ..., "type": "CAA", "records": [..]}: the same for other types, as zone files write them.
+        """
         wish = await request.json()
-        self._zone.texts[wish["name"].rstrip(".").lower()] = list(wish["txt"])
+        if "type" in wish:
+            self._zone.put(wish["name"], wish["type"].upper(), wish["records"])
+        else:
+            self._zone.texts[wish["name"].rstrip(".").lower()] = list(wish["txt"])
         return self._zone.texts
 
     async def expire(self, request: web.Request) -> t.Any:
@@ -211,7 +217,7 @@ class Control:
         if "mail" in what:
             self._imap.empty()
         if "dns" in what:
-            self._zone.texts.clear()
+            self._zone.clear()
         if "acme" in what:
             self._state.clear()
         return {"reset": sorted(what)}

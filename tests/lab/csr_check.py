@@ -9,13 +9,14 @@ import dataclasses
 import hashlib
 import typing as t
 
+from asn1crypto import core
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
-from .ca import KEY_USAGE_NAMES, SIGN_BITS, encryption_bit
+from .ca import KEY_USAGE_NAMES, SIGN_BITS, SMTP_UTF8_MAILBOX, encryption_bit
 from .mailboxes import canonical
 from .problems import Problem
 
@@ -84,7 +85,8 @@ def _check_names(csr: x509.CertificateSigningRequest, extensions: x509.Extension
     except x509.ExtensionNotFound:
         raise _bad("csr_identifiers", "The CSR has no subjectAltName.") from None
     found = [canonical(item.value) for item in names if isinstance(item, x509.RFC822Name)]
-    others = [item for item in names if not isinstance(item, x509.RFC822Name)]
+    found += [_utf8_mailbox(item) for item in names if _is_utf8_mailbox(item)]
+    others = [item for item in names if not isinstance(item, x509.RFC822Name) and not _is_utf8_mailbox(item)]
     if others:
         raise _bad("csr_identifiers", f"The CSR asks for {type(others[0]).__name__} in subjectAltName.")
     if len(found) != len(set(found)) or set(found) != wanted:
@@ -99,6 +101,22 @@ def _check_names(csr: x509.CertificateSigningRequest, extensions: x509.Extension
             raise _bad("csr_identifiers", "The address stands in emailAddress of the subject; it belongs in the SAN.")
     common = csr.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     return str(common[0].value) if common else ""
+
+
+def _is_utf8_mailbox(name: x509.GeneralName) -> bool:
+    return isinstance(name, x509.OtherName) and name.type_id == SMTP_UTF8_MAILBOX
+
+
+def _utf8_mailbox(name: x509.GeneralName) -> str:
+    """RFC 9598, section 3: a UTF8String, its local part outside ASCII, its domain in lower-case A-labels."""
+    try:
+        address = str(core.UTF8String.load(t.cast(x509.OtherName, name).value, strict=True).native)
+    except ValueError:
+        raise _bad("csr_identifiers", "The CSR has a SmtpUTF8Mailbox that is no UTF8String.") from None
+    local, dummy, domain = address.rpartition("@")
+    if local.isascii() or not domain.isascii() or domain != domain.lower():
+        raise _bad("csr_identifiers", f"{address!r} is not what a SmtpUTF8Mailbox may hold.")
+    return address
 
 
 def _check_usage(extensions: x509.Extensions, public_key: t.Any) -> frozenset[str]:

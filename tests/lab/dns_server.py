@@ -28,9 +28,25 @@ class Zone:
         self.domains = set(domains)
         self.texts: dict[str, list[str]] = {}
         self.services: dict[str, int] = {}  # "_imaps._tcp" and the like, on localhost
+        # by name and type, as zone files write them
+        self.records: dict[tuple[str, str], list[RR]] = {}
 
     def add_domains(self, domains: t.Iterable[str]) -> None:
         self.domains.update(domains)
+
+    def put(self, name: str, kind: str, values: t.Sequence[str]) -> None:
+        """Records in place of what the zone would answer, [] to have none. Raises ValueError for what is none."""
+        name = name.rstrip(".").lower()
+        try:
+            text = "".join(f"{name}. {_TTL} IN {kind} {value}\n" for value in values)
+            self.records[name, kind] = RR.fromZone(text) if text else []
+        except Exception as error:  # dnslib raises several kinds for what it cannot read
+            raise ValueError(f"{kind} of {name} cannot be read: {error}.") from error
+
+    def clear(self) -> None:
+        """Forget what was put in by hand."""
+        self.texts.clear()
+        self.records.clear()
 
     def txt(self, name: str) -> t.Optional[list[str]]:
         """The TXT records at ``name``, None if there are none."""
@@ -46,8 +62,15 @@ class Zone:
         name = name.rstrip(".").lower()
         return name in self.texts or any(name == domain or name.endswith("." + domain) for domain in self.domains)
 
+    def exists(self, name: str) -> bool:
+        """Whether the name has a record of another type than the one that was asked for."""
+        name = name.rstrip(".").lower()
+        return bool(self.answer(name, "MX")) or any(owner == name for owner, _kind in self.records)
+
     def answer(self, name: str, kind: str) -> list[RR]:
         name = name.rstrip(".").lower()
+        if (name, kind) in self.records:
+            return self.records[name, kind]
         if kind == "TXT":
             return [
                 RR(name, QTYPE.TXT, ttl=_TTL, rdata=TXT([text[at: at + 200] for at in range(0, len(text), 200)] or ""))
@@ -114,7 +137,7 @@ class DnsServer:
         records = [] if fault and fault.kind == "nxdomain" else self._zone.answer(name, kind)
         for record in records:
             answer.add_answer(record)
-        if not records and (fault or kind != "SOA") and not self._zone.answer(name, "MX"):
+        if not records and (fault or kind != "SOA") and not self._zone.exists(name):
             answer.header.rcode = RCODE.NXDOMAIN
         if transport == "udp" and len(answer.pack()) > 1232:
             answer = answer.truncate()

@@ -33,6 +33,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "imap_connect": ("drop", "hang"),
     "imap_login": ("refuse", "drop"),
     "imap_command": ("drop",),  # ``match`` is sought in the command line
+    "imap_idle": ("drop",),  # ``seconds`` after the client began to wait
     "dns": ("servfail", "timeout", "nxdomain", "slow"),
     "mail": ("lose", "bounce"),
     "reply": ("lose", "delay"),

@@ -193,7 +193,7 @@ class Lab:
     def mail(
         self, to: str, raw: t.Union[str, bytes], *, sign: t.Optional[t.Mapping[str, t.Any]] = None,
         tamper: t.Sequence[t.Sequence[str]] = (), prepend: str = "", append: str = "", folder: str = "",
-        sender: str = "someone@evil.test",
+        sender: str = "someone@evil.test", copies: int = 1,
     ) -> str:
         """Put a mail into a mailbox; returns it as it was delivered (without trace fields; other bytes than UTF-8
         come back as surrogate escapes).
@@ -205,8 +205,10 @@ class Lab:
             ``canonicalization``, ``body_length`` (l=), ``timestamp``, ``expires`` (x=), ``identity`` (i=).
         :arg tamper: pairs of old and new text, replaced once each after signing.
         :arg prepend: header lines put on top after signing; ``append`` goes to the end of the body.
+        :arg copies: how often it comes.
         """
         body: dict[str, t.Any] = {"to": to, "sender": sender, "folder": folder, "prepend": prepend, "append": append}
+        body["copies"] = copies
         data = raw if isinstance(raw, bytes) else raw.encode("utf-8")
         body["raw_base64"] = base64.b64encode(data).decode("ascii")
         body["tamper"] = [list(pair) for pair in tamper]
@@ -220,6 +222,10 @@ class Lab:
     def set_dns(self, name: str, *texts: str) -> None:
         """Answer TXT queries for a name with these records; without any there is none."""
         self.call("POST", "/dns", {"name": name, "txt": list(texts)})
+
+    def set_records(self, name: str, kind: str, *records: str) -> None:
+        """Answer queries for a name and type (CAA, SRV, A, ...) with these records, written as in a zone file."""
+        self.call("POST", "/dns", {"name": name, "type": kind, "records": list(records)})
 
     def expire(self, address: str, what: str = "order") -> None:
         """Make the orders or (``authorization``) the authorizations of an address expire now."""

@@ -19,12 +19,13 @@ from pymap.backend.dict.filter import FilterSet
 from pymap.backend.dict.mailbox import MailboxData, MailboxSet
 from pymap.config import BackendCapability
 from pymap.exceptions import CloseConnection, InvalidAuth
-from pymap.imap import IMAPServer
 from pymap.parsing.message import AppendMessage
 from pymap.user import UserMetadata
 from pysasl import SASLAuth
 from pysasl.hashing import Cleartext
 
+from . import imap_commands
+from .logins import AFTER_ERROR, Bearer, BearerCredentials, Logins
 from .mailboxes import Mailboxes, User
 from .state import State
 
@@ -61,13 +62,22 @@ class _Config(Config):
         return BackendCapability(idle=self._state.behaviour.idle, object_id=True, multi_append=True)
 
     @property
+    def login_capability(self) -> t.Sequence[bytes]:
+        behaviour = self._state.behaviour
+        absent = {b"UIDPLUS": not behaviour.imap_uidplus, b"MOVE": not behaviour.imap_move}
+        known = [item for item in super().login_capability if not absent.get(item)]
+        return [*known, *imap_commands.SPECIAL_USE_CAPABILITIES[behaviour.imap_special_use]]
+
+    @property
     def initial_capability(self) -> t.Sequence[bytes]:
         known = list(super().initial_capability)
         return [item for item in known if item != b"STARTTLS" or self._state.behaviour.starttls]
 
     @property
     def tls_auth(self) -> SASLAuth:
-        return SASLAuth.named([b"PLAIN", b"LOGIN"])
+        offered = [name.encode("ascii") for name in self._state.behaviour.imap_auth]
+        by_password = SASLAuth.named([name for name in offered if name in (b"PLAIN", b"LOGIN")]).server_mechanisms
+        return SASLAuth([*by_password, *(Bearer(name) for name in offered if name.decode() in AFTER_ERROR)])
 
     @property
     def greeting(self) -> bytes:
@@ -75,27 +85,40 @@ class _Config(Config):
 
 
 class _Login(Login):
-    def __init__(self, config: Config, state: State, mailboxes: Mailboxes) -> None:
+    def __init__(self, config: Config, state: State, mailboxes: Mailboxes, logins: Logins) -> None:
         super().__init__(config)
         self._state = state
         self._mailboxes = mailboxes
+        self.logins = logins
 
     async def authenticate(self, credentials: t.Any) -> Identity:
-        name = credentials.authcid
+        bearer = isinstance(credentials, BearerCredentials)
+        name = credentials.user if bearer else credentials.authcid
         fault = self._state.faults.take("imap_login", name)
         if fault and fault.kind == "drop":
             raise CloseConnection()
-        accepted = not fault and self._mailboxes.password_fits(name, getattr(credentials, "_secret", ""))
-        self._state.journal.event("imap_login", user=name, accepted=accepted)
+        if bearer:
+            user = credentials.owner
+        else:
+            # pymap has the login in place of an authorization identity that is absent
+            acting_for = "" if credentials.authzid == name else credentials.authzid
+            user = self.logins.by_password(name, getattr(credentials, "_secret", ""), acting_for)
+        accepted = bool(user) and not fault
+        mechanism = credentials.mechanism if bearer else "password"
+        self._state.journal.event("imap_login", user=name, accepted=accepted, mechanism=mechanism, mailbox=user)
         if not accepted:
             raise InvalidAuth()
-        return Identity(name, self, None, set())
+        return Identity(user, self, None, set())
+
+    async def authorize(self, authenticated: t.Any, authzid: str) -> Identity:
+        """Whom it may act for was decided with the login."""
+        return Identity(authenticated.name, self, None, set())
 
 
 class ImapServer:
     """Both ports. ``deliver`` puts mail into the mailboxes."""
 
-    def __init__(self, state: State, mailboxes: Mailboxes, context: ssl.SSLContext) -> None:
+    def __init__(self, state: State, mailboxes: Mailboxes, context: ssl.SSLContext, logins: Logins) -> None:
         self._state = state
         self._context = context
         self._servers: list[t.Any] = []
@@ -107,7 +130,7 @@ class ImapServer:
         # implicit TLS is TLS already: no STARTTLS there
         self._implicit = _Config(state, tls_enabled=False, **options)
         self._explicit.apply_context()
-        self._login = _Login(self._explicit, state, mailboxes)
+        self._login = _Login(self._explicit, state, mailboxes, logins)
         self._shared: dict[str, tuple[MailboxSet, FilterSet]] = {}
         for user in mailboxes.users.values():
             self.add(user)
@@ -137,7 +160,7 @@ class ImapServer:
     def _protocol(self, service: str, config: Config) -> asyncio.StreamReaderProtocol:
         # called on accept, before any TLS: what a client that gives up in the handshake leaves in the log
         self._state.journal.event("imap_connect", service=service)
-        server = IMAPServer(self._login, config)
+        server = imap_commands.Server(self._state, self._login, config)
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             fault = self._state.faults.take("imap_connect", service)
@@ -147,7 +170,7 @@ class ImapServer:
                 writer.transport.abort()
                 return
             try:
-                await server(_Watched(reader, self._state, service), writer,
+                await server(_Watched(reader, self._state, service, writer.transport.abort), writer,
                              _Socket(writer, unique_id=uuid.uuid4().bytes))
             except (ConnectionError, ssl.SSLError, asyncio.CancelledError):
                 writer.transport.abort()
@@ -156,8 +179,8 @@ class ImapServer:
         reader = asyncio.StreamReader(limit=2**20, loop=loop)
         return asyncio.StreamReaderProtocol(reader, serve, loop=loop)
 
-    async def deliver(self, login: str, folder: str, raw: bytes, when: float) -> None:
-        """Append a message; makes the folder if it is not there."""
+    async def deliver(self, login: str, folder: str, raw: bytes, when: float, copies: int = 1) -> None:
+        """Append a message, some times over if wished; makes the folder if it is not there."""
         async with Identity(login, self._login, None, set()).new_session() as session:
             if folder.upper() != "INBOX":
                 try:
@@ -165,7 +188,7 @@ class ImapServer:
                 except KeyError:
                     await session.mailbox_set.add_mailbox(folder)
             moment = datetime.datetime.fromtimestamp(when, datetime.timezone.utc)
-            await session.append_messages(folder, [AppendMessage(raw, moment, frozenset())])
+            await session.append_messages(folder, [AppendMessage(raw, moment, frozenset())] * copies)
 
     async def messages(self, login: str, folder: str = "INBOX") -> list[dict[str, t.Any]]:
         """What lies in a folder, with flags: for tests that look whether a client left traces."""
@@ -199,9 +222,12 @@ class ImapServer:
 class _Watched:
     """A reader that sees commands go by: for the log, for faults, and for a password sent in the clear."""
 
-    def __init__(self, reader: asyncio.StreamReader, state: State, service: str) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader, state: State, service: str, abort: t.Callable[[], None]
+    ) -> None:
         self._reader = reader
         self._state = state
+        self._abort = abort
         self._plain = service == "imap"
 
     async def readline(self) -> bytes:
@@ -216,9 +242,15 @@ class _Watched:
             self._plain = False
         elif command in ("LOGIN", "AUTHENTICATE") and self._plain:
             self._state.journal.violation("imap_plain_login", "A login before STARTTLS.")
+        elif command in ("EXPUNGE", "CLOSE"):
+            self._state.journal.violation("imap_bare_expunge", "An expunge of whatever others marked as deleted.")
         self._state.journal.event("imap_command", command=command)
         if self._state.faults.take("imap_command", lambda: line.decode("utf-8", "replace")):
             raise ConnectionResetError
+        if command == "IDLE":
+            fault = self._state.faults.take("imap_idle")
+            if fault:
+                asyncio.get_running_loop().call_later(fault.seconds, self._abort)
         return line
 
     async def readexactly(self, size: int) -> bytes:

@@ -65,6 +65,8 @@ KINDS: dict[str, str] = {
     "reply_dkim": "no DKIM signature of From's domain that covers what 3.2 (9) asks for",
     # mail servers
     "imap_plain_login": "a login over IMAP without TLS was tried",
+    "imap_bare_expunge": "RULES 14: never a bare EXPUNGE",
+    "sasl_after_error": "an error of XOAUTH2 is answered by an empty line, of OAUTHBEARER by 0x01 (RFC 7628, 3.2.3)",
     "smtp_plain_login": "a login over SMTP without TLS was tried",
     "smtp_sender": "a sender address that the login may not use",
 }

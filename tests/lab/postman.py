@@ -67,7 +67,7 @@ class Postman:
             "address": challenge.mail_to, "from": challenge.from_address, "message_id": challenge.message_id,
             "challenge": challenge.id, "delivered": delivered,
         }
-        self._state.mails.append({"time": self._state.now(), "raw": raw.decode("ascii", "replace"), **facts})
+        self._state.mails.append({"time": self._state.now(), "raw": raw.decode("utf-8", "replace"), **facts})
         self._state.journal.event("mail", **facts)
 
     def background(self, work: t.Coroutine[t.Any, t.Any, None]) -> None:
@@ -77,7 +77,7 @@ class Postman:
 
     # -- delivery
 
-    async def deliver(self, address: str, raw: bytes, *, sender: str, folder: str = "") -> bool:
+    async def deliver(self, address: str, raw: bytes, *, sender: str, folder: str = "", copies: int = 1) -> bool:
         """Put a mail into the mailbox of an address; False if nobody has it."""
         route = self._mailboxes.route(address)
         if route is None:
@@ -90,7 +90,7 @@ class Postman:
             f"Received: from mx ([127.0.0.1]) by mail.lab.test with LMTP\r\n\tfor <{address}>;"
             f" {email.utils.formatdate(now)}\r\n"
         )
-        await self._imap.deliver(login, folder or usual, trace.encode("utf-8") + raw, now)
+        await self._imap.deliver(login, folder or usual, trace.encode("utf-8") + raw, now, copies)
         return True
 
     def known(self, address: str) -> bool:

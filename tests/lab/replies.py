@@ -54,7 +54,7 @@ class ReplyJudge:
             "in_reply_to": str(message.get("In-Reply-To", "")), "subject": str(message.get("Subject", "")),
             "challenge": challenge.id if challenge else "",
             "address": challenge.mail_to if challenge else "",
-            "raw": raw.decode("ascii", "replace"),
+            "raw": raw.decode("utf-8", "replace"),
         }
         if challenge is None:
             findings = [Finding("reply_unexpected", f"A mail to {recipient} answers no challenge that was sent.")]
@@ -227,7 +227,12 @@ def _headers(challenge: Challenge, message: email.message.Message, envelope_from
 
 
 def _addresses(message: email.message.Message, name: str) -> list[str]:
-    pairs = email.utils.getaddresses([str(value) for value in message.get_all(name, [])])
+    # what is not ASCII stands there as it is (RFC 6532)
+    values = [
+        value.encode("ascii", "surrogateescape").decode("utf-8", "replace")
+        for field, value in message.raw_items() if field.lower() == name.lower()
+    ]
+    pairs = email.utils.getaddresses(values)
     return [canonical(address) for dummy, address in pairs]
 
 

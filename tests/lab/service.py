@@ -9,6 +9,7 @@ import asyncio
 import dataclasses
 import os
 import pathlib
+import ssl
 import typing as t
 
 from aiohttp import web
@@ -23,6 +24,7 @@ from .ca import Authority
 from .control import Control
 from .dns_server import DnsServer, Zone
 from .imap_server import ImapServer
+from .logins import Logins
 from .mailboxes import Mailboxes, User
 from .postman import CA_DOMAIN, CA_LOCAL, Postman
 from .replies import ReplyJudge
@@ -56,7 +58,8 @@ class Lab:
         keys = DkimKeys(folder)
         mailboxes = Mailboxes(self.users)
         zone = Zone(keys, {*DOMAINS, *mailboxes.domains()})
-        imap = ImapServer(state, mailboxes, context)
+        logins = Logins(state, mailboxes, ssl.create_default_context(cafile=folder / "tls-root.pem"))
+        imap = ImapServer(state, mailboxes, context, logins)
         ports: dict[str, int] = {}
         server = AcmeServer(state, lambda: f"https://localhost:{ports['acme']}")
         issuer = Issuer(state, authority, lambda: f"http://{HOST}:{ports['control']}/crl")
@@ -70,7 +73,8 @@ class Lab:
         Orders(state, server, challenges, issuer)
         Certificates(state, server)
         smtp = SmtpServers(
-            state, mailboxes, context, signer=postman.sign_submission, relay=postman.relay, known=postman.known
+            state, mailboxes, context, logins=logins, signer=postman.sign_submission, relay=postman.relay,
+            known=postman.known,
         )
         dns = DnsServer(zone, state.journal, state.faults)
         control = Control(

@@ -25,7 +25,7 @@ Fields = t.Sequence[tuple[str, str]]
 
 
 def render(fields: Fields, body: str) -> bytes:
-    return ("".join(f"{name}: {value}\r\n" for name, value in fields) + "\r\n" + body).encode("ascii")
+    return ("".join(f"{name}: {value}\r\n" for name, value in fields) + "\r\n" + body).encode("utf-8")
 
 
 class SmimeSigner:

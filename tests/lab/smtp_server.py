@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import email.utils
 import functools
 import ssl
@@ -14,9 +15,11 @@ import warnings
 
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
+from .logins import AFTER_ERROR, ERROR, Logins, parse
 from .mailboxes import Mailboxes, canonical
 from .state import State
 
+MECHANISMS = ("PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER")
 #: takes envelope sender, recipients and bytes
 Relay = t.Callable[[str, t.Sequence[str], bytes], t.Awaitable[None]]
 #: signs what a sender submits
@@ -82,24 +85,74 @@ class _Handler:
 class Submission(_Handler):
     """Handler of the submission ports: AUTH, sender policy, DKIM, relay."""
 
-    def __init__(self, state: State, mailboxes: Mailboxes, signer: Signer, relay: Relay, service: str) -> None:
+    def __init__(
+        self, state: State, mailboxes: Mailboxes, logins: Logins, signer: Signer, relay: Relay, service: str
+    ) -> None:
         super().__init__(state)
+        self._logins = logins
         self.service = service
         self._mailboxes = mailboxes
         self._signer = signer
         self._relay = relay
 
+    async def auth_PLAIN(self, server: SMTP, args: list[str]) -> AuthResult:
+        """RFC 4616, with the authorization identity that aiosmtpd leaves out."""
+        message = await self._message(server, args)
+        if message is None or message.count(b"\0") != 2:
+            return AuthResult(success=False, handled=message is None)
+        acting_for, login, password = (part.decode("utf-8", "replace") for part in message.split(b"\0"))
+        return self._verdict(server, login, self._logins.by_password(login, password, acting_for), "password")
+
+    async def auth_XOAUTH2(self, server: SMTP, args: list[str]) -> AuthResult:
+        return await self._bearer(server, args, "XOAUTH2")
+
+    async def auth_OAUTHBEARER(self, server: SMTP, args: list[str]) -> AuthResult:
+        return await self._bearer(server, args, "OAUTHBEARER")
+
+    async def _bearer(self, server: SMTP, args: list[str], mechanism: str) -> AuthResult:
+        message = await self._message(server, args)
+        parsed = parse(mechanism, message or b"")
+        if message is None or parsed is None:
+            return AuthResult(success=False, handled=message is None)
+        user = await self._logins.by_token(*parsed)
+        if not user:
+            answer = await server.challenge_auth(ERROR)
+            if answer != AFTER_ERROR[mechanism]:
+                self._state.journal.violation("sasl_after_error", "The error of a token was answered otherwise.")
+        return self._verdict(server, parsed[0], user, mechanism)
+
+    async def _message(self, server: SMTP, args: list[str]) -> t.Optional[bytes]:
+        """The client's first message, with AUTH or after it; None where it was refused already."""
+        if len(args) > 1:
+            try:
+                return base64.b64decode(args[1], validate=True)
+            except ValueError:
+                return b""
+        # a token is longer than what aiosmtpd takes for a line (RFC 4954, section 4: 12288 octets)
+        server._reader._limit = 12288
+        message = await server.challenge_auth("")
+        return message if isinstance(message, bytes) else None
+
     def authenticate(self, server: SMTP, session: t.Any, envelope: t.Any, mechanism: str, data: t.Any) -> AuthResult:
-        login = data.login.decode("utf-8", "replace") if isinstance(data, LoginPassword) else ""
+        """AUTH LOGIN, which is aiosmtpd's own."""
+        login, password = (
+            (data.login.decode("utf-8", "replace"), data.password.decode("utf-8", "replace"))
+            if isinstance(data, LoginPassword) else ("", "")
+        )
+        return self._verdict(server, login, self._logins.by_password(login, password), "password")
+
+    def _verdict(self, server: SMTP, login: str, user: str, mechanism: str) -> AuthResult:
         fault = self._state.faults.take("smtp_auth", f"{self.service} {login}")
         if fault and fault.kind == "drop":
             server.transport.abort()
             return AuthResult(success=False, handled=True)
-        accepted = not fault and self._mailboxes.password_fits(login, data.password.decode("utf-8", "replace"))
-        self._state.journal.event("smtp_auth", service=self.service, user=login, accepted=accepted)
+        accepted = bool(user) and not fault
+        self._state.journal.event(
+            "smtp_auth", service=self.service, user=login, accepted=accepted, mechanism=mechanism, mailbox=user
+        )
         if accepted:
-            session.lab_user = login
-            return AuthResult(success=True, auth_data=data)
+            server.session.lab_user = user
+            return AuthResult(success=True, auth_data=LoginPassword(user.encode(), b""))
         message = None
         if fault:
             message = f"{fault.code} {fault.text or 'the lab refuses'}"
@@ -169,19 +222,21 @@ class Mx(_Handler):
 class SmtpServers:
     """Submission with STARTTLS, submission with implicit TLS, MX with STARTTLS."""
 
-    def __init__(self, state: State, mailboxes: Mailboxes, context: ssl.SSLContext, *, signer: Signer, relay: Relay,
-                 known: t.Callable[[str], bool]) -> None:
+    def __init__(
+        self, state: State, mailboxes: Mailboxes, context: ssl.SSLContext, *, logins: Logins, signer: Signer,
+        relay: Relay, known: t.Callable[[str], bool],
+    ) -> None:
         self._state = state
         self._context = context
         self._servers: list[t.Any] = []
-        self._starttls = Submission(state, mailboxes, signer, relay, "submission")
-        self._implicit = Submission(state, mailboxes, signer, relay, "submissions")
+        self._starttls = Submission(state, mailboxes, logins, signer, relay, "submission")
+        self._implicit = Submission(state, mailboxes, logins, signer, relay, "submissions")
         self._mx = Mx(state, relay, known)
 
     async def start(self, host: str) -> dict[str, int]:
         """Returns the ports by service."""
         loop = asyncio.get_running_loop()
-        common = {"loop": loop, "enable_SMTPUTF8": True, "timeout": 60}
+        common = {"loop": loop, "timeout": 60}
 
         def submission() -> SMTP:
             self._state.journal.event("smtp_connect", service="submission")
@@ -189,20 +244,24 @@ class SmtpServers:
             # AUTH needs TLS and MAIL needs AUTH: without STARTTLS nothing can be sent
             return _PlainWatch(
                 self._starttls, self._state, hostname="mail.lab.test", auth_required=True,
-                authenticator=self._starttls.authenticate, tls_context=self._context if offered else None,
-                **common,
+                authenticator=self._starttls.authenticate, auth_exclude_mechanism=self._not_offered(),
+                tls_context=self._context if offered else None,
+                enable_SMTPUTF8=self._state.behaviour.smtputf8, **common,
             )
 
         def submissions() -> SMTP:
             self._state.journal.event("smtp_connect", service="submissions")
             return _Session(
                 self._implicit, self._state, hostname="mail.lab.test", auth_required=True, auth_require_tls=False,
-                authenticator=self._implicit.authenticate, **common,
+                authenticator=self._implicit.authenticate, auth_exclude_mechanism=self._not_offered(),
+                enable_SMTPUTF8=self._state.behaviour.smtputf8, **common,
             )
 
         def mx() -> SMTP:
             self._state.journal.event("smtp_connect", service="mx")
-            return _Session(self._mx, self._state, hostname="mx.ca.test", tls_context=self._context, **common)
+            return _Session(
+                self._mx, self._state, hostname="mx.ca.test", tls_context=self._context, enable_SMTPUTF8=True, **common
+            )
 
         ports = {}
         for name, factory, context in (
@@ -216,6 +275,9 @@ class SmtpServers:
     def close(self) -> None:
         for server in self._servers:
             server.close()
+
+    def _not_offered(self) -> list[str]:
+        return [name for name in MECHANISMS if name not in self._state.behaviour.smtp_auth]
 
 
 class _PlainWatch(_Session):

@@ -27,7 +27,7 @@ MODULES = sorted(path.stem for path in (PLUGINS / "modules").glob("smime_*.py"))
 FAILURE = {"error_code", "stage", "retryable", "problem", "details"}
 # what of an option must be the same in both
 COMPARED = ("type", "elements", "choices", "required", "default", "aliases")
-SECRET = re.compile(r"passphrase|password|_content$|^key$")
+SECRET = re.compile(r"passphrase|password|_content$|^key$|_token$|_secret$")
 # contents that are public
 PUBLIC = {"csr_content", "certificate_content", "return_content", "allow_no_passphrase"}
 
@@ -221,7 +221,7 @@ def test_every_variable_of_the_role_is_told() -> None:
     for path in sources:
         # names of modules and filters follow a dot, private variables two underscores
         used |= set(re.findall(r"(?<![\w.])smime_[a-z0-9_]+", path.read_text(encoding="utf-8")))
-    playbook_only = {"smime_hosts", "smime_summary"}
+    playbook_only = {"smime_hosts", "smime_summary", "smime_check"}
     assert used - told <= playbook_only
 
 
@@ -233,7 +233,7 @@ def test_every_wish_is_a_variable_of_the_role() -> None:
 
 def test_a_secret_variable_is_plain_text() -> None:
     """What Ansible says of a wrong value shows the value: no choices, no dictionary, no other type."""
-    secret = re.compile(r"_(passphrase|password|eab_key)$")
+    secret = re.compile(r"_(passphrase|password|eab_key|token|secret|service_account_content)$")
     secrets = {name: option for name, option in role_options().items() if secret.search(name) and "allow" not in name}
     assert secrets
     assert all(set(option) == {"type", "description"} and option["type"] == "str" for option in secrets.values())

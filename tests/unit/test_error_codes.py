@@ -14,6 +14,7 @@ import pytest
 
 from ansible_collections.mailcert.acme.plugins.module_utils import _errors
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.refusal import REASONS
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _mail_probe
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 UTILS = ROOT / "plugins" / "module_utils"
@@ -82,3 +83,13 @@ def test_every_stage_is_told() -> None:
 
 def test_every_reason_of_a_refusal_is_told() -> None:
     assert {reason: cells[0] for reason, cells in table("Why a mail is not answered").items()} == dict(REASONS)
+
+
+def test_every_code_of_a_check_is_told() -> None:
+    told = {code: cells[0] for code, cells in table("What a check of a mailbox finds").items()}
+    assert told == dict(_mail_probe.CODES)
+    source = (UTILS / "_tasks" / "_mail_probe.py").read_text(encoding="utf-8").partition("class Answer")[2]
+    # the third argument of each Answer that is written out
+    assert set(re.findall(r'Answer\("\w+", "\w+", "(\w+)"', source)) <= set(told)
+    assert all(f'"{code}"' in source for code in told)
+    assert not set(told) & (set(table("Codes")) | set(table("Why a mail is not answered")))

@@ -20,7 +20,7 @@ LAYERS = ("_acme", "_mail", "_pki", "_store")
 # what every layer may use beside its own files
 SHARED = {f"{OURS}.module_utils.{name}" for name in ("_errors", "_addresses", "_deadline")}
 # the import name of each library, which only the libs.py of a layer may import
-LIBRARIES = set("asn1crypto authres cryptography dkim dns idna imapclient josepy nacl requests urllib3".split())
+LIBRARIES = set("asn1crypto authres cryptography dkim dns google idna imapclient josepy msal nacl requests spf urllib3".split())
 STDLIB = frozenset(getattr(sys, "stdlib_module_names", ()))
 knows_stdlib = pytest.mark.skipif(not STDLIB, reason="not applicable: Python 3.9 does not name its own modules")
 LONGEST = 400

@@ -11,35 +11,146 @@ from dataclasses import dataclass, field
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
 
+# how a login proves who it is, as the options name it, and the SASL mechanism of those that use a token
+MECHANISMS: t.Mapping[str, str] = {"xoauth2": "XOAUTH2", "oauthbearer": "OAUTHBEARER"}
+AUTHS = ("password", *MECHANISMS)
+
+
+class Tokens(t.Protocol):
+    """Where access tokens come from; those who share one share its tokens."""
+
+    def token(self) -> str:
+        """An access token that should be good; raises TokenError."""
+
+    def renew(self) -> bool:
+        """A server refused the token: forget it. Tells whether the next one may be better."""
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The token that is in use, as it must not appear in a message."""
+
 
 @dataclass(frozen=True)
 class PasswordLogin:
     """A user and a password.
 
     :ivar user: the login name, which may differ from the address.
+    :ivar authzid: the user to act for, where it is not the user itself (RFC 4422, section 3.4.1).
     :raises InputError: for a control character in one of them: it would begin a line of its own in the dialogue.
     """
 
     user: str
     password: str = field(repr=False)
+    authzid: str = ""
 
     def __post_init__(self) -> None:
-        for what, value in (("user name", self.user), ("password", self.password)):
-            if not value:
-                raise InputError(f"The {what} of the mail login is empty.")
-            if any(ord(character) < 32 or ord(character) == 127 for character in value):
-                raise InputError(f"The {what} of the mail login has a line break or another control character in it.")
+        _check("password", self.password)
+        _check_names(self.user, self.authzid)
 
     def sasl_plain(self) -> bytes:
         """The message of SASL PLAIN (RFC 4616), which takes any characters."""
-        return f"\0{self.user}\0{self.password}".encode("utf-8")
+        return f"{self.authzid}\0{self.user}\0{self.password}".encode("utf-8")
+
+    def renew(self) -> bool:
+        """A password that was refused stays what it is."""
+        return False
+
+    def advice(self, protocol: str) -> str:
+        """Which options a person looks at after a refusal."""
+        if self.authzid:
+            return f"{protocol}_user, {protocol}_password, and whether it may act for {protocol}_authzid"
+        return f"{protocol}_user and {protocol}_password"
+
+    @property
+    def only_to_configured_hosts(self) -> bool:
+        """Whether it opens more than one mailbox, so that no host that DNS names may see it (RULES 2).
+
+        A user with an asterisk is Dovecot's way to write a master user: ``user*master``.
+        """
+        return bool(self.authzid) or "*" in self.user
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """What must not appear in a message, as it goes over the wire too."""
-        encoded = (self.sasl_plain(), self.password.encode("utf-8"))
-        return (*(base64.b64encode(data).decode("ascii") for data in encoded), self.password)
+        return (*_encoded(self.sasl_plain(), self.password.encode("utf-8")), self.password)
 
 
-# The kinds of login; OAuth 2 tokens will join here
-Login = t.Union[PasswordLogin]
+@dataclass(frozen=True)
+class TokenLogin:
+    """A user and an OAuth 2 access token.
+
+    :ivar user: whose mailbox it is.
+    :ivar auth: ``xoauth2`` or ``oauthbearer``.
+    :ivar authzid: for OAUTHBEARER, the user to act for; XOAUTH2 has no place for it beside the user.
+    :raises InputError: for a control character in one of them, and for an authzid with XOAUTH2.
+    """
+
+    user: str
+    auth: str
+    tokens: Tokens = field(repr=False, compare=False)
+    authzid: str = ""
+
+    def __post_init__(self) -> None:
+        _check_names(self.user, self.authzid)
+        if self.authzid and self.auth == "xoauth2":
+            raise InputError(
+                "xoauth2 has no authorization identity beside the user; name the mailbox as the user, or use "
+                "oauthbearer."
+            )
+
+    def message(self, host: str, port: int) -> bytes:
+        """What the client says first, with the token.
+
+        :raises TokenError: there is none.
+        """
+        bearer = f"auth=Bearer {self.tokens.token()}\x01\x01"
+        if self.auth == "xoauth2":
+            return f"user={self.user}\x01{bearer}".encode("utf-8")
+        # RFC 7628, section 3.1. Google and others take the user from the authorization identity.
+        acting_for = (self.authzid or self.user).replace("=", "=3D").replace(",", "=2C")
+        return f"n,a={acting_for},\x01host={host}\x01port={port}\x01{bearer}".encode("utf-8")
+
+    def renew(self) -> bool:
+        """A server refused the token. Tells whether another try with a new one makes sense."""
+        return self.tokens.renew()
+
+    def advice(self, protocol: str) -> str:
+        """Which options a person looks at after a refusal."""
+        return f"{protocol}_user, and whether the token is for this mailbox and for {protocol.upper()} (its scope)"
+
+    @property
+    def only_to_configured_hosts(self) -> bool:
+        """Whoever holds the token can use it, perhaps for a whole organisation (RULES 2)."""
+        return True
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must not appear in a message, as it goes over the wire too."""
+        found: list[str] = []
+        for token in self.tokens.secrets:
+            bearer = f"auth=Bearer {token}\x01\x01".encode()
+            # base64 of the whole message depends on what stands before the token: by one of three shifts
+            shifts = (bearer, b"\x01" + bearer, b"\x01\x01" + bearer)
+            found += [encoded[4:-4] for encoded in _encoded(*shifts)] + [*_encoded(token.encode()), token]
+        return tuple(found)
+
+
+# The kinds of login
+Login = t.Union[PasswordLogin, TokenLogin]
+
+
+def _check(what: str, value: str) -> None:
+    if not value:
+        raise InputError(f"The {what} of the mail login is empty.")
+    if any(ord(character) < 32 or ord(character) == 127 for character in value):
+        raise InputError(f"The {what} of the mail login has a line break or another control character in it.")
+
+
+def _check_names(user: str, authzid: str) -> None:
+    _check("user name", user)
+    if authzid:
+        _check("authorization identity", authzid)
+
+
+def _encoded(*values: bytes) -> list[str]:
+    return [base64.b64encode(value).decode("ascii") for value in values]

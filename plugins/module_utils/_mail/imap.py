@@ -16,8 +16,12 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.mailcert.acme.plugins.module_utils import _addresses
-from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, MailConnectionError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import headers, imap_session
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
+    FolderError,
+    InputError,
+    MailConnectionError,
+)
+from ansible_collections.mailcert.acme.plugins.module_utils._mail import headers, imap_folders, imap_session
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.credentials import Login
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap_session import Folder, Found, Session
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.refusal import Refusal
@@ -41,7 +45,7 @@ class ImapSettings:
     :ivar encryption: ``tls``, ``starttls``, or ``none``, which is for loopback or with ``allow_plaintext`` only.
     :ivar ca_path: PEM file or hashed folder of the roots; ``None`` takes those of the system.
     :ivar timeout: seconds for each answer of the server.
-    :ivar folders: in which challenges may lie; IDLE watches the first.
+    :ivar folders: in which challenges may lie, by name or by special use as ``\\Junk``; IDLE watches the first.
     :ivar max_size: bytes; larger mails are never fetched.
     """
 
@@ -57,11 +61,9 @@ class ImapSettings:
     max_size: int = headers.MAX_MESSAGE
 
     def __post_init__(self) -> None:
-        if not self.folders or not all(self.folders):
+        if not self.folders:
             raise InputError("imap_folders is empty; name at least one folder, such as INBOX.")
-        for folder in self.folders:
-            if any(ord(character) < 32 or ord(character) == 127 for character in folder):
-                raise InputError("imap_folders has a folder name with a control character in it.")
+        imap_folders.check(self.folders, "imap_folders")
 
 
 @dataclass
@@ -97,6 +99,9 @@ class MailboxReader:
         self._sleep = sleep
         self._session: Session | None = None
         self._judged: set[tuple[str, int, int]] = set()
+        self._names: list[str] = []
+        # the special uses whose folders are not known (any more)
+        self._absent = list(settings.folders)
         self._waits = 0
         self._idle_failures = 0
         self.skipped: list[dict[str, t.Any]] = []
@@ -150,11 +155,14 @@ class MailboxReader:
             return
         session = self._session
         try:
-            if session is None or self._idle_failures > 1 or not session.can_idle:
+            if session is None or not self._names or self._idle_failures > 1 or not session.can_idle:
                 self._sleep(seconds)
                 return
-            session.idle(self._settings.folders[0], seconds)
+            session.idle(self._names[0], seconds)
             self._idle_failures = 0
+        except FolderError:
+            # it was renamed or deleted; the next search has its say about that
+            self._sleep(min(RECONNECT_PAUSE, seconds))
         except MailConnectionError:
             # also what IMAPClient makes of half a line that it lost; a new session and a search put it right
             self._idle_failures += 1
@@ -182,8 +190,7 @@ class MailboxReader:
         """One search over all folders. A mail counts as judged when it is given out, not before."""
         session = self._connected()
         found: list[Found] = []
-        for name in self._settings.folders:
-            folder = session.open(name)
+        for folder in self._folders(session):
             new = [uid for uid in session.search(from_address, since) if self._key(folder, uid) not in self._judged]
             found += session.sizes(folder, new)
         found.sort(key=lambda mail: (mail.moment, mail.uid), reverse=True)
@@ -213,6 +220,21 @@ class MailboxReader:
             yield candidate
             if candidate.retry:
                 self._judged.discard(key)
+
+    def _folders(self, session: Session) -> t.Iterator[Folder]:
+        """Open each folder in turn. A special use that no folder has is looked for each time; filters make them."""
+        wishes = self._settings.folders
+        if self._absent:
+            listed = imap_folders.list_folders(session) if any(map(imap_folders.is_special, wishes)) else []
+            self._names, self._absent = imap_folders.resolve(wishes, listed)
+        for name in list(self._names):
+            try:
+                yield session.open(name)
+            except FolderError as error:
+                if name in wishes:
+                    raise imap_folders.no_such_folder(session, name, error) from None
+                # its name was found by its use; it was renamed or deleted since
+                self._absent.append(name)
 
     def _connected(self) -> Session:
         if self._session is None:

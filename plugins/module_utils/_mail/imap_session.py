@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import datetime
 import imaplib
-import re
 import socket
 import typing as t
 from dataclasses import dataclass
@@ -21,22 +20,20 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     FolderError,
     LoginError,
     MailConnectionError,
-    MailError,
     MailTlsError,
-    SmimeError,
 )
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import libs, tls
+from ansible_collections.mailcert.acme.plugins.module_utils._mail import libs, sasl, tls
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap_errors import PASSING, STAGE, bare, errors
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.refusal import plain
 
 if t.TYPE_CHECKING:
     from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap import ImapSettings
 
-STAGE = "challenge"
 LEAVE_TIMEOUT = 2.0
 TOPS = "BODY.PEEK[HEADER.FIELDS (TO)]"
+# how many mails one command names; servers limit the length of a line
+CHUNK = 500
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
-# response codes that tell of a passing trouble (RFC 5530)
-_PASSING = re.compile(r"\[(?:UNAVAILABLE|INUSE|LIMIT|SERVERBUG)\]", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -63,14 +60,23 @@ class Found:
 
 
 def connect(settings: ImapSettings) -> Session:
-    """Connect and log in.
+    """Connect and log in; once more with a new token where one is refused that was in use for a while.
 
-    :raises MailConnectionError, MailTlsError, LoginError:
+    :raises MailConnectionError, MailTlsError, LoginError, TokenError:
     """
+    try:
+        return _connect(settings)
+    except LoginError as error:
+        if error.retryable or not settings.login.renew():
+            raise
+    return _connect(settings)
+
+
+def _connect(settings: ImapSettings) -> Session:
     libs.require()
     tls.check_encryption(settings, "imap_encryption")
     context = None if settings.encryption == "none" else tls.context(settings)
-    with _errors(settings):
+    with errors(settings):
         client = libs.IMAPClient(
             settings.host,
             port=settings.port,
@@ -101,10 +107,16 @@ class Session:
         self._opened: str | None = None
         self._state: dict[str, tuple[t.Any, t.Any]] = {}
 
+    @contextlib.contextmanager
+    def talking(self) -> t.Iterator[t.Any]:
+        """The client, for commands of other files; what it raises becomes the collection's errors."""
+        with errors(self._settings):
+            yield self._client
+
     @property
     def can_idle(self) -> bool:
         """Whether the server offers IDLE."""
-        with _errors(self._settings):
+        with errors(self._settings):
             return self._client.has_capability("IDLE")
 
     def start_tls(self, context: t.Any) -> None:
@@ -112,7 +124,7 @@ class Session:
 
         :raises MailTlsError: where it is not offered; also to a server that greets us as logged in already.
         """
-        with _errors(self._settings):
+        with errors(self._settings):
             if not self._client.has_capability("STARTTLS"):
                 raise tls.no_starttls(self._settings, "IMAP", STAGE)
             try:
@@ -123,34 +135,31 @@ class Session:
                 ) from error
 
     def log_in(self) -> None:
-        """Log in, by SASL PLAIN where it is offered, else by LOGIN.
+        """Log in: by the token's mechanism, or with a password by SASL PLAIN where it is offered, else by LOGIN.
 
         :raises LoginError: with the server's words.
+        :raises TokenError: there is no token to log in with.
         """
-        login = self._settings.login
-        with _errors(self._settings):
+        login, exchange = self._settings.login, None
+        with errors(self._settings):
             try:
-                offered = self._client.capabilities()
+                capabilities = self._client.capabilities()
                 self._forget_capabilities()
-                if b"AUTH=PLAIN" in offered:
-                    self._client.sasl_login("PLAIN", lambda _challenge: login.sasl_plain())
-                elif b"LOGINDISABLED" in offered:
-                    raise LoginError(f"The IMAP server {self._where} takes no password here (LOGINDISABLED).")
-                elif not (login.user + login.password).isascii():
-                    raise LoginError(
-                        f"The IMAP server {self._where} does not offer SASL PLAIN, and only that takes a user name or "
-                        "password with characters outside ASCII."
-                    )
-                else:
+                exchange = sasl.over_imap(self._settings, capabilities)
+                if exchange is None:
                     self._client.login(login.user, login.password)
+                else:
+                    self._client.sasl_login(exchange.mechanism, exchange.respond)
             except imaplib.IMAP4.abort:
                 raise
             except imaplib.IMAP4.error as error:
                 words = str(error)
+                told = exchange.error(login.secrets) if exchange else ""
                 raise LoginError(
                     f"The IMAP server {self._where} refused the login of {login.user}: "
-                    f"{plain(_bare(words), secrets=login.secrets).rstrip('.')}. Check imap_user and imap_password.",
-                    retryable=bool(_PASSING.search(words)),
+                    f"{plain(bare(words), secrets=login.secrets).rstrip('.')}{told and f' ({told})'}. "
+                    f"Check {login.advice('imap')}.",
+                    retryable=bool(PASSING.search(words)),
                 ) from None
 
     def _forget_capabilities(self) -> None:
@@ -162,21 +171,21 @@ class Session:
             self._client._imap.untagged_responses.pop("CAPABILITY", None)
             self._client._cached_capabilities = None
 
-    def open(self, name: str) -> Folder:
-        """Open a folder read-only.
+    def open(self, name: str, *, readonly: bool = True) -> Folder:
+        """Open a folder: read-only unless a mail that was answered is to be marked, moved or deleted.
 
         :raises FolderError: where it does not exist or may not be read.
         """
-        with _errors(self._settings):
+        with errors(self._settings):
             try:
-                info = self._client.select_folder(name, readonly=True)
+                info = self._client.select_folder(name, readonly=readonly)
             except imaplib.IMAP4.abort:
                 raise
             except imaplib.IMAP4.error as error:
                 self._opened = None
                 raise FolderError(
                     f"The folder {name!r} at the IMAP server {self._where} cannot be opened: "
-                    f"{plain(_bare(str(error)))}. Check imap_folders."
+                    f"{plain(bare(str(error)))}. Check imap_folders."
                 ) from error
             self._opened = name
             self._state[name] = (info.get(b"EXISTS"), info.get(b"UIDNEXT"))
@@ -189,23 +198,26 @@ class Session:
         """
         day = (since.astimezone(datetime.timezone.utc) - datetime.timedelta(days=1)).date()
         criteria = ["SINCE", day, "OR", "FROM", from_address, "SUBJECT", "ACME:"]
-        with _errors(self._settings):
+        with errors(self._settings):
             return [int(uid) for uid in self._client.search(criteria, None if from_address.isascii() else "UTF-8")]
 
     def sizes(self, folder: Folder, uids: list[int]) -> list[Found]:
         """Size and date of mails in the open folder."""
-        with _errors(self._settings):
-            answer = self._client.fetch(uids, ["RFC822.SIZE", "INTERNALDATE"]) if uids else {}
-            return [
-                Found(folder, uid, int(data[b"RFC822.SIZE"]), _aware(data.get(b"INTERNALDATE")))
-                for uid, data in answer.items()
-                if isinstance(data.get(b"RFC822.SIZE"), int)
-            ]
+        found = []
+        with errors(self._settings):
+            for start in range(0, len(uids), CHUNK):
+                answer = self._client.fetch(uids[start : start + CHUNK], ["RFC822.SIZE", "INTERNALDATE"])
+                found += [
+                    Found(folder, uid, int(data[b"RFC822.SIZE"]), _aware(data.get(b"INTERNALDATE")))
+                    for uid, data in answer.items()
+                    if isinstance(data.get(b"RFC822.SIZE"), int)
+                ]
+        return found
 
     def tops(self, mails: list[Found]) -> dict[tuple[str, int], bytes]:
         """The To headers of mails, by folder name and UID."""
         result = {}
-        with _errors(self._settings):
+        with errors(self._settings):
             for name in sorted({mail.folder.name for mail in mails}):
                 uids = [mail.uid for mail in mails if mail.folder.name == name]
                 self._reopen(name)
@@ -215,7 +227,7 @@ class Session:
 
     def whole(self, mail: Found) -> bytes | None:
         """One mail; ``None`` where it is gone."""
-        with _errors(self._settings):
+        with errors(self._settings):
             self._reopen(mail.folder.name)
             raw = self._client.fetch([mail.uid], ["BODY.PEEK[]"]).get(mail.uid, {}).get(b"BODY[]")
             return raw if isinstance(raw, bytes) else None
@@ -225,7 +237,7 @@ class Session:
 
         :raises MailConnectionError: also where the server answers out of step.
         """
-        with _errors(self._settings):
+        with errors(self._settings):
             try:
                 before = self._state.get(name)
                 self.open(name)
@@ -259,36 +271,6 @@ class Session:
     def _reopen(self, name: str) -> None:
         if self._opened != name:
             self.open(name)
-
-
-@contextlib.contextmanager
-def _errors(settings: ImapSettings) -> t.Iterator[None]:
-    where = f"{settings.host}:{settings.port}"
-    try:
-        yield
-    except SmimeError:
-        raise
-    except OSError as error:
-        raise tls.connection_error(error, settings, "IMAP", STAGE) from error
-    except (imaplib.IMAP4.abort, EOFError) as error:
-        raise MailConnectionError(
-            f"The IMAP server {where} closed the connection: {plain(str(error), secrets=settings.login.secrets)}."
-        ) from None
-    except imaplib.IMAP4.error as error:
-        raise MailError(
-            f"The IMAP server {where} refused a command: {plain(_bare(str(error)), secrets=settings.login.secrets)}.",
-            retryable=bool(_PASSING.search(str(error))),
-        ) from None
-    except Exception as error:  # imapclient and imaplib fail in many ways on answers that are no IMAP
-        raise MailConnectionError(
-            f"The IMAP server {where} answered something that is no IMAP ({type(error).__name__})."
-        ) from None
-
-
-def _bare(words: str) -> str:
-    """imaplib's ``b'...'`` without the wrapping."""
-    match = re.fullmatch(r".*?b(['\"])(.*)\1[\])]*", words, re.DOTALL)
-    return match[2] if match else words
 
 
 def _first(value: t.Any) -> t.Any:

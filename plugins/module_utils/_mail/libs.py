@@ -64,10 +64,36 @@ except ImportError:
     MISSING.append(("PyNaCl", "PyNaCl>=1.5"))
 
 try:
-    from imapclient import IMAPClient
+    # only for the SPF check of smime_mail_check; require_spf() asks for it
+    import spf
 except ImportError:
-    IMAPClient = None
+    spf = None
+
+try:
+    from imapclient import IMAPClient
+    from imapclient.imap_utf7 import decode as decode_utf7
+except ImportError:
+    IMAPClient = decode_utf7 = None
     MISSING.append(("imapclient", "imapclient>=3.0"))
+
+try:
+    # for access tokens only, as the three below it; the require functions of the grants ask for them
+    import requests
+    import urllib3
+except ImportError:
+    requests = urllib3 = None
+
+try:
+    import google.auth.exceptions as google_exceptions
+    import google.auth.transport.requests as google_transport
+    import google.oauth2.service_account as google_service_account
+except ImportError:
+    google_exceptions = google_transport = google_service_account = None
+
+try:
+    import msal
+except ImportError:
+    msal = None
 
 __all__ = (
     "Encoding",
@@ -82,17 +108,29 @@ __all__ = (
     "authres",
     "cms",
     "core",
+    "decode_utf7",
     "dkim",
     "dns_exception",
     "dns_resolver",
     "ec",
     "ed25519",
+    "google_exceptions",
+    "google_service_account",
+    "google_transport",
     "hashes",
     "load_der_public_key",
+    "msal",
     "nacl_signing",
     "padding",
     "parse_tag_value",
+    "requests",
     "require",
+    "require_google_auth",
+    "require_msal",
+    "require_requests",
+    "require_spf",
+    "spf",
+    "urllib3",
     "verification",
     "x509",
 )
@@ -112,3 +150,51 @@ def require() -> None:
         f"The Python {what} not installed for {sys.executable}. "
         f"Install it: {sys.executable} -m pip install {requirements}"
     )
+
+
+def require_spf() -> None:
+    """Make sure that the library is there which judges SPF.
+
+    :raises MissingLibraryError: with the pip line that installs it.
+    """
+    if spf is None:
+        raise MissingLibraryError(
+            f"The Python library pyspf is not installed for {sys.executable}, and only it can judge SPF. "
+            f"Install it: {sys.executable} -m pip install 'pyspf>=2.0.14'"
+        )
+
+
+def require_requests() -> None:
+    """Make sure that tokens can be fetched.
+
+    :raises MissingLibraryError: with the pip line.
+    """
+    _require_optional(requests, "requests", "requests>=2.28", "an access token that is fetched")
+
+
+def require_google_auth() -> None:
+    """Make sure that a Google service account can be used.
+
+    :raises MissingLibraryError: with the pip line.
+    """
+    require_requests()
+    _require_optional(
+        google_transport, "google-auth", "google-auth>=2.20", "oauth_grant: google_service_account"
+    )
+
+
+def require_msal() -> None:
+    """Make sure that a Microsoft 365 application can be used.
+
+    :raises MissingLibraryError: with the pip line.
+    """
+    require_requests()
+    _require_optional(msal, "msal", "msal>=1.24", "oauth_grant: microsoft_app")
+
+
+def _require_optional(module: object, name: str, requirement: str, purpose: str) -> None:
+    if module is None:
+        raise MissingLibraryError(
+            f"The Python library {name} is not installed for {sys.executable}, and {purpose} needs it. "
+            f"Install it: {sys.executable} -m pip install '{requirement}'"
+        )

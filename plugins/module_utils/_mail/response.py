@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The reply to a challenge (RFC 8823, section 3.2), byte for byte.
 
-Receivers are picky: CRLF only, 7bit, the digest in one line, the subject in one line, no footer. Senders of mail
-"improve" what is not so already, and break it. So the reply is made such that nobody has a reason to touch it.
+Receivers are picky: CRLF only, ASCII (an address outside it aside), the digest in one line, the subject in one line, no
+footer. Senders of mail "improve" what is not so already, and break it. So the reply is made such that nobody has a
+reason to touch it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import email.utils
 import re
 
 from ansible_collections.mailcert.acme.plugins.module_utils import _addresses
-from ansible_collections.mailcert.acme.plugins.module_utils._errors import AddressError, MailError
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import MailError
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.authenticate import AuthenticChallenge
 
 BEGIN = "-----BEGIN ACME RESPONSE-----"
@@ -30,6 +31,8 @@ _MIME_FIELDS = (
 _MAX_LINE = 998  # RFC 5322, section 2.1.1
 # no header is folded before that: In-Reply-To and the subject's token stay in one piece
 _POLICY = email.policy.SMTP.clone(max_line_length=_MAX_LINE, cte_type="7bit")
+# an address outside ASCII stands in a header as it is (RFC 6532, section 3.2); the body is ASCII all the same
+_UTF8_POLICY = _POLICY.clone(utf8=True)
 _DIGEST = re.compile(r"[A-Za-z0-9_-]{43}")
 _MESSAGE_ID = re.compile(r"<[!-;=?-~]+@[!-;=?-~]+>")
 
@@ -53,21 +56,22 @@ def build_response(
     :arg digest: of the key authorization, base64url, from :func:`key_authorization.digest`.
     :arg now: for Date, aware.
     :arg message_id: with angle brackets; a fresh one if left out.
-    :returns: CRLF line ends, ASCII, no line longer than 998 bytes.
-    :raises AddressError: for an address that a header in ASCII cannot hold.
+    :returns: CRLF line ends, no line longer than 998 bytes; ASCII, but for addresses outside it in UTF-8 (RFC 6532).
+    :raises AddressError: for an address that is none.
     :raises MailError: for a value that no reply can carry.
     """
-    own_id = message_id or email.utils.make_msgid(domain=_ascii(sender).rpartition("@")[2])
+    own_id = message_id or email.utils.make_msgid(domain=_addresses.parse(sender).domain)
     fields = {
-        "From": _ascii(sender),
-        "To": _ascii(challenge.reply_to),
+        "From": str(_addresses.parse(sender)),
+        "To": str(_addresses.parse(challenge.reply_to)),
         "Subject": f"Re: {challenge.subject}",
         "Date": email.utils.format_datetime(now),
         "Message-ID": _checked_id(own_id),
     }
     if challenge.message_id:
         fields["In-Reply-To"] = fields["References"] = _checked_id(challenge.message_id)
-    reply = email.message.EmailMessage(policy=_POLICY)
+    is_ascii = all(value.isascii() for value in fields.values())
+    reply = email.message.EmailMessage(policy=_POLICY if is_ascii else _UTF8_POLICY)
     try:
         for name, value in fields.items():
             reply[name] = value
@@ -75,20 +79,13 @@ def build_response(
         data = reply.as_bytes()
     except (ValueError, email.errors.MessageError) as error:  # the standard library refuses line breaks in a header
         raise MailError("The reply cannot be written: a header's value has a line break.", stage="reply") from error
-    if not data.isascii() or any(len(line) > _MAX_LINE for line in data.split(b"\r\n")):
-        raise MailError("The reply cannot be written in lines of ASCII of at most 998 bytes.", stage="reply")
+    if any(len(line) > _MAX_LINE for line in data.split(b"\r\n")):
+        raise MailError("The reply cannot be written in lines of at most 998 bytes.", stage="reply")
     wanted = "".join(f"{name}: {value}\r\n" for name, value in fields.items()) + _MIME_FIELDS
-    if not data.startswith(wanted.encode("ascii")):
+    if not data.startswith(wanted.encode("utf-8")):
         # it decodes encoded words wherever they stand, line breaks in them too
         raise MailError("The reply cannot be written: a header would not hold what it was given.", stage="reply")
     return data
-
-
-def _ascii(address: str) -> str:
-    parsed = _addresses.parse(address)
-    if not parsed.is_ascii:
-        raise AddressError(f"The local part of {address} is not ASCII; a reply from or to it cannot be written yet.")
-    return parsed.ascii
 
 
 def _checked_id(value: str) -> str:

@@ -9,7 +9,6 @@ final dot it cannot; with its answer to the dot we know; without that answer nob
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import re
 import smtplib
@@ -25,7 +24,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     MailConnectionError,
     MailError,
 )
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import tls
+from ansible_collections.mailcert.acme.plugins.module_utils._mail import smtp_login, tls
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.credentials import Login
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.refusal import plain
 
@@ -81,18 +80,17 @@ def send(settings: SmtpSettings, *, sender: str, recipient: str, data: bytes) ->
     :raises AddressError, InputError: for what no server is asked about.
     """
     addresses = [str(_addresses.parse(address)) for address in (sender, recipient)]
-    if _BARE_LINE_END.search(data) or not data.endswith(b"\r\n"):
-        raise InputError("A mail to be sent needs CRLF at the end of each line.", stage=STAGE)
+    check_line_ends(data)
     tls.check_encryption(settings, "smtp_encryption")
     context = None if settings.encryption == "none" else tls.context(settings)
     try:
-        client = _connect(settings, context)
+        client = connect(settings, context)
     except MailError as error:
         return SendOutcome("not_sent", 0, error.message, error)
     try:
         outcome = _submit(settings, client, addresses[0], addresses[1], data)
         if outcome.state != "unknown":
-            _take_leave(client)
+            take_leave(client)
         return outcome
     except MailError as error:
         return SendOutcome("not_sent", 0, error.message, error)
@@ -100,9 +98,27 @@ def send(settings: SmtpSettings, *, sender: str, recipient: str, data: bytes) ->
         client.close()
 
 
-def _connect(settings: SmtpSettings, context: ssl.SSLContext | None) -> smtplib.SMTP:
-    """A connection that is encrypted and logged in."""
-    with _errors(settings):
+def check_line_ends(data: bytes) -> None:
+    """Refuse a mail whose lines do not all end in CRLF.
+
+    :raises InputError:
+    """
+    if _BARE_LINE_END.search(data) or not data.endswith(b"\r\n"):
+        raise InputError("A mail to be sent needs CRLF at the end of each line.", stage=STAGE)
+
+
+def connect(settings: SmtpSettings, context: ssl.SSLContext | None) -> smtplib.SMTP:
+    """A connection that is encrypted and logged in; with a new token where one in use for a while is refused."""
+    try:
+        return _connect_once(settings, context)
+    except LoginError as error:
+        if error.retryable or settings.login is None or not settings.login.renew():
+            raise
+    return _connect_once(settings, context)
+
+
+def _connect_once(settings: SmtpSettings, context: ssl.SSLContext | None) -> smtplib.SMTP:
+    with errors(settings):
         # a name of our own keeps smtplib from asking DNS for one
         client: smtplib.SMTP
         if settings.encryption == "tls":
@@ -112,13 +128,13 @@ def _connect(settings: SmtpSettings, context: ssl.SSLContext | None) -> smtplib.
         else:
             client = smtplib.SMTP(settings.host, settings.port, local_hostname="localhost", timeout=settings.timeout)
     try:
-        with _errors(settings):
+        with errors(settings):
             _prepare(client)
             _expect(settings, client.ehlo(), 250)
             if settings.encryption == "starttls":
                 _start_tls(settings, client, context)
             if settings.login is not None:
-                _log_in(settings, client, settings.login)
+                smtp_login.log_in(settings, client, settings.login)
     except BaseException:
         client.close()
         raise
@@ -135,7 +151,7 @@ def _prepare(client: smtplib.SMTP) -> None:
     client.local_hostname = f"[IPv6:{address}]" if ":" in address else f"[{address}]"
 
 
-def _take_leave(client: smtplib.SMTP) -> None:
+def take_leave(client: smtplib.SMTP) -> None:
     """QUIT; what the server says to it, and whether at all, changes nothing any more."""
     with contextlib.suppress(OSError, smtplib.SMTPException, ValueError):
         if client.sock is not None:
@@ -151,40 +167,10 @@ def _start_tls(settings: SmtpSettings, client: smtplib.SMTP, context: ssl.SSLCon
     _expect(settings, client.ehlo(), 250)
 
 
-def _log_in(settings: SmtpSettings, client: smtplib.SMTP, login: Login) -> None:
-    offered = client.esmtp_features.get("auth", "").upper().split()
-    where = f"The SMTP server {settings.host}:{settings.port}"
-    if "PLAIN" in offered:
-        code, words = client.docmd("AUTH", "PLAIN " + base64.b64encode(login.sasl_plain()).decode("ascii"))
-    elif "LOGIN" in offered:
-        code, words = client.docmd("AUTH", "LOGIN")
-        for value in (login.user, login.password):
-            if code == 334:
-                code, words = client.docmd(base64.b64encode(value.encode("utf-8")).decode("ascii"))
-    else:
-        raise LoginError(
-            f"{where} offers no login by password (AUTH PLAIN or LOGIN); it may want another port or encryption.",
-            stage=STAGE,
-        )
-    if code != 235:
-        raise LoginError(
-            f"{where} refused the login of {login.user}: {code} {plain(words, secrets=login.secrets)}. Check smtp_user "
-            "and smtp_password.",
-            stage=STAGE,
-            # RFC 4954, section 6: 4yz is a passing trouble of the server
-            retryable=400 <= code < 500,
-        )
-
-
 def _submit(settings: SmtpSettings, client: smtplib.SMTP, sender: str, recipient: str, data: bytes) -> SendOutcome:
     """MAIL, RCPT, DATA. Raises MailError only where the final dot has not been sent."""
-    with _errors(settings):
-        options = ""
-        if not (sender + recipient).isascii():
-            if not client.has_extn("smtputf8"):
-                raise MailError("The SMTP server does not take addresses outside ASCII (SMTPUTF8).", stage=STAGE)
-            client.command_encoding = "utf-8"
-            options = " SMTPUTF8"
+    with errors(settings):
+        options = envelope_options(client, sender, recipient)
         commands = (
             (f"MAIL FROM:<{sender}>{options}", (250,)),
             (f"RCPT TO:<{recipient}>", (250, 251)),
@@ -207,6 +193,20 @@ def _submit(settings: SmtpSettings, client: smtplib.SMTP, sender: str, recipient
     if 400 <= code < 600:
         return SendOutcome("refused", code, text)
     return SendOutcome("unknown", code, f"the server answered something that is no SMTP: {text}")
+
+
+def envelope_options(client: smtplib.SMTP, sender: str, recipient: str) -> str:
+    """What MAIL FROM needs behind these addresses (RFC 6531, section 3.4).
+
+    :raises MailError: where the server cannot take them.
+    """
+    if (sender + recipient).isascii():
+        return ""
+    if not client.has_extn("smtputf8"):
+        raise MailError("The SMTP server does not take addresses outside ASCII (SMTPUTF8).", stage=STAGE)
+    client.command_encoding = "utf-8"
+    # who offers SMTPUTF8 offers this too (RFC 6531, section 3.1 (8)); the headers of the mail are not 7bit then
+    return " SMTPUTF8 BODY=8BITMIME" if client.has_extn("8bitmime") else " SMTPUTF8"
 
 
 def _said_no(settings: SmtpSettings, code: int, words: bytes) -> SendOutcome:
@@ -242,7 +242,8 @@ def _turned_away(settings: SmtpSettings, code: int, words: bytes) -> MailError:
 
 
 @contextlib.contextmanager
-def _errors(settings: SmtpSettings) -> t.Iterator[None]:
+def errors(settings: SmtpSettings) -> t.Iterator[None]:
+    """What smtplib and the wire raise becomes the collection's errors."""
     try:
         yield
     except smtplib.SMTPServerDisconnected as error:

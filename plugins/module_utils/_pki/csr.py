@@ -12,9 +12,9 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.mailcert.acme.plugins.module_utils._addresses import parse
+from ansible_collections.mailcert.acme.plugins.module_utils._addresses import Address, parse
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AddressError, CsrError, KeyPolicyError
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import keys, names
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import keys, mailbox_names, names
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import usage as usages
 from ansible_collections.mailcert.acme.plugins.module_utils._pki.csr_check import check_csr
 from ansible_collections.mailcert.acme.plugins.module_utils._pki.libs import (
@@ -48,8 +48,8 @@ _MS_EXTENSION_REQUEST = "1.3.6.1.4.1.311.2.1.14"
 class Csr:
     """What a request says. Foreign text, until :func:`check_csr` has judged it.
 
-    :ivar addresses: the rfc822Names of the subjectAltName, in order, as they stand there.
-    :ivar other_san_types: the kinds of all other names there, such as ``DNSName`` or ``OtherName 1.3.6.1.5.5.7.8.9``.
+    :ivar addresses: the rfc822Names and SmtpUTF8Mailboxes of the subjectAltName, in order, as they stand there.
+    :ivar other_san_types: the kinds of all other names there, such as ``DNSName`` or ``OtherName 1.3.6.1.5.5.7.8.7``.
     :ivar common_names: all commonNames of the subject.
     :ivar dn_email_addresses: all emailAddresses of the subject.
     :ivar other_dn_attributes: dotted OIDs of all else in the subject.
@@ -87,13 +87,14 @@ class Csr:
 def build_csr(key: keys.PrivateKey, *, addresses: t.Sequence[str], usage: str, common_name: str | None = None) -> bytes:
     """A request, signed with its key.
 
-    It asks for all addresses as rfc822Names (domains in A-labels), the key usage bits of the purpose (critical), and
-    emailProtection. The subjectAltName is critical where the subject is empty (RFC 5280, section 4.1.2.6).
+    It asks for all addresses, domains in A-labels, as rfc822Names, or as SmtpUTF8Mailboxes where the local part is not
+    ASCII (RFC 9598, section 3), the key usage bits of the purpose (critical), and emailProtection. The subjectAltName is
+    critical where the subject is empty (RFC 5280, section 4.1.2.6).
 
     :arg usage: ``dual``, ``sign`` or ``encrypt``.
     :arg common_name: one of the addresses; None leaves the subject empty.
     :return: PEM.
-    :raises AddressError: no address, or one twice, or one that an rfc822Name cannot hold.
+    :raises AddressError: no address, or one twice.
     :raises CsrError: a common name that is none of the addresses, or too long for one.
     :raises InputError: no such usage.
     :raises KeyPolicyError: a key outside the S/MIME profile.
@@ -101,11 +102,11 @@ def build_csr(key: keys.PrivateKey, *, addresses: t.Sequence[str], usage: str, c
     spec = keys.spec_of(key)
     keys.check_profile(spec, source="this request")
     mailboxes = _checked_addresses(addresses)
-    subject = _checked_common_name(common_name, mailboxes)
+    subject = _checked_common_name(common_name, [mailbox.ascii for mailbox in mailboxes])
     builder = x509.CertificateSigningRequestBuilder(
         subject_name=x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name) for name in subject])
     )
-    alternative = x509.SubjectAlternativeName([x509.RFC822Name(mailbox) for mailbox in mailboxes])
+    alternative = x509.SubjectAlternativeName([mailbox_names.general_name(mailbox) for mailbox in mailboxes])
     bits = usages.wanted_bits(usage, spec.type)
     builder = builder.add_extension(alternative, critical=not subject)
     builder = builder.add_extension(usages.extension_of(bits), critical=True)
@@ -181,19 +182,15 @@ def _signature_valid(request: CertificateSigningRequest) -> bool:
         return False
 
 
-def _checked_addresses(addresses: t.Sequence[str]) -> list[str]:
+def _checked_addresses(addresses: t.Sequence[str]) -> list[Address]:
     if not addresses:
         raise AddressError("A request needs at least one address.")
-    mailboxes: list[str] = []
+    mailboxes: list[Address] = []
     for address in addresses:
         parsed = parse(address)
-        if not parsed.is_ascii:
-            raise AddressError(
-                f"The mail address {shown(address)} has a local part that is not ASCII; an rfc822Name cannot hold it."
-            )
-        if parsed.ascii in mailboxes:
+        if parsed in mailboxes:
             raise AddressError(f"The mail address {shown(address)} is given twice.")
-        mailboxes.append(parsed.ascii)
+        mailboxes.append(parsed)
     return mailboxes
 
 

@@ -72,7 +72,7 @@ def _check_key(csr: Csr, wish: keys.KeySpec | None, forbidden: t.Collection[str]
 def _check_names(csr: Csr, wish: list[str]) -> None:
     if csr.other_san_types:
         raise _refused(csr, f"asks for names that are no mail addresses: {listed(set(csr.other_san_types))}")
-    asked = [_canonical(address) for address in csr.addresses]
+    asked = [_asked(address) for address in csr.addresses]
     missing, extra = set(wish) - set(asked), set(asked) - set(wish)
     if missing:
         raise _refused(csr, f"does not ask for {listed(missing)} in its subjectAltName")
@@ -103,6 +103,11 @@ def _check_usage(csr: Csr, usage: str) -> None:
     foreign = csr.extended_key_usage - {names.EMAIL_PROTECTION}
     if foreign:
         raise _refused(csr, f"asks for the extended key usage {listed(foreign)}; only emailProtection is wished for")
+
+
+def _asked(address: str) -> str:
+    """An address of the subjectAltName. A SmtpUTF8Mailbox is compared octet for octet (RFC 9598, section 5)."""
+    return _canonical(address) if address.isascii() else address
 
 
 def _canonical(address: str) -> str:

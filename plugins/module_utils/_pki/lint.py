@@ -64,6 +64,7 @@ def lint(
         errors += _usage_errors(leaf, usage)
         errors += _time_errors(leaf, chain, now)
         errors += _chain_errors(leaf, chain)
+        warnings += _address_warnings(leaf)
         warnings += _usage_warnings(leaf, usage)
         if not chain:
             warnings.append("The CA sent no chain; some importers want at least one issuing certificate.")
@@ -88,6 +89,21 @@ def _address_errors(leaf: Certificate, wish: list[str]) -> list[str]:
     if extra:
         errors.append(f"The certificate names {listed(extra)}, which was not asked for.")
     return errors
+
+
+def _address_warnings(leaf: Certificate) -> list[str]:
+    """A SmtpUTF8Mailbox in the form of RFC 8398, with U-labels, is the same address, and not found by all programs."""
+    other = [address for address in leaf.addresses if not address.isascii() and _is_other_form(address)]
+    if other:
+        return [f"The certificate does not have the domain of {listed(other)} in lower-case A-labels (RFC 9598)."]
+    return []
+
+
+def _is_other_form(address: str) -> bool:
+    try:
+        return parse(address).ascii != address
+    except AddressError:
+        return False
 
 
 def _usage_errors(leaf: Certificate, usage: str) -> list[str]:

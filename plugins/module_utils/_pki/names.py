@@ -8,6 +8,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import mailbox_names
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import usage as usages
 from ansible_collections.mailcert.acme.plugins.module_utils._pki.libs import x509
 
@@ -41,7 +42,10 @@ class Subject:
 
 @dataclass(frozen=True)
 class Told:
-    """What extensions tell. None where an extension is absent and its absence means something else than emptiness."""
+    """What extensions tell. None where an extension is absent and its absence means something else than emptiness.
+
+    :ivar addresses: of the rfc822Names and the SmtpUTF8Mailboxes.
+    """
 
     addresses: tuple[str, ...]
     other_san_types: tuple[str, ...]
@@ -74,10 +78,11 @@ def told_by(extensions: Extensions) -> Told:
         value = extension.value
         if isinstance(value, x509.SubjectAlternativeName):
             for name in value:
-                if isinstance(name, x509.RFC822Name):
-                    addresses.append(name.value)
-                else:
+                address = mailbox_names.address_of(name)
+                if address is None:
                     other_san_types.append(_kind_of(name))
+                else:
+                    addresses.append(address)
         elif isinstance(value, x509.KeyUsage):
             key_usage = usages.bit_names(value)
         elif isinstance(value, x509.ExtendedKeyUsage):

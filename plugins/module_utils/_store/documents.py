@@ -54,6 +54,12 @@ class Document:
         value: int = self._typed(name, int, default)
         return value
 
+    def flag(self, name: str) -> bool:
+        value = self.fields.get(name, False)
+        if not isinstance(value, bool):
+            raise Damaged(f"{name} is of the wrong type")
+        return value
+
     def mapping(self, name: str) -> dict[str, t.Any]:
         value: dict[str, t.Any] = self._typed(name, dict, {})
         return value

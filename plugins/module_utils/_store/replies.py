@@ -10,6 +10,8 @@ in the mailbox when the next is ordered. One file for each authorization holds t
   it is never sent again.
 - ``sent``: the submission server took it (250).
 - ``refused``: the server refused it. After a 4xx, or where nothing left at all (code 0), the same octets may go again.
+
+A reply that a person sends is ``claimed`` before its text is handed out, again too, and ``sent`` once the person says so.
 """
 
 from __future__ import annotations
@@ -55,6 +57,7 @@ class Reply:
     :ivar state: ``claimed``, ``sent`` or ``refused``.
     :ivar code: the server's last code; 0 where it gave none. ``text``: its words, or why nothing left.
     :ivar attempts: how often it was claimed for sending.
+    :ivar by_hand: whether a person sends it.
     :ivar claim: tells this claim from one that another process made after it.
     """
 
@@ -69,6 +72,7 @@ class Reply:
     attempts: int = 1
     code: int = 0
     text: str = ""
+    by_hand: bool = False
 
     @property
     def may_go_again(self) -> bool:
@@ -116,7 +120,16 @@ class Ledger:
         loaded = (_load(os.path.join(self.folder, name)) for name in names)
         return [reply for reply in loaded if reply is not None]
 
-    def claim(self, authorization_url: str, *, message_id: str, recipient: str, sender: str, data: bytes) -> Reply:
+    def claim(
+        self,
+        authorization_url: str,
+        *,
+        message_id: str,
+        recipient: str,
+        sender: str,
+        data: bytes,
+        by_hand: bool = False,
+    ) -> Reply:
         """Claim the one reply to an authorization, before it is sent; of several processes exactly one succeeds.
 
         :arg data: the exact octets that will be sent; 256 KiB at most.
@@ -137,6 +150,7 @@ class Ledger:
             state="claimed",
             claimed=self._now(),
             claim=secrets.token_hex(8),
+            by_hand=by_hand,
         )
         files.ensure_folder(self.folder)
         with self._locked():
@@ -157,9 +171,10 @@ class Ledger:
             details={"reply_state": state, "message_id": message},
         )
 
-    def claim_again(self, reply: Reply) -> Reply:
+    def claim_again(self, reply: Reply, *, by_hand: bool = False) -> Reply:
         """Claim a refused reply for sending the same octets once more; exactly one process succeeds.
 
+        :arg by_hand: whether a person sends it now.
         :raises JournalError: it may not go again (:attr:`Reply.may_go_again`), or another process was faster.
         """
         if not reply.may_go_again:
@@ -167,12 +182,24 @@ class Ledger:
                 f"The reply to {shown(reply.authorization_url)} is {reply.state} and is not sent again.", stage="reply"
             )
         return self._change(
-            reply, state="claimed", claimed=self._now(), claim=secrets.token_hex(8), attempts=reply.attempts + 1
+            reply,
+            state="claimed",
+            claimed=self._now(),
+            claim=secrets.token_hex(8),
+            attempts=reply.attempts + 1,
+            by_hand=by_hand,
         )
 
     def mark_sent(self, reply: Reply, server_line: str) -> Reply:
         """The submission server took it; ``server_line`` are its words."""
         return self._mark(reply, "sent", 250, server_line)
+
+    def mark_said_sent(self, reply: Reply) -> Reply:
+        """The person to whom it was handed out says that it was sent; it has been on its way since now."""
+        if reply.state != "claimed" or not reply.by_hand:
+            told = shown(reply.authorization_url)
+            raise JournalError(f"The reply to {told} is not one that a person sends.", stage="reply")
+        return self._change(reply, state="sent", claimed=self._now(), text="sent by hand, as was said")
 
     def mark_refused(self, reply: Reply, code: int, text: str) -> Reply:
         """The submission server refused it with this code, 400 to 599, and these words."""
@@ -250,6 +277,7 @@ def _read_reply(document: Document) -> Reply:
         attempts=document.number("attempts", 1),
         code=document.number("code"),
         text=document.text("text"),
+        by_hand=document.flag("by_hand"),
     )
 
 
@@ -266,4 +294,5 @@ def _fields(reply: Reply) -> dict[str, t.Any]:
         "attempts": reply.attempts,
         "code": reply.code,
         "text": reply.text,
+        "by_hand": reply.by_hand,
     }

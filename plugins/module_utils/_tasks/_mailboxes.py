@@ -9,12 +9,12 @@ import dataclasses
 import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils import _addresses
-from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import credentials, imap, smtp
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _options
+from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
+from ansible_collections.mailcert.acme.plugins.module_utils._mail import imap, imap_folders, sendmail, smtp
+from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _logins, _options, _servers
 
 ENCRYPTIONS = ["tls", "starttls", "none"]
-PORTS = {"imap": {"tls": 993, "starttls": 143, "none": 143}, "smtp": {"tls": 465, "starttls": 587, "none": 25}}
 
 
 def login_options(*, defaults: bool) -> dict[str, t.Any]:
@@ -32,12 +32,13 @@ def login_options(*, defaults: bool) -> dict[str, t.Any]:
         "imap_encryption": option("str", "tls", choices=ENCRYPTIONS),
         "imap_user": option("str"),
         "imap_password": option("str", no_log=True),
-        "imap_folders": option("list", ["INBOX"], elements="str"),
+        "imap_folders": option("list", list(imap_folders.DEFAULT), elements="str"),
         "smtp_host": option("str"),
         "smtp_port": option("int"),
         "smtp_encryption": option("str", "starttls", choices=ENCRYPTIONS),
         "smtp_user": option("str"),
         "smtp_password": option("str", no_log=True),
+        **_logins.options(defaults=defaults),
     }
 
 
@@ -51,25 +52,41 @@ def mail_options() -> dict[str, t.Any]:
             "default": [],
             "options": {"address": {"type": "str", "required": True}, **login_options(defaults=False)},
         },
+        "provider_domains": {"type": "list", "elements": "str", "default": []},
+        "smtp_transport": {"type": "str", "choices": ["smtp", "sendmail"], "default": "smtp"},
+        "sendmail_path": {"type": "path", "default": sendmail.DEFAULT_PATH},
         "mail_validate_certs": {"type": "bool", "default": True},
         "mail_ca_path": {"type": "path"},
         "mail_timeout": {"type": "int", "default": 30},
+        "oauth_ca_path": {"type": "path"},
         "allow_plaintext": {"type": "bool", "default": False},
     }
 
 
 @dataclasses.dataclass(frozen=True)
 class Mailbox:
-    """The two servers of one address, ready to be used."""
+    """The two servers of one address, ready to be used.
+
+    :ivar servers: where they are and how we know it, as results show it.
+    """
 
     reader: imap.ImapSettings
-    sender: smtp.SmtpSettings
+    sender: smtp.SmtpSettings | sendmail.SendmailSettings
+    servers: list[dict[str, t.Any]] = dataclasses.field(default_factory=list)
 
 
-def mailbox_of(params: dict[str, t.Any], address: str) -> Mailbox:
+def mailbox_of(
+    params: dict[str, t.Any],
+    address: str,
+    finder: _servers.Finder | None = None,
+    logins: _logins.Logins | None = None,
+) -> Mailbox:
     """The mailbox of an address: the options of the task, with what ``mailboxes`` says of this address on top.
 
+    :arg finder: asks DNS for hosts that are left open; without it the options are checked, and such a host stays open.
+    :arg logins: makes the logins; those of one task share their tokens. Without it the options are checked.
     :raises InputError: naming the option that is missing.
+    :raises ServerNotFoundError, ResolverError: from the finder.
     """
     own: dict[str, t.Any] = {}
     for entry in params["mailboxes"]:
@@ -77,18 +94,22 @@ def mailbox_of(params: dict[str, t.Any], address: str) -> Mailbox:
             own = {name: value for name, value in entry.items() if value is not None}
     names = login_options(defaults=True)
     merged = {name: own.get(name, params[name]) for name in names}
+    for pair in _logins.PAIRS:
+        if any(name in own for name in pair):
+            merged.update({name: own.get(name) for name in pair})
     merged["smtp_host"] = merged["smtp_host"] or merged["imap_host"]
-    for name in ("imap_host", "imap_password"):
-        if not merged[name]:
-            raise InputError(
-                f"{name} is not set, and {address} cannot be reached without it. Set it, for all or in mailboxes."
-            )
-    # most servers know the user by the address
-    user = merged["imap_user"] or address
-    # SMTP falls back to what IMAP uses
-    smtp_user = merged["smtp_user"] or user
-    smtp_password = merged["smtp_password"] if merged["smtp_password"] is not None else merged["imap_password"]
     _options.check_paths(params, "mail_ca_path")
+    local = params["smtp_transport"] == "sendmail"
+    logins = logins or _logins.Logins(params, Context(), Deadline(None))
+    login = {"imap": logins.imap(merged, address)}
+    if not local:
+        login["smtp"] = logins.smtp(merged, address)
+    servers = {
+        protocol: _servers.locate(
+            protocol, params, merged, address, finder, personal=not login[protocol].only_to_configured_hosts
+        )
+        for protocol in login
+    }
     common = {
         "validate_certs": params["mail_validate_certs"],
         "ca_path": params["mail_ca_path"],
@@ -97,18 +118,28 @@ def mailbox_of(params: dict[str, t.Any], address: str) -> Mailbox:
     }
     return Mailbox(
         reader=imap.ImapSettings(
-            host=merged["imap_host"],
-            port=merged["imap_port"] or PORTS["imap"][merged["imap_encryption"]],
-            encryption=merged["imap_encryption"],
+            host=servers["imap"].host,
+            port=servers["imap"].port,
+            encryption=servers["imap"].encryption,
             folders=tuple(merged["imap_folders"]),
-            login=credentials.PasswordLogin(user, merged["imap_password"]),
+            login=login["imap"],
             **common,
         ),
-        sender=smtp.SmtpSettings(
-            host=merged["smtp_host"],
-            port=merged["smtp_port"] or PORTS["smtp"][merged["smtp_encryption"]],
-            encryption=merged["smtp_encryption"],
-            login=credentials.PasswordLogin(smtp_user, smtp_password),
+        sender=_local_sender(params)
+        if local
+        else smtp.SmtpSettings(
+            host=servers["smtp"].host,
+            port=servers["smtp"].port,
+            encryption=servers["smtp"].encryption,
+            login=login["smtp"],
             **common,
         ),
+        servers=_servers.told(address, servers),
     )
+
+
+def _local_sender(params: dict[str, t.Any]) -> sendmail.SendmailSettings:
+    """The command on the host that has the store, where the task runs."""
+    settings = sendmail.SendmailSettings(path=params["sendmail_path"], timeout=params["mail_timeout"])
+    sendmail.check(settings)
+    return settings

@@ -13,7 +13,7 @@ import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import MailConnectionError, MailError, SmimeError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import key_authorization, response, smtp
+from ansible_collections.mailcert.acme.plugins.module_utils._mail import key_authorization, response, sendmail, smtp
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.authenticate import AuthenticChallenge
 from ansible_collections.mailcert.acme.plugins.module_utils._store import replies
 
@@ -32,7 +32,7 @@ class Replying:
     def __init__(
         self,
         ledger: replies.Ledger,
-        settings: smtp.SmtpSettings,
+        settings: smtp.SmtpSettings | sendmail.SendmailSettings,
         *,
         retries: int,
         deadline: Deadline,
@@ -97,7 +97,7 @@ class Replying:
 
     def _send_once(self, reply: replies.Reply) -> tuple[replies.Reply, MailError | None]:
         try:
-            outcome = smtp.send(self._settings, sender=reply.sender, recipient=reply.recipient, data=reply.data)
+            outcome = self._hand_over(reply)
         except SmimeError as error:
             # an option that cannot be used; no server was asked
             self._ledger.mark_not_sent(reply, error.message)
@@ -113,3 +113,9 @@ class Replying:
             )
             return self._ledger.mark_not_sent(reply, outcome.text), failure
         return reply, None
+
+    def _hand_over(self, reply: replies.Reply) -> smtp.SendOutcome:
+        envelope: dict[str, t.Any] = {"sender": reply.sender, "recipient": reply.recipient, "data": reply.data}
+        if isinstance(self._settings, sendmail.SendmailSettings):
+            return sendmail.send(self._settings, **envelope)
+        return smtp.send(self._settings, **envelope)

@@ -20,6 +20,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     ResolverError,
 )
 from ansible_collections.mailcert.acme.plugins.module_utils._mail import authenticate, imap, refusal, resolver, smime
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.answered_mail import Place
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.gateway import Gateway
 from ansible_collections.mailcert.acme.plugins.module_utils._store import files, replies
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
@@ -84,8 +85,8 @@ class Watch:
 
     def challenge_mail(
         self, challenge: dict[str, t.Any], settings: imap.ImapSettings, answered: t.Sequence[replies.Reply]
-    ) -> tuple[authenticate.AuthenticChallenge, list[dict[str, str]]]:
-        """The authentic mail of this challenge, and what was refused before it.
+    ) -> tuple[authenticate.AuthenticChallenge, Place, list[dict[str, str]]]:
+        """The authentic mail of this challenge, where it lies, and what was refused before it.
 
         One from before the authorization was opened may be a stale order's, where the CA writes from one address for
         all. A newer one is waited for a while; where none comes, the CA had its reasons (it may hand out an old order
@@ -100,7 +101,7 @@ class Watch:
         )
         judge = _Judge(expected, self._policy, self._txt, self._context, answered)
         patience = self._deadline.within(min(OLDER_MAIL_SECONDS, self._deadline.remaining() / 2))
-        older: authenticate.AuthenticChallenge | None = None
+        older: tuple[authenticate.AuthenticChallenge, Place] | None = None
         with imap.MailboxReader(settings) as reader:
             for until in (patience, self._deadline):
                 with contextlib.suppress(DeadlineError):
@@ -114,17 +115,18 @@ class Watch:
                         authentic = judge.judge(mail)
                         if authentic is None:
                             continue
+                        place = Place(mail.folder, mail.uidvalidity, mail.uid)
                         if not _is_older(authentic, challenge):
                             if older is not None:
                                 judge.refuse("older", "The mail is from before the order, and a newer one came.")
                             judge.refuse_unread(reader)
-                            return authentic, judge.refused
-                        older = older or authentic
+                            return authentic, place, judge.refused
+                        older = older or (authentic, place)
                 if older is not None:
                     break
             judge.refuse_unread(reader)
         if older is not None:
-            return older, judge.refused
+            return (*older, judge.refused)
         refused = judge.all_refused()
         raise ChallengeMissingError(
             f"No authentic challenge from {challenge['from']} for {challenge['address']} came before the deadline of"

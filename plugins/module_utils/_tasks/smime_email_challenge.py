@@ -10,6 +10,7 @@ import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import libs as acme_libs
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
+from ansible_collections.mailcert.acme.plugins.module_utils._acme.keys import AccountKey
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AuthorizationError
 from ansible_collections.mailcert.acme.plugins.module_utils._mail import libs as mail_libs
@@ -18,9 +19,14 @@ from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks import (
     _answering,
     _behaviour,
+    _by_hand,
+    _logins,
     _mailboxes,
     _opening,
     _options,
+    _servers,
+    _settling,
+    _tidying,
     _watching,
 )
 
@@ -52,6 +58,8 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "run_id": {"type": "str"},
     **_watching.proof_options(),
     **_behaviour.options(),
+    **_tidying.options(),
+    **_by_hand.options(),
     "reply_retries": {"type": "int", "default": 8},
     "search_interval": {"type": "float", "default": 15.0},
     "slots_path": {"type": "path"},
@@ -67,27 +75,57 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
     if not open_ones:
         would = context.check_mode and params["would_exist"]
         return _outcome(params["challenges"], [], changed=would, would_exist=would)
-    # every mailbox is checked before the first mail is read
+    by_hand = params["mail_access"] == "by_hand"
+    _tidying.wish_of(params)
+    # every mailbox, and what a person said, is checked before the first mail is read
+    subjects = _by_hand.subjects_of(params, [entry["address"] for entry in open_ones])
     for entry in open_ones:
-        _mailboxes.mailbox_of(params, entry["address"])
+        if not by_hand:
+            _mailboxes.mailbox_of(params, entry["address"])
     if context.check_mode:
         return _outcome(params["challenges"], [], changed=True, would_exist=True)
     deadline, key = _options.deadline(params), _options.account_key(params)
     client = _options.client(params, deadline, key)
-    answering = _answering.Answering(params, context, client, key, deadline)
-    with _turn(params, context, client, deadline) as challenges, _slot(params, deadline):
-        answers = [
-            answering.answer(entry, _mailboxes.mailbox_of(params, entry["address"]))
-            for entry in challenges
-            if entry["status"] == "pending"
-        ]
-    return _outcome(challenges, answers, changed=True)
+    servers: list[dict[str, t.Any]] = []
+    answer = _answers_by(params, context, client, key, deadline, subjects, servers)
+    with _turn(params, context, client, deadline) as (opening, challenges), _slot(params, deadline):
+        answers = [answer(entry) for entry in challenges if entry["status"] == "pending"]
+        if any(done.awaiting for done in answers):
+            # the challenges stay open, and nobody works on them until the person has
+            opening.rest()
+    return _outcome(challenges, answers, servers, changed=any(done.changed for done in answers))
+
+
+def _answers_by(
+    params: dict[str, t.Any],
+    context: Context,
+    client: AcmeClient,
+    key: AccountKey,
+    deadline: Deadline,
+    subjects: dict[str, str],
+    servers: list[dict[str, t.Any]],
+) -> t.Callable[[dict[str, t.Any]], _settling.Answer]:
+    """Who answers a challenge: a person, or this program in the mailbox of its address.
+
+    :arg servers: gets the mail servers that were used.
+    """
+    if params["mail_access"] == "by_hand":
+        return _by_hand.ByHand(params, context, client, key, deadline, subjects=subjects).answer
+    program, finder = _answering.Answering(params, context, client, key, deadline), _servers.Finder(params)
+    logins = _logins.Logins(params, context, deadline)
+
+    def by_program(entry: dict[str, t.Any]) -> _settling.Answer:
+        mailbox = _mailboxes.mailbox_of(params, entry["address"], finder, logins)
+        servers.extend(mailbox.servers)
+        return program.answer(entry, mailbox)
+
+    return by_program
 
 
 @contextlib.contextmanager
 def _turn(
     params: dict[str, t.Any], context: Context, client: AcmeClient, deadline: Deadline
-) -> t.Iterator[list[dict[str, t.Any]]]:
+) -> t.Iterator[tuple[_opening.Opening, list[dict[str, t.Any]]]]:
     """The challenges once they are the only open ones of their addresses, fetched where smime_order had to leave it."""
     challenges = params["challenges"]
     addresses = _options.checked_addresses([entry["address"] for entry in challenges], option="challenges")
@@ -104,7 +142,7 @@ def _turn(
                         " challenge for the address took its turn. The next run orders anew.",
                         retryable=True,
                     )
-        yield challenges
+        yield opening, challenges
     except BaseException:
         opening.rest()
         raise
@@ -123,7 +161,8 @@ def _slot(params: dict[str, t.Any], deadline: Deadline) -> t.Iterator[None]:
 
 def _outcome(
     challenges: list[dict[str, t.Any]],
-    answers: list[_answering.Answer],
+    answers: list[_settling.Answer],
+    servers: t.Sequence[dict[str, t.Any]] = (),
     *,
     changed: bool,
     would_exist: bool = False,
@@ -136,17 +175,30 @@ def _outcome(
             {
                 "address": challenge["address"],
                 "authorization_uri": challenge["authorization_uri"],
-                "status": "valid" if answer else challenge["status"],
+                "status": "valid" if answer and not answer.awaiting else challenge["status"],
                 "message_id": answer.message_id if answer else "",
                 "reply_state": answer.reply_state if answer else "",
                 "refused": answer.refused if answer else [],
+                "awaiting": answer.awaiting if answer else "",
+                "instructions": list(answer.instructions) if answer else [],
             }
         )
+    awaiting = {answer.address for answer in answers if answer.awaiting}
     lines = [f"{entry['address']}: {entry['status']}" for entry in challenges]
-    done = [f"{entry['address']}: valid" for entry in challenges]
+    done = [
+        line if entry["address"] in awaiting else f"{entry['address']}: valid"
+        for entry, line in zip(challenges, lines)
+    ]
     return Outcome(
         changed=changed,
-        values={"authorizations": authorizations, "would_exist": would_exist},
+        values={
+            "authorizations": authorizations,
+            "awaiting_reply": bool(awaiting),
+            "instructions": [line for answer in answers for line in answer.instructions],
+            "replies": [answer.reply for answer in answers if answer.reply],
+            "servers": list(servers),
+            "would_exist": would_exist,
+        },
         before="\n".join(lines) + "\n" if lines else "",
         after="\n".join(done if changed else lines) + "\n" if lines else "",
     )

@@ -116,10 +116,15 @@ class Fleet:
 
 def kill(process: subprocess.Popen[str]) -> str:
     """End a process and all that came from it at once, as a power failure would; gives what it said until then."""
-    for pid in [process.pid, *descendants(process.pid)]:
+    kill_tree(process.pid)
+    return process.communicate()[0]
+
+
+def kill_tree(root: int) -> None:
+    """End a process and all that came from it at once."""
+    for pid in [root, *descendants(root)]:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    return process.communicate()[0]
 
 
 def descendants(pid: int) -> list[int]:

@@ -49,6 +49,9 @@ def chain(lab: t.Any, folder: pathlib.Path) -> tuple[Case, ...]:
         "mail_ca_path": lab.ca_file,
         "dns_servers": ["{host}:{port}".format(**lab.dns)],
     }
+    shared = ("imap_host", "imap_port", "imap_user", "imap_password", "smtp_port", "mail_ca_path", "dns_servers")
+    look = {"addresses": [address], "ca_from": lab.ca_from, **{name: challenge[name] for name in shared}}
+    wrong = {**look, "smtp_password": f"{SECRET}, but the wrong one"}
     identity = {
         "path": f"{folder}/identity.p12",
         "privatekey_path": f"{folder}/user.key",
@@ -74,6 +77,9 @@ def chain(lab: t.Any, folder: pathlib.Path) -> tuple[Case, ...]:
         Case("request in check mode", "smime_csr", csr, True, keywords=CHECK),
         Case("request made", "smime_csr", csr, True, keywords=DIFF),
         Case("request again", "smime_csr", csr),
+        Case("mailbox looked at", "smime_mail_check", look, keywords=CHECK),
+        Case("mailbox with a wrong password", "smime_mail_check", wrong, keywords=DIFF),
+        Case("mailbox that fails", "smime_mail_check", {**wrong, "fail_on_error": True}, None, "smtp_password"),
         Case("order in check mode", "smime_order", {**order, "state": "requested"}, True, keywords=CHECK),
         Case(
             "order requested", "smime_order", {**order, "state": "requested"}, True, keywords=DIFF, fresh=NEW_CHALLENGE

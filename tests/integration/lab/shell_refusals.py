@@ -19,6 +19,7 @@ MINIMAL: dict[str, dict[str, t.Any]] = {
         "challenges": [],
         "replies_path": "/p",
     },
+    "smime_mail_check": {"addresses": ["a@b.test"]},
     "smime_order": {
         "acme_directory": "https://ca.test/directory",
         "account_key_src": "/k",
@@ -38,6 +39,7 @@ WRONG_TYPE: dict[str, dict[str, t.Any]] = {
     "smime_certificate_info": {"remaining_days": "many"},
     "smime_csr": {"privatekey_size": [3072], "privatekey_passphrase": f"{SECRET} beside it"},
     "smime_email_challenge": {"settle_delay": "a while", "imap_password": f"{SECRET} beside it"},
+    "smime_mail_check": {"probe_timeout": "a while", "imap_password": f"{SECRET} beside it"},
     "smime_order": {"force": "perhaps", "privatekey_passphrase": f"{SECRET} beside it"},
     "smime_pkcs12": {"generation": "two"},
     "smime_revoke": {"deadline": {"seconds": 3}, "privatekey_passphrase": f"{SECRET} beside it"},
@@ -117,4 +119,4 @@ def refused() -> tuple[Case, ...]:
 
 def without_libraries() -> tuple[Case, ...]:
     """Every module where its libraries are not installed."""
-    return tuple(Case(module, module, MINIMAL[module], None, "is not installed for") for module in MODULES)
+    return tuple(Case(module, module, MINIMAL[module], None, "not installed for") for module in MODULES)

@@ -24,6 +24,7 @@ MODULES = (
     "smime_certificate_info",
     "smime_csr",
     "smime_email_challenge",
+    "smime_mail_check",
     "smime_order",
     "smime_pkcs12",
     "smime_revoke",

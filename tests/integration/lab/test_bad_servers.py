@@ -140,7 +140,7 @@ def troubles(lab, stranger, web):
         "no password": ({"smime_imap_password": None}, "input", "invalid_input", ["imap_password is not set"]),
         "sender not allowed": (
             {"smime_smtp_user": "user0040@lab.test", "smime_smtp_password": "pw-0040"},
-            "reply", "reply_refused", ["refused the reply"],
+            "reply", "reply_refused", ["refused the reply", "553 5.7.1 Sender address rejected: not owned by user"],
         ),
     }
 

@@ -33,6 +33,8 @@ ORDER = (
     "filter/smime_summary",
     "modules/smime_revoke",
 )
+# these ask the mail servers each time, also in check mode
+LOOKING = ("modules/smime_mail_check", "filter/smime_mail_table")
 # those that need no file which others have made before
 BEGINNINGS = tuple(name for name in ORDER if not name.endswith(("pkcs12", "certificate_info", "revoke")))
 SECRETS = {
@@ -97,6 +99,7 @@ class Stage:
             "dns_servers": ["{host}:{port}".format(**self.lab.dns)],
         }
         defaults = {"account": acme, "order": acme, "revoke": acme, "email_challenge": {**acme, **mail}}
+        defaults["mail_check"] = mail
         return {f"{PREFIX}smime_{module}": options for module, options in defaults.items()}
 
     def run(self, *names: str, check: bool = False) -> fleet.Run:
@@ -161,7 +164,7 @@ class Stage:
 def test_every_plugin_is_among_them() -> None:
     plugins = {f"modules/{path.stem}" for path in (COLLECTION / "plugins" / "modules").glob("*.py")}
     plugins |= {f"filter/{path.stem}" for path in (COLLECTION / "plugins" / "filter").glob("*.py")}
-    assert plugins == set(ORDER)
+    assert plugins == {*ORDER, *LOOKING}
 
 
 @pytest.mark.parametrize("shell", ["in_process", "as_module"])
@@ -183,6 +186,15 @@ def test_examples_run_and_change_nothing_when_run_again(lab: t.Any, tmp_path: pa
     assert not {event["kind"] for event in lab.log()[seen:]} & DEEDS
     again = stage.run(revoking)
     assert again.recap("changed") == 0, again.output
+
+
+@pytest.mark.parametrize("shell", ["in_process", "as_module"])
+def test_examples_that_only_look(lab: t.Any, tmp_path: pathlib.Path, shell: str) -> None:
+    stage = Stage(lab, tmp_path, shell)
+    for check in (False, True):
+        assert stage.run(*LOOKING, check=check).recap("changed") == 0
+    assert not lab.log("submission", "order")
+    assert not stage.files.exists()
 
 
 def test_examples_in_check_mode(lab: t.Any, tmp_path: pathlib.Path) -> None:

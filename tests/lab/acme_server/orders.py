@@ -16,7 +16,8 @@ from . import issuing
 from .challenges import Challenges
 from .server import AcmeServer, Answer, Call, Resource
 
-_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
+# a local part may be any text (RFC 6531), a domain stands in A-labels: this CA compares octets
+_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'+/=?^_`{|}~\u0080-\U0010ffff-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 
 
 class Orders:

@@ -10,6 +10,7 @@ import imaplib
 import re
 import smtplib
 import socket
+import ssl
 import subprocess
 import time
 
@@ -437,6 +438,73 @@ def test_idle_can_be_switched_off(lab, client, user):
         assert "IDLE" not in connection.capability()[1][0].decode()
 
 
+def test_idle_can_be_cut_in_the_middle(lab, client, user):
+    lab.faults(resource="imap_idle", kind="drop", seconds=0.2)
+    waiting = idle_until_mail(lab, client.context, user)
+    assert next(waiting) == "idling"
+    with pytest.raises((ConnectionError, ssl.SSLError), match="gone|reset|EOF"):
+        next(waiting)
+
+
+EXTENSIONS = {
+    "imap_uidplus": ("UIDPLUS", ("UID", "EXPUNGE", "1")),
+    "imap_move": ("MOVE", ("UID", "MOVE", "1", "Junk")),
+}
+
+
+@pytest.mark.parametrize("switch", EXTENSIONS)
+def test_extension_that_is_switched_off_is_neither_offered_nor_done(lab, client, user, switch):
+    name, command = EXTENSIONS[switch]
+    lab.mail(user["address"], "Subject: hello\r\n\r\nhello\r\n", folder="Junk")
+    lab.mail(user["address"], "Subject: hello\r\n\r\nhello\r\n")
+    with imap(lab, client, user) as connection:
+        assert name in connection.capability()[1][0].decode().split()
+    lab.behaviour(**{switch: False})
+    with imap(lab, client, user) as connection:
+        assert name not in connection.capability()[1][0].decode().split()
+        connection.select("INBOX")
+        # what imaplib does not know is an extension to it
+        kind, _answer = connection.xatom(*command)
+        assert kind == "NO"
+    assert len(lab.mailbox(user["user"])) == 1
+
+
+@pytest.mark.parametrize("how", ["extended", "plain", "xlist", "none"])
+def test_special_uses_are_told_in_one_way(lab, client, user, how):
+    lab.behaviour(imap_special_use=how, imap_special_uses={"Weg": "Junk"})
+    lab.mail(user["address"], "Subject: hello\r\n\r\nhello\r\n", folder="Weg")
+    told = {}
+    for kind, command, words in (
+        ("extended", "LIST", '"*" RETURN (SPECIAL-USE)'), ("plain", "LIST", '"*"'), ("xlist", "XLIST", '"*"'),
+    ):
+        with imap(lab, client, user) as connection:
+            status, _answer = connection.xatom(command, '""', words)
+            lines = connection.response(command)[1]
+            told[kind] = status == "OK" and any(b"Junk" in line for line in lines if line)
+    assert told == {kind: kind == how for kind in told}
+
+
+def test_full_quota_takes_no_copies_and_lets_mail_be_marked(lab, client, user):
+    lab.mail(user["address"], "Subject: hello\r\n\r\nhello\r\n", copies=2)
+    lab.behaviour(imap_quota_full=True)
+    with imap(lab, client, user) as connection:
+        connection.create("Else")
+        connection.select("INBOX")
+        for answer in (connection.uid("COPY", "1:*", "Else"), connection.uid("MOVE", "1:*", "Else")):
+            assert answer[0] == "NO" and b"OVERQUOTA" in answer[1][0]
+        assert connection.append("INBOX", None, None, b"Subject: x\r\n\r\nx\r\n")[0] == "NO"
+        assert connection.uid("STORE", "1:*", "+FLAGS", "(\\Seen)")[0] == "OK"
+    assert [mail["flags"] for mail in lab.mailbox(user["user"])] == [["\\Seen"]] * 2
+
+
+@pytest.mark.parametrize("command", ["expunge", "close"])
+def test_bare_expunge_is_a_violation(lab, client, user, command):
+    with imap(lab, client, user) as connection:
+        connection.select("INBOX")
+        getattr(connection, command)()
+    assert kinds(lab) == ["imap_bare_expunge"]
+
+
 def idle_until_mail(lab, context, user):
     """Raw IDLE; returns once the server tells of a message."""
     with context.wrap_socket(
@@ -452,8 +520,10 @@ def idle_until_mail(lab, context, user):
                 line = stream.readline()
         yield "idling"
         connection.settimeout(10)
-        while b"EXISTS" not in stream.readline():
-            pass
+        while b"EXISTS" not in line:
+            line = stream.readline()
+            if not line:
+                raise ConnectionResetError("The server is gone.")
         yield "told"
 
 

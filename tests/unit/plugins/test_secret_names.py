@@ -11,7 +11,18 @@ from ansible_collections.mailcert.acme.plugins.module_utils._secrets import secr
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks import smime_email_challenge
 from ansible_collections.mailcert.acme.plugins.plugin_utils.variables import resolve
 
-SECRETS = {"account_key_content", "account_key_passphrase", "imap_password", "smtp_password", "mailboxes"}
+SECRETS = {
+    "account_key_content",
+    "account_key_passphrase",
+    "imap_password",
+    "imap_token",
+    "mailboxes",
+    "oauth_client_secret",
+    "oauth_refresh_token",
+    "oauth_service_account_content",
+    "smtp_password",
+    "smtp_token",
+}
 
 
 def test_options_that_are_or_hold_secrets():

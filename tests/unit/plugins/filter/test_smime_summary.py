@@ -71,3 +71,27 @@ def test_a_mailbox_whose_turn_did_not_come_is_not_issued():
 def test_check_mode_says_would():
     lines = smime_summary(SELECTION, EVERYONE, True)["lines"]
     assert lines[0] == "would be issued: 3 (missing: 3)"
+
+
+def test_what_awaits_a_person_is_neither_issued_nor_failed():
+    answer = {
+        "awaiting_reply": True,
+        "authorizations": [{"awaiting": "reply"}, {"awaiting": "subject"}, {"awaiting": ""}],
+        "instructions": ["Look in the mailbox."],
+        "replies": [],
+    }
+    skipped = {"__smime_certificate": {"skipped": True}}
+    waiting = {"__smime_answer": answer, "ansible_inventory_sources": ["/etc/my inventory"], **skipped}
+    hostvars = {**EVERYONE, "carl": waiting, "dora": skipped}
+    summary = smime_summary(SELECTION, hostvars)
+    assert (summary["issued"], [failure["mailbox"] for failure in summary["failed"]]) == (["anna"], ["emil", "dora"])
+    (awaiting,) = summary["awaiting"]
+    command = "ansible-playbook mailcert.acme.answer_by_hand -i '/etc/my inventory' --limit carl"
+    assert (awaiting["mailbox"], awaiting["awaiting"], awaiting["command"]) == ("carl", "subject", command)
+    assert awaiting["line"].endswith(f"Next: {command}")
+    assert summary["lines"][4:7] == ["awaiting reply: 1", awaiting["line"], "  Look in the mailbox."]
+
+
+def test_slip_of_the_hand_that_was_mended_is_no_failure():
+    hostvars = {**EVERYONE, "carl": {"__smime_failure": {}, **DONE}}
+    assert "carl" in smime_summary(SELECTION, hostvars)["issued"]

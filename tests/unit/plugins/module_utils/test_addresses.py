@@ -114,6 +114,11 @@ def test_a_subclass_of_str_leaves_no_trace() -> None:
         ("A@example.com", "a@example.com", False),
         ("a@example.com", "a@example.org", False),
         ("a+x@example.com", "a@example.com", False),
+        ("jürgen@example.com", "jürgen@EXAMPLE.com", True),
+        # the same to the eye, and other octets: nothing is normalized or folded (RFC 9598, section 5)
+        ("j\u00fcrgen@example.com", "ju\u0308rgen@example.com", False),
+        ("Jürgen@example.com", "jürgen@example.com", False),
+        ("医生@xn--bcher-kva.example", "医生@bücher.example", True),
         ("no address", "no address", False),
         ("", "", False),
     ],

@@ -311,7 +311,7 @@ def test_an_address_outside_ascii_needs_smtputf8(scripted):
     port = scripted(Script())
     outcome = smtp.send(settings(port), sender="j\u00fcrgen@lab.test", recipient="a@ca.test", data=DATA)
     assert outcome.state == "not_sent" and "SMTPUTF8" in outcome.text
-    script = Script(features=b"250-SMTPUTF8\r\n250 AUTH PLAIN\r\n")
+    script = Script(features=b"250-SMTPUTF8\r\n250-8BITMIME\r\n250 AUTH PLAIN\r\n")
     port = scripted(script)
     outcome = smtp.send(settings(port), sender="j\u00fcrgen@lab.test", recipient="a@ca.test", data=DATA)
     assert outcome.state == "sent"

@@ -231,3 +231,42 @@ def test_what_is_no_reply(ledger: Ledger) -> None:
     with pytest.raises(InputError, match="relative"):
         Ledger("replies")
     assert not os.path.exists(ledger.folder)
+
+
+def test_reply_by_hand_is_sent_when_a_person_says_so(tmp_path: pathlib.Path) -> None:
+    moment = START
+    ledger = Ledger(tmp_path / "replies", now=lambda: moment)
+    reply = ledger.claim(
+        URL, message_id="", recipient="ca@ca.example", sender="a@example.com", data=DATA, by_hand=True
+    )
+    assert reply.by_hand and not reply.may_go_again and ledger.find(URL) == reply
+    with pytest.raises(BusyError, match="not answered twice"):
+        claim(ledger)
+    moment = START + datetime.timedelta(hours=5)
+    sent = ledger.mark_said_sent(reply)
+    assert (sent.state, sent.claimed) == ("sent", moment) and ledger.find(URL) == sent
+    with pytest.raises(JournalError, match="not one that a person sends"):
+        ledger.mark_said_sent(sent)
+
+
+def test_person_says_nothing_of_a_reply_that_a_program_sends(ledger: Ledger) -> None:
+    with pytest.raises(JournalError, match="not one that a person sends"):
+        ledger.mark_said_sent(claim(ledger))
+    again = ledger.claim_again(ledger.mark_not_sent(claim_found(ledger), "no route"), by_hand=True)
+    assert again.by_hand and again.data == DATA
+
+
+def claim_found(ledger: Ledger) -> Reply:
+    found = ledger.find(URL)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("value", [1, "true", []])
+def test_by_hand_that_is_no_truth_value_is_damage(ledger: Ledger, value: t.Any) -> None:
+    claim(ledger)
+    (name,) = [name for name in os.listdir(ledger.folder) if name.endswith(".json")]
+    path = pathlib.Path(ledger.folder, name)
+    path.write_text(json.dumps({**json.loads(path.read_text("utf-8")), "by_hand": value}), encoding="utf-8")
+    with pytest.raises(JournalError, match="by_hand is of the wrong type"):
+        ledger.find(URL)

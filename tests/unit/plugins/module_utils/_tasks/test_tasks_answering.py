@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import datetime
-import typing as t
 
 import pytest
 
@@ -16,7 +15,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._mail.authenticate i
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.credentials import PasswordLogin
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.smtp import SmtpSettings
 from ansible_collections.mailcert.acme.plugins.module_utils._store import replies
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _answering, _replying, _watching
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _replying, _settling, _watching
 
 ORDERED = datetime.datetime(2026, 11, 22, 9, 0, tzinfo=datetime.timezone.utc)
 CHALLENGE = {"address": "user@lab.test", "authorization_uri": "https://ca.test/authz/1"}
@@ -59,12 +58,12 @@ def test_reply_that_no_server_was_asked_to_take_may_go_later(tmp_path):
 
 
 def test_ca_that_refuses_to_deactivate_does_not_hide_what_happened(monkeypatch):
-    answering = object.__new__(_answering.Answering)
-    answering._client = None
+    settling = object.__new__(_settling.Settling)
+    settling._client = None
 
     def refuse(client, url):
         raise AcmeProblemError("The CA refused the request for the authorization: malformed.")
 
-    monkeypatch.setattr(_answering.authorizations, "deactivate", refuse)
-    with pytest.raises(_answering.ReplyUnknownError, match="never sent twice"):
-        answering._give_up(CHALLENGE)
+    monkeypatch.setattr(_settling.authorizations, "deactivate", refuse)
+    with pytest.raises(_settling.ReplyUnknownError, match="never sent twice"):
+        settling._give_up(CHALLENGE)

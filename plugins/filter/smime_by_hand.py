@@ -1,0 +1,60 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The mailboxes that a person answers: no other is worth a prompt."""
+
+from __future__ import annotations
+
+import typing as t
+
+DOCUMENTATION = r"""
+name: smime_by_hand
+short_description: Of the mailboxes that are due, those that a person answers
+version_added: 0.1.0
+author:
+  - mailcert.acme contributors (@mailcert)
+description:
+  - Takes the mailboxes out of a selection that have no C(smime_mail_access=by_hand).
+  - The playbook C(mailcert.acme.answer_by_hand) uses it, so that a whole inventory can be given to it.
+positional: hostvars
+options:
+  _input:
+    description: The result of M(mailcert.acme.smime_select).
+    type: dict
+    required: true
+  hostvars:
+    description: The variable C(hostvars).
+    type: dict
+    required: true
+seealso:
+  - module: mailcert.acme.smime_select
+  - plugin: mailcert.acme.smime_summary
+    plugin_type: filter
+"""
+
+EXAMPLES = r"""
+- name: Show who has to be asked
+  ansible.builtin.debug:
+    msg: "{{ (selection | mailcert.acme.smime_by_hand(hostvars)).due }}"
+  run_once: true
+"""
+
+RETURN = r"""
+_value:
+  description: The selection, its C(due) without the others.
+  type: dict
+"""
+
+
+def smime_by_hand(selection: dict[str, t.Any], hostvars: t.Any) -> dict[str, t.Any]:
+    """See DOCUMENTATION."""
+    due = [name for name in selection.get("due", []) if hostvars[name].get("smime_mail_access") == "by_hand"]
+    return {**selection, "due": due}
+
+
+class FilterModule:
+    """The filters of this file."""
+
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        """See Ansible's documentation of filter plugins."""
+        return {"smime_by_hand": smime_by_hand}

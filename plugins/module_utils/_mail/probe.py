@@ -1,0 +1,105 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A mail to oneself that tells how a reply would be signed, and so what a CA would see (RFC 8823, section 3.2 (9))."""
+
+from __future__ import annotations
+
+import datetime
+import email.message
+import email.policy
+import email.utils
+import secrets
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.mailcert.acme.plugins.module_utils import _addresses
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import AddressError
+from ansible_collections.mailcert.acme.plugins.module_utils._mail import dkim, headers, message
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.refusal import Refusal
+
+# RFC 8823, section 3.2 (9): h= "includes at least" these; not Auto-Submitted, which only a challenge needs
+RESPONSE_COVERS = tuple(name for name in dkim.MUST_COVER if name != "auto-submitted")
+
+_POLICY = email.policy.SMTP.clone(max_line_length=998, cte_type="7bit")
+_TEXT = """\
+This mail was sent by mailcert.acme to the address that it comes from, to see how it is signed on its way.
+Nothing has to be done about it, and it can be deleted.
+"""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A probe mail. :ivar token: stands in its subject, and in no other mail."""
+
+    token: str
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Signing:
+    """How a probe was signed.
+
+    :ivar proof: what verified, such as ``dkim example.com s1 rsa-sha256``.
+    :ivar uncovered: names that RFC 8823 wants in ``h=`` and that no signature has there; they are not in the mail, so
+        that only a strict CA minds.
+    """
+
+    proof: str
+    uncovered: tuple[str, ...]
+
+
+def build(address: str, *, now: datetime.datetime, token: str | None = None) -> Probe:
+    """The mail, with all headers of a reply, since a server signs those that are there.
+
+    :arg now: for Date, aware.
+    :arg token: random if left out.
+    :raises AddressError: for an address that a header in ASCII cannot hold.
+    """
+    parsed = _addresses.parse(address)
+    if not parsed.is_ascii:
+        raise AddressError(f"The local part of {address} is not ASCII; a probe mail to it cannot be written.")
+    token = token or secrets.token_urlsafe(24)
+    earlier = f"<{token}.earlier@{parsed.domain}>"
+    mail = email.message.EmailMessage(policy=_POLICY)
+    mail["From"] = parsed.ascii
+    mail["To"] = parsed.ascii
+    mail["Subject"] = f"Re: mailcert.acme probe {token}"
+    mail["Date"] = email.utils.format_datetime(now)
+    mail["Message-ID"] = f"<{token}@{parsed.domain}>"
+    mail["In-Reply-To"] = earlier
+    mail["References"] = earlier
+    mail.set_content(_TEXT, subtype="plain", charset="us-ascii", cte="7bit")
+    return Probe(token, mail.as_bytes())
+
+
+def is_it(raw: bytes, probe: Probe) -> bool:
+    """Whether a mail is this probe."""
+    try:
+        subjects = headers.split(raw).all("subject")
+    except Refusal:
+        return False
+    return any(probe.token in subject.text for subject in subjects)
+
+
+def judge(raw: bytes, address: str, *, txt: dkim.TxtLookup, now: datetime.datetime) -> Signing:
+    """Whether a CA would take the signature of this mail for a reply.
+
+    :arg raw: the probe as it came back. :arg now: aware.
+    :raises Refusal: with the reason, for a mail that would not be taken.
+    :raises ResolverError: where DNS could not answer for now.
+    """
+    mail = message.parse(raw)
+    domain = _addresses.parse(address).domain
+    proof = dkim.verify_dkim(mail, from_domain=domain, txt=txt, now=now)
+    return Signing(proof.method, min(_gaps(mail, domain), key=len))
+
+
+def _gaps(mail: headers.Message, domain: str) -> t.Iterator[tuple[str, ...]]:
+    """For each signature of the domain what it does not cover of the names that RFC 8823 wants."""
+    for index, instance in dkim.signatures_of(mail, domain)[: dkim.MAX_SIGNATURES]:
+        try:
+            covers = dkim.read_signature(index, instance).covers
+        except Refusal:
+            continue
+        yield tuple(name for name in RESPONSE_COVERS if name not in covers)
