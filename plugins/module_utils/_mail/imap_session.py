@@ -71,12 +71,17 @@ def connect(settings: ImapSettings) -> Session:
     tls.check_encryption(settings, "imap_encryption")
     context = None if settings.encryption == "none" else tls.context(settings)
     with _errors(settings):
-        client = libs.IMAPClient(
-            settings.host,
-            port=settings.port,
-            ssl=settings.encryption == "tls",
-            ssl_context=context if settings.encryption == "tls" else None,
-            timeout=settings.timeout,
+        client = tls.made_in_time(
+            lambda: libs.IMAPClient(
+                settings.host,
+                port=settings.port,
+                ssl=settings.encryption == "tls",
+                ssl_context=context if settings.encryption == "tls" else None,
+                timeout=settings.timeout,
+            ),
+            # for the connection, and for the greeting
+            2 * settings.timeout,
+            drop=lambda client: client.shutdown(),
         )
         # imapclient writes a command in two pieces; without this the second waits 40 ms for the server's ACK
         client.socket().setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -104,7 +109,7 @@ class Session:
     @property
     def can_idle(self) -> bool:
         """Whether the server offers IDLE."""
-        with _errors(self._settings):
+        with self._command():
             return self._client.has_capability("IDLE")
 
     def start_tls(self, context: t.Any) -> None:
@@ -112,7 +117,7 @@ class Session:
 
         :raises MailTlsError: where it is not offered; also to a server that greets us as logged in already.
         """
-        with _errors(self._settings):
+        with self._command():
             if not self._client.has_capability("STARTTLS"):
                 raise tls.no_starttls(self._settings, "IMAP", STAGE)
             try:
@@ -128,7 +133,7 @@ class Session:
         :raises LoginError: with the server's words.
         """
         login = self._settings.login
-        with _errors(self._settings):
+        with self._command():
             try:
                 offered = self._client.capabilities()
                 self._forget_capabilities()
@@ -167,7 +172,7 @@ class Session:
 
         :raises FolderError: where it does not exist or may not be read.
         """
-        with _errors(self._settings):
+        with self._command():
             try:
                 info = self._client.select_folder(name, readonly=True)
             except imaplib.IMAP4.abort:
@@ -189,12 +194,12 @@ class Session:
         """
         day = (since.astimezone(datetime.timezone.utc) - datetime.timedelta(days=1)).date()
         criteria = ["SINCE", day, "OR", "FROM", from_address, "SUBJECT", "ACME:"]
-        with _errors(self._settings):
+        with self._command():
             return [int(uid) for uid in self._client.search(criteria, None if from_address.isascii() else "UTF-8")]
 
     def sizes(self, folder: Folder, uids: list[int]) -> list[Found]:
         """Size and date of mails in the open folder."""
-        with _errors(self._settings):
+        with self._command():
             answer = self._client.fetch(uids, ["RFC822.SIZE", "INTERNALDATE"]) if uids else {}
             return [
                 Found(folder, uid, int(data[b"RFC822.SIZE"]), _aware(data.get(b"INTERNALDATE")))
@@ -205,7 +210,7 @@ class Session:
     def tops(self, mails: list[Found]) -> dict[tuple[str, int], bytes]:
         """The To headers of mails, by folder name and UID."""
         result = {}
-        with _errors(self._settings):
+        with self._command():
             for name in sorted({mail.folder.name for mail in mails}):
                 uids = [mail.uid for mail in mails if mail.folder.name == name]
                 self._reopen(name)
@@ -215,7 +220,7 @@ class Session:
 
     def whole(self, mail: Found) -> bytes | None:
         """One mail; ``None`` where it is gone."""
-        with _errors(self._settings):
+        with self._command():
             self._reopen(mail.folder.name)
             raw = self._client.fetch([mail.uid], ["BODY.PEEK[]"]).get(mail.uid, {}).get(b"BODY[]")
             return raw if isinstance(raw, bytes) else None
@@ -225,7 +230,7 @@ class Session:
 
         :raises MailConnectionError: also where the server answers out of step.
         """
-        with _errors(self._settings):
+        with self._command(seconds):
             try:
                 before = self._state.get(name)
                 self.open(name)
@@ -243,7 +248,8 @@ class Session:
         """Log out, politely if that works soon."""
         try:
             self._client.socket().settimeout(LEAVE_TIMEOUT)
-            self._client.logout()
+            with tls.in_time(self._client.socket(), LEAVE_TIMEOUT):
+                self._client.logout()
         except Exception:  # whatever goes wrong here, nothing is left to be done on this connection
             self.abandon()
 
@@ -251,6 +257,12 @@ class Session:
         """Close the connection without a word."""
         with contextlib.suppress(Exception):  # it may be broken in any way already
             self._client.shutdown()
+
+    @contextlib.contextmanager
+    def _command(self, more: float = 0.0) -> t.Iterator[None]:
+        """One command and its answer, or a few, which must not take longer than the timeout and *more* seconds."""
+        with _errors(self._settings), tls.in_time(self._client.socket(), self._settings.timeout + more):
+            yield
 
     @property
     def _where(self) -> str:
