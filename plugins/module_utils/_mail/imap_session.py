@@ -147,7 +147,8 @@ class Session:
                         "password with characters outside ASCII."
                     )
                 else:
-                    self._client.login(login.user, login.password)
+                    # imaplib quotes the password alone, and a blank in the name would end it there
+                    self._client.login(_quoted(login.user), login.password)
             except imaplib.IMAP4.abort:
                 raise
             except imaplib.IMAP4.error as error:
@@ -295,6 +296,11 @@ def _errors(settings: ImapSettings) -> t.Iterator[None]:
         raise MailConnectionError(
             f"The IMAP server {where} answered something that is no IMAP ({type(error).__name__})."
         ) from None
+
+
+def _quoted(text: str) -> str:
+    """A quoted string (RFC 3501, section 4.3)."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _bare(words: str) -> str:

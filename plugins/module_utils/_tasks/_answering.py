@@ -88,7 +88,7 @@ class Answering:
             if self._behaviour.post_moment == "before_mail":
                 self._tell(challenge)
             try:
-                authentic, refused = self._watch.challenge_mail(challenge, mailbox.reader, ledger.replies())
+                authentic, refused = self._watch.challenge_mail(challenge, mailbox.reader, ledger)
             except ChallengeMissingError:
                 if self._is_lost(_watching.moment_of(challenge, "opened")):
                     self._deactivate(challenge)
@@ -109,7 +109,14 @@ class Answering:
         if reply.state == "sent" and self._behaviour.settle_delay:
             # some CAs look for the reply once, when they are told, and never again
             time.sleep(self._deadline.clip(self._behaviour.settle_delay))
-        self._settle(challenge, reply)
+        try:
+            self._settle(challenge, reply)
+        except DeadlineError:
+            lost = self._is_lost(reply.claimed)
+            if lost or self._watch.another_is_there(challenge, mailbox.reader, ledger):
+                # the CA never got it, or it answered the mail of somebody else's order for our address
+                self._deactivate(challenge)
+            raise
         return Answer(challenge["address"], reply.message_id, reply.state, refused)
 
     def _tell(self, challenge: dict[str, t.Any], *, again: bool = False) -> None:
@@ -134,9 +141,6 @@ class Answering:
         except DeadlineError:
             if reply.state == "claimed":
                 self._give_up(challenge)
-            if self._is_lost(reply.claimed):
-                # the CA never got it, or it answered the mail of somebody else's order for our address
-                self._deactivate(challenge)
             raise
         if authorization.status == "valid":
             return
