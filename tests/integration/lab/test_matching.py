@@ -135,7 +135,7 @@ def test_challenge_that_gave_up_is_ended_before_the_next_is_opened(pair):
 
 
 def test_waiting_in_vain_is_told(pair):
-    """Both want the turn at once, the mail of the one who has it never comes."""
+    """Both want the turn, the mail of the one who has it never comes. The other may begin when the first has ended."""
     pair.lab.faults(resource="mail", kind="lose", times=-1)
     found = failures(pair.run(*SHORT))
     codes = sorted(failure["error_code"] for failure in found.values())
