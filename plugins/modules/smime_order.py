@@ -102,7 +102,8 @@ options:
   replies_path:
     description:
       - Absolute path of the folder that M(mailcert.acme.smime_email_challenge) is given as well.
-      - With it no two challenges for one address are open at a CA at the same time. Some CAs write all their mails from one address, and then nothing tells which is which.
+      - With it no two challenges for one address are open at a CA at the same time.
+      - Some CAs write all their mails from one address, and then nothing tells which mail belongs to which order.
       - A challenge that must wait for another has RV(challenges[].fetched=false).
     type: path
   profile:

@@ -37,25 +37,21 @@ MINUTES = 30
 Counts = t.Dict[str, t.Dict[str, int]]
 
 
-def batch(seed: int, each: int, tree: pathlib.Path, folder: pathlib.Path) -> tuple[Counts, str]:
+def batch(
+    seed: int, each: int, tree: pathlib.Path, folder: pathlib.Path, env: t.Mapping[str, str]
+) -> tuple[Counts, str]:
     """Run all properties once; gives what they counted, and what pytest said where it failed.
 
     :arg tree: where the copy of the checkout lies that is tested.
+    :arg env: the environment of all batches; its home folder is made once, before the first of them.
     """
     counts = folder / f"{seed}.json"
     collection = tree / "ansible_collections" / "mailcert" / "acme"
     files = [str(path) for path in sorted((collection / TESTS).glob(PATTERN))]
-    env = surroundings.environment(
-        home="fuzz",
-        ANSIBLE_COLLECTIONS_PATH=str(tree),
-        PYTHONPATH=str(tree),
-        MAILCERT_EXAMPLES_EACH=str(each),
-        MAILCERT_EXAMPLES_COUNTS=str(counts),
-    )
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--hypothesis-seed={seed}", *files],
         cwd=collection,
-        env=env,
+        env={**env, "MAILCERT_EXAMPLES_COUNTS": str(counts)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -83,6 +79,7 @@ def run_all(
                 found, output = future.result()
                 for name, counted in found.items():
                     total[name].update(counted)
+                print(f"batch {number}: {count(total)} examples so far", flush=True)
                 if output and not failure:
                     failure = f"{output}\nThe batch of seed {number} failed.\n"
             # those that run still count; a batch that is not needed for the sum is not started
@@ -121,7 +118,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         tree = pathlib.Path(folder, "tree")
         surroundings.copy_checkout(tree)
-        run_batch = functools.partial(batch, each=arguments.each, tree=tree, folder=pathlib.Path(folder))
+        env = surroundings.environment(
+            home="fuzz",
+            ANSIBLE_COLLECTIONS_PATH=str(tree),
+            PYTHONPATH=str(tree),
+            MAILCERT_EXAMPLES_EACH=str(arguments.each),
+        )
+        run_batch = functools.partial(batch, each=arguments.each, tree=tree, folder=pathlib.Path(folder), env=env)
         total, failure = run_all(arguments.examples, seed, arguments.processes, run_batch, arguments.each)
     seconds = time.monotonic() - started
     print(failure, end="")

@@ -36,7 +36,7 @@ class Part:
     folder: str = "."
     results: str | None = "tests/output/junit"
     rig: bool = False
-    minutes: int = 15
+    minutes: int = 30
 
     @property
     def tree(self) -> pathlib.Path:

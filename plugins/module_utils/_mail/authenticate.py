@@ -142,6 +142,7 @@ def authenticate(
     _check_age(challenge.date, expected, now)
     return challenge
 
+
 def _proved(mail: Message, sender: str, policy: Policy, *, txt: dkim.TxtLookup, now: datetime.datetime) -> Proof:
     """The headers that count, as the policy proves them."""
     domain = sender.rpartition("@")[2]

@@ -11,7 +11,8 @@ is worth as much as the gateway is careful. It must do both of these:
 * take every Authentication-Results with its own authserv-id out of a mail that comes from outside (RFC 8601,
   section 5 demands it),
 * write one with a DKIM result into each mail, ``dkim=none`` too where there is no signature. Where a forged header
-  slips through, the gateway's stands above it, and only the topmost counts.
+  slips through, the gateway's stands above it, and only the topmost counts. A plain ``none``, as some write it into
+  mail of their own users, counts too, and ends it.
 
 The gateway vouches that a signature was good when the mail came. What that signature covers is judged here, by the same
 rules as where the collection verifies it by itself. SPF, DMARC and ARC prove nothing about Subject or Reply-To and are
@@ -91,9 +92,13 @@ def _dkim_results(mail: Message, trusted: Gateway) -> list[t.Any]:
     for value in _zone(mail, trusted):
         if _names(value, trusted.authserv_id):
             found = True
-            results = [result for result in _parsed(value) if getattr(result, "method", "") == "dkim"]
+            told = _parsed(value)
+            results = [result for result in told if getattr(result, "method", "") == "dkim"]
             if results:
                 return results
+            if not told:
+                # "none" (RFC 8601, 2.2): it looked at nothing, as at mail of our own users, and what is below is theirs
+                raise Refusal("gateway_failed", f"The gateway {trusted.authserv_id} says that it checked nothing.")
     if found:
         raise Refusal("gateway_failed", f"The gateway {trusted.authserv_id} tells no DKIM result.")
     raise Refusal("gateway_missing", f"No Authentication-Results of {trusted.authserv_id} stands where it writes them.")

@@ -34,6 +34,8 @@ DEFAULT_INTERVAL = 15.0
 FIRST_INTERVAL = 3.0
 MAX_RECONNECTS = 5
 RECONNECT_PAUSE = 1.0
+# how long the look after the deadline may take, where somebody floods the mailbox
+LAST_LOOK = 5.0
 # how many headers are asked for at once
 CHUNK = 50
 
@@ -138,10 +140,11 @@ class MailboxReader:
         what = f"waiting for a challenge mail from {from_address}"
         while True:
             last = until.expired
+            last_look = until.clock() + LAST_LOOK
             for candidate in self._search(from_address, since, recipient, until):
                 yield candidate
-                if not last:
-                    # a flood of forged mails must not outlast the deadline
+                # a flood of forged mails must not outlast the deadline
+                if not last or until.clock() > last_look:
                     until.check(what, stage="challenge")
             if last:
                 raise until.error(what, stage="challenge")

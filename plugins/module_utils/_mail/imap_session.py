@@ -77,12 +77,17 @@ def _connect(settings: ImapSettings) -> Session:
     tls.check_encryption(settings, "imap_encryption")
     context = None if settings.encryption == "none" else tls.context(settings)
     with errors(settings):
-        client = libs.IMAPClient(
-            settings.host,
-            port=settings.port,
-            ssl=settings.encryption == "tls",
-            ssl_context=context if settings.encryption == "tls" else None,
-            timeout=settings.timeout,
+        client = tls.made_in_time(
+            lambda: libs.IMAPClient(
+                settings.host,
+                port=settings.port,
+                ssl=settings.encryption == "tls",
+                ssl_context=context if settings.encryption == "tls" else None,
+                timeout=settings.timeout,
+            ),
+            # for the connection, and for the greeting
+            2 * settings.timeout,
+            drop=lambda client: client.shutdown(),
         )
         # imapclient writes a command in two pieces; without this the second waits 40 ms for the server's ACK
         client.socket().setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -110,13 +115,13 @@ class Session:
     @contextlib.contextmanager
     def talking(self) -> t.Iterator[t.Any]:
         """The client, for commands of other files; what it raises becomes the collection's errors."""
-        with errors(self._settings):
+        with self._command():
             yield self._client
 
     @property
     def can_idle(self) -> bool:
         """Whether the server offers IDLE."""
-        with errors(self._settings):
+        with self._command():
             return self._client.has_capability("IDLE")
 
     def start_tls(self, context: t.Any) -> None:
@@ -124,7 +129,7 @@ class Session:
 
         :raises MailTlsError: where it is not offered; also to a server that greets us as logged in already.
         """
-        with errors(self._settings):
+        with self._command():
             if not self._client.has_capability("STARTTLS"):
                 raise tls.no_starttls(self._settings, "IMAP", STAGE)
             try:
@@ -141,13 +146,14 @@ class Session:
         :raises TokenError: there is no token to log in with.
         """
         login, exchange = self._settings.login, None
-        with errors(self._settings):
+        with self._command():
             try:
                 capabilities = self._client.capabilities()
                 self._forget_capabilities()
                 exchange = sasl.over_imap(self._settings, capabilities)
                 if exchange is None:
-                    self._client.login(login.user, login.password)
+                    # imaplib quotes the password alone, and a blank in the name would end it there
+                    self._client.login(_quoted(login.user), login.password)
                 else:
                     self._client.sasl_login(exchange.mechanism, exchange.respond)
             except imaplib.IMAP4.abort:
@@ -176,7 +182,7 @@ class Session:
 
         :raises FolderError: where it does not exist or may not be read.
         """
-        with errors(self._settings):
+        with self._command():
             try:
                 info = self._client.select_folder(name, readonly=readonly)
             except imaplib.IMAP4.abort:
@@ -198,13 +204,13 @@ class Session:
         """
         day = (since.astimezone(datetime.timezone.utc) - datetime.timedelta(days=1)).date()
         criteria = ["SINCE", day, "OR", "FROM", from_address, "SUBJECT", "ACME:"]
-        with errors(self._settings):
+        with self._command():
             return [int(uid) for uid in self._client.search(criteria, None if from_address.isascii() else "UTF-8")]
 
     def sizes(self, folder: Folder, uids: list[int]) -> list[Found]:
         """Size and date of mails in the open folder."""
         found = []
-        with errors(self._settings):
+        with self._command():
             for start in range(0, len(uids), CHUNK):
                 answer = self._client.fetch(uids[start : start + CHUNK], ["RFC822.SIZE", "INTERNALDATE"])
                 found += [
@@ -217,7 +223,7 @@ class Session:
     def tops(self, mails: list[Found]) -> dict[tuple[str, int], bytes]:
         """The To headers of mails, by folder name and UID."""
         result = {}
-        with errors(self._settings):
+        with self._command():
             for name in sorted({mail.folder.name for mail in mails}):
                 uids = [mail.uid for mail in mails if mail.folder.name == name]
                 self._reopen(name)
@@ -227,7 +233,7 @@ class Session:
 
     def whole(self, mail: Found) -> bytes | None:
         """One mail; ``None`` where it is gone."""
-        with errors(self._settings):
+        with self._command():
             self._reopen(mail.folder.name)
             raw = self._client.fetch([mail.uid], ["BODY.PEEK[]"]).get(mail.uid, {}).get(b"BODY[]")
             return raw if isinstance(raw, bytes) else None
@@ -237,7 +243,7 @@ class Session:
 
         :raises MailConnectionError: also where the server answers out of step.
         """
-        with errors(self._settings):
+        with self._command(seconds):
             try:
                 before = self._state.get(name)
                 self.open(name)
@@ -255,7 +261,8 @@ class Session:
         """Log out, politely if that works soon."""
         try:
             self._client.socket().settimeout(LEAVE_TIMEOUT)
-            self._client.logout()
+            with tls.in_time(self._client.socket(), LEAVE_TIMEOUT):
+                self._client.logout()
         except Exception:  # whatever goes wrong here, nothing is left to be done on this connection
             self.abandon()
 
@@ -264,6 +271,12 @@ class Session:
         with contextlib.suppress(Exception):  # it may be broken in any way already
             self._client.shutdown()
 
+    @contextlib.contextmanager
+    def _command(self, more: float = 0.0) -> t.Iterator[None]:
+        """One command and its answer, or a few, which must not take longer than the timeout and *more* seconds."""
+        with errors(self._settings), tls.in_time(self._client.socket(), self._settings.timeout + more):
+            yield
+
     @property
     def _where(self) -> str:
         return f"{self._settings.host}:{self._settings.port}"
@@ -271,6 +284,11 @@ class Session:
     def _reopen(self, name: str) -> None:
         if self._opened != name:
             self.open(name)
+
+
+def _quoted(text: str) -> str:
+    """A quoted string (RFC 3501, section 4.3)."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _first(value: t.Any) -> t.Any:

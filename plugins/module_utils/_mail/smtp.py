@@ -72,6 +72,21 @@ class SendOutcome:
     error: MailError | None = field(default=None, compare=False)
 
 
+class _Client(smtplib.SMTP):
+    """Each answer of the server is whole in time, or the connection ends."""
+
+    def getreply(self) -> tuple[int, bytes]:
+        """See :class:`smtplib.SMTP`."""
+        if self.sock is None:
+            return super().getreply()
+        with tls.in_time(self.sock, self.sock.gettimeout() or 0.0):
+            return super().getreply()
+
+
+class _TlsClient(_Client, smtplib.SMTP_SSL):
+    """The same over TLS from the start."""
+
+
 def send(settings: SmtpSettings, *, sender: str, recipient: str, data: bytes) -> SendOutcome:
     """Submit one mail.
 
@@ -122,11 +137,11 @@ def _connect_once(settings: SmtpSettings, context: ssl.SSLContext | None) -> smt
         # a name of our own keeps smtplib from asking DNS for one
         client: smtplib.SMTP
         if settings.encryption == "tls":
-            client = smtplib.SMTP_SSL(
+            client = _TlsClient(
                 settings.host, settings.port, local_hostname="localhost", timeout=settings.timeout, context=context
             )
         else:
-            client = smtplib.SMTP(settings.host, settings.port, local_hostname="localhost", timeout=settings.timeout)
+            client = _Client(settings.host, settings.port, local_hostname="localhost", timeout=settings.timeout)
     try:
         with errors(settings):
             _prepare(client)
@@ -187,7 +202,7 @@ def _submit(settings: SmtpSettings, client: smtplib.SMTP, sender: str, recipient
         code, words = client.getreply()
     except (OSError, smtplib.SMTPException, ValueError) as error:
         return SendOutcome("unknown", 0, f"the connection was lost after the mail was sent: {plain(str(error))}")
-    text = f"{code} {plain(words)}"
+    text = _told(settings, code, words)
     if 200 <= code < 300:
         return SendOutcome("sent", code, text)
     if 400 <= code < 600:
@@ -211,8 +226,13 @@ def envelope_options(client: smtplib.SMTP, sender: str, recipient: str) -> str:
 
 def _said_no(settings: SmtpSettings, code: int, words: bytes) -> SendOutcome:
     if 400 <= code < 600:
-        return SendOutcome("refused", code, f"{code} {plain(words)}")
+        return SendOutcome("refused", code, _told(settings, code, words))
     raise _turned_away(settings, code, words)
+
+
+def _told(settings: SmtpSettings, code: int, words: bytes) -> str:
+    """What the server said, for a message. Some repeat a line of ours that they did not understand."""
+    return f"{code} {plain(words, secrets=settings.login.secrets if settings.login else ())}"
 
 
 def _stuffed(data: bytes) -> bytes:
@@ -230,13 +250,13 @@ def _turned_away(settings: SmtpSettings, code: int, words: bytes) -> MailError:
     """An answer to what comes before the mail that is not the good one."""
     if 400 <= code < 600:
         return MailConnectionError(
-            f"The SMTP server {settings.host}:{settings.port} turned us away: {code} {plain(words)}.",
+            f"The SMTP server {settings.host}:{settings.port} turned us away: {_told(settings, code, words)}.",
             stage=STAGE,
             retryable=code < 500,
         )
     return MailConnectionError(
-        f"What answers at {settings.host}:{settings.port} speaks no SMTP: {code} {plain(words)}. Check smtp_host, "
-        "smtp_port and smtp_encryption.",
+        f"What answers at {settings.host}:{settings.port} speaks no SMTP: {_told(settings, code, words)}. Check "
+        "smtp_host, smtp_port and smtp_encryption.",
         stage=STAGE,
     )
 

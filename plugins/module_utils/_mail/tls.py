@@ -1,15 +1,17 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Connections to mail servers: TLS that verifies, and plain text only where nobody can listen."""
+"""Connections to mail servers: TLS that verifies, plain text only where nobody can listen, and answers in time."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import ipaddress
 import os
 import socket
 import ssl
+import threading
 import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
@@ -19,6 +21,8 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     MailTlsError,
 )
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.refusal import plain
+
+T = t.TypeVar("T")
 
 ENCRYPTIONS = ("tls", "starttls", "none")
 
@@ -92,6 +96,76 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+@contextlib.contextmanager
+def in_time(sock: socket.socket, seconds: float) -> t.Iterator[None]:
+    """Cut a connection whose answer is not whole in time.
+
+    The timeout of a socket is one for each piece that comes. A server that drips its answer, or sends lines without
+    end, never lets it strike.
+
+    :raises TimeoutError: in place of what the library makes of the cut.
+    """
+    struck = threading.Event()
+
+    def strike() -> None:
+        struck.set()
+        with contextlib.suppress(OSError):
+            # not that of SSLSocket: it would have what still comes read as if there were no TLS
+            socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, strike)
+    timer.daemon = True
+    timer.start()
+    failure: Exception | None = None
+    try:
+        yield
+    except Exception as error:  # whatever it is, the reason is the cut, if there was one
+        failure = error
+        if not struck.is_set():
+            raise
+    finally:
+        timer.cancel()
+    if struck.is_set():
+        # half an answer may look like a whole one
+        raise TimeoutError("the answer took too long") from failure
+
+
+def made_in_time(make: t.Callable[[], T], seconds: float, *, drop: t.Callable[[T], object]) -> T:
+    """What a function makes in time, where the library has the connection to itself until then.
+
+    :arg make: called in a thread of its own, which is left alone when the time is over.
+    :arg drop: called there with what was made too late.
+    :raises TimeoutError: it was not made in time; or what *make* raises.
+    """
+    turn = threading.Lock()
+    made: list[T] = []
+    failures: list[Exception] = []
+    late = threading.Event()
+
+    def work() -> None:
+        try:
+            result = make()
+        except Exception as error:  # whatever it is, it is raised again where it is waited for
+            failures.append(error)
+            return
+        with turn:
+            if late.is_set():
+                drop(result)
+            else:
+                made.append(result)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    with turn:
+        if not made and not failures:
+            late.set()
+            raise TimeoutError("the connection took too long")
+    if failures:
+        raise failures[0]
+    return made[0]
 
 
 def no_starttls(endpoint: Endpoint, protocol: str, stage: str) -> MailTlsError:

@@ -102,9 +102,21 @@ class Ledger:
             raise JournalError(f"{shown(self._path(authorization_url))} is of another authorization; move it away.")
         return found
 
-    def find_message(self, message_id: str) -> Reply | None:
-        """The reply that answered this challenge mail, for whichever authorization."""
-        return next((reply for reply in self.replies() if message_id and reply.message_id == message_id), None)
+    def find_answer(self, message_id: str, data: bytes) -> Reply | None:
+        """The reply that answered a challenge mail, for whichever authorization: a mail is answered once.
+
+        It is known by its Message-ID, and by its token, which the Subject of the reply carries: some mails have no
+        Message-ID, and a mail that was sent twice has two.
+        """
+        token = _token_line(data)
+        return next(
+            (
+                reply
+                for reply in self.replies()
+                if (message_id and reply.message_id == message_id) or (token and _token_line(reply.data) == token)
+            ),
+            None,
+        )
 
     def replies(self) -> list[Reply]:
         """All replies of the folder.
@@ -154,7 +166,7 @@ class Ledger:
         )
         files.ensure_folder(self.folder)
         with self._locked():
-            earlier = self.find(authorization_url) or self.find_message(message_id)
+            earlier = self.find(authorization_url) or self.find_answer(message_id, data)
             if earlier is None:
                 try:
                     files.create_exclusive(self._path(authorization_url), documents.encode(_fields(reply)))
@@ -243,6 +255,12 @@ class Ledger:
     def _path(self, authorization_url: str) -> str:
         digest = hashlib.sha256(authorization_url.encode("utf-8", "surrogatepass")).hexdigest()
         return os.path.join(self.folder, f"{digest}.json")
+
+
+def _token_line(data: bytes) -> bytes:
+    """The Subject line of a reply; empty where it has none."""
+    head = data.partition(b"\r\n\r\n")[0]
+    return next((line for line in head.split(b"\r\n") if line.lower().startswith(b"subject:")), b"")
 
 
 def _load(path: str) -> Reply | None:

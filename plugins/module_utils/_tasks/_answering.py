@@ -16,7 +16,11 @@ import typing as t
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.keys import AccountKey
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
-from ansible_collections.mailcert.acme.plugins.module_utils._errors import ChallengeMissingError, ReplyRefusedError
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
+    ChallengeMissingError,
+    DeadlineError,
+    ReplyRefusedError,
+)
 from ansible_collections.mailcert.acme.plugins.module_utils._store import replies
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _replying, _tidying, _watching
@@ -57,7 +61,7 @@ class Answering(Settling):
             if self._behaviour.post_moment == "before_mail":
                 self._tell(challenge)
             try:
-                authentic, place, refused = self._watch.challenge_mail(challenge, mailbox.reader, ledger.replies())
+                authentic, place, refused = self._watch.challenge_mail(challenge, mailbox.reader, ledger)
             except ChallengeMissingError:
                 if self._is_lost(_watching.moment_of(challenge, "opened")):
                     self._deactivate(challenge)
@@ -75,6 +79,12 @@ class Answering(Settling):
                 f"The submission server refused the reply for {challenge['address']}: {reply.text}",
                 retryable=reply.may_go_again,
             )
-        self._settle(challenge, reply)
+        try:
+            self._settle(challenge, reply)
+        except DeadlineError:
+            if reply.state == "sent" and self._watch.another_is_there(challenge, mailbox.reader, ledger):
+                # it answered the mail of somebody else's order for our address
+                self._deactivate(challenge)
+            raise
         self._tidying.tidy(challenge["address"], mailbox.reader, reply, place)
         return Answer(challenge["address"], reply.message_id, reply.state, refused)

@@ -28,6 +28,8 @@ from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _run_i
 
 # seconds between two looks whether the other challenge is final
 LOOK_INTERVAL = 0.25
+# seconds before the deadline in which a turn is not worth taking: it would end another order's challenge for nothing
+LAST_MOMENT = 2.0
 
 Entry = t.Dict[str, t.Any]
 
@@ -86,13 +88,13 @@ class Opening:
             opened = self.take(addresses, urls, displace=True)
             if opened is not None:
                 return opened
-            if deadline.expired:
+            if deadline.remaining() <= LAST_MOMENT:
                 raise BusyError(
                     f"Another challenge for {', '.join(addresses)} is open at this CA, and was so until the deadline;"
                     " only one at a time can be told from its mail. The next run goes on from here.",
                     stage="challenge",
                 )
-            time.sleep(deadline.clip(LOOK_INTERVAL))
+            time.sleep(LOOK_INTERVAL)
 
     def fetch(self, addresses: t.Sequence[str], urls: t.Sequence[str], opened: datetime.datetime) -> list[Entry]:
         """The challenges of the authorizations, which makes CAs send their mails."""

@@ -23,6 +23,9 @@ Params = t.Dict[str, t.Any]
 # sent with every request (RFC 8555, section 6.1)
 USER_AGENT = "mailcert.acme/0.1.0 (Ansible collection; RFC 8823)"
 
+# a year: nobody waits longer, and clocks take it
+MOST_SECONDS = 365 * 86400
+
 ACCOUNT_KEY_EXCLUSIVE = ("account_key_src", "account_key_content")
 
 
@@ -90,6 +93,16 @@ def checked_addresses(values: t.Sequence[str], *, option: str = "addresses") -> 
     return result
 
 
+def check_number(params: Params, name: str, *, least: float) -> None:
+    """Refuse a number that would make a wait end before it begins, or never: too small, or none that is finite.
+
+    :raises InputError: naming the option.
+    """
+    value = params[name]
+    if value is not None and not least <= value <= MOST_SECONDS:
+        raise InputError(f"{name} is {value}; it must be from {least:g} to {MOST_SECONDS}.")
+
+
 def check_paths(params: Params, *names: str) -> None:
     """Refuse relative paths: they mean another folder in each shell.
 
@@ -151,13 +164,19 @@ def account_key(params: Params) -> account_keys.AccountKey:
 
 
 def deadline(params: Params) -> Deadline:
-    """The deadline of the whole task."""
+    """The deadline of the whole task.
+
+    :raises InputError: for one that is none.
+    """
+    check_number(params, "deadline", least=1)
     return Deadline(params["deadline"])
 
 
 def transport(params: Params, until: Deadline) -> Transport:
     """The connection to the CA that the options describe."""
     check_paths(params, "ca_path")
+    check_number(params, "request_timeout", least=1)
+    check_number(params, "request_retries", least=0)
     return Transport(
         timeout=params["request_timeout"],
         validate_certs=params["validate_certs"],

@@ -190,10 +190,14 @@ class Ordering:
                 return _opening.unfetched(self._addresses, urls)
             opened = taken
         try:
-            return self._opening.fetch(self._addresses, urls, opened)
+            challenges = self._opening.fetch(self._addresses, urls, opened)
         except SmimeError:
             self._opening.rest()
             raise
+        if all(challenge["status"] == "valid" for challenge in challenges):
+            # nobody will answer anything here, and so nobody would give the turn back
+            self._opening.close()
+        return challenges
 
     def _held(self) -> journals.JournalState:
         """The journal as this run knows it; taking the lease has begun it."""

@@ -101,7 +101,7 @@ class Settling:
             if reply.state == "claimed":
                 self._give_up(challenge)
             if self._is_lost(reply.claimed):
-                # the CA never got it, or it answered the mail of somebody else's order for our address
+                # the CA never got it
                 self._deactivate(challenge)
             raise
         if authorization.status == "valid":

@@ -17,6 +17,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     ChallengeMissingError,
     DeadlineError,
     InputError,
+    MailError,
     ResolverError,
 )
 from ansible_collections.mailcert.acme.plugins.module_utils._mail import authenticate, imap, refusal, resolver, smime
@@ -32,6 +33,8 @@ from ansible_collections.mailcert.acme.plugins.module_utils._tasks._ordering imp
 OLDER_MAIL_SECONDS = 60.0
 # how much earlier than its authorization was opened a mail may be dated: whole seconds, and clocks of one CA that differ
 CLOCK_TOLERANCE = datetime.timedelta(seconds=3)
+# how many refused mails a result tells of
+MAX_REFUSED = 100
 
 
 def proof_options() -> dict[str, t.Any]:
@@ -84,7 +87,7 @@ class Watch:
         self._txt = resolver.TxtResolver(params["dns_servers"] or None, timeout=params["dns_timeout"])
 
     def challenge_mail(
-        self, challenge: dict[str, t.Any], settings: imap.ImapSettings, answered: t.Sequence[replies.Reply]
+        self, challenge: dict[str, t.Any], settings: imap.ImapSettings, ledger: replies.Ledger
     ) -> tuple[authenticate.AuthenticChallenge, Place, list[dict[str, str]]]:
         """The authentic mail of this challenge, where it lies, and what was refused before it.
 
@@ -92,14 +95,14 @@ class Watch:
         all. A newer one is waited for a while; where none comes, the CA had its reasons (it may hand out an old order
         again).
 
-        :arg answered: the replies that have been made; what they answered is not answered again.
+        :arg ledger: the replies that have been made; what they answered is not answered again.
         :raises ChallengeMissingError: none came before the deadline; with what was refused.
         """
         now = self._context.now()
         expected = authenticate.ExpectedChallenge(
             from_address=challenge["from"], recipient=challenge["address"], not_before=now - CHALLENGE_LIFETIME
         )
-        judge = _Judge(expected, self._policy, self._txt, self._context, answered)
+        judge = _Judge(expected, self._policy, self._txt, self._context, ledger)
         patience = self._deadline.within(min(OLDER_MAIL_SECONDS, self._deadline.remaining() / 2))
         older: tuple[authenticate.AuthenticChallenge, Place] | None = None
         with imap.MailboxReader(settings) as reader:
@@ -135,6 +138,30 @@ class Watch:
         )
 
 
+    def another_is_there(
+        self, challenge: dict[str, t.Any], settings: imap.ImapSettings, ledger: replies.Ledger
+    ) -> bool:
+        """Whether a further mail lies there that would have been an answer to wait for, seen by one look.
+
+        Where the CA writes from one address for all, somebody else may have ordered for our address right after us;
+        then his mail was answered, and the one for us still lies there.
+        """
+        now = self._context.now()
+        expected = authenticate.ExpectedChallenge(
+            from_address=challenge["from"], recipient=challenge["address"], not_before=now - CHALLENGE_LIFETIME
+        )
+        judge = _Judge(expected, self._policy, self._txt, self._context, ledger)
+        # a look that fails tells nothing, and what went wrong before it is what the user needs to know
+        with contextlib.suppress(MailError, DeadlineError), imap.MailboxReader(settings) as reader:
+            for mail in reader.candidates(
+                expected.from_address, since=now - CHALLENGE_LIFETIME, until=Deadline(0), recipient=expected.recipient
+            ):
+                authentic = judge.judge(mail)
+                if authentic is not None and not _is_older(authentic, challenge):
+                    return True
+        return False
+
+
 class _Judge:
     """Judges the mails of one wait, and notes what it refused."""
 
@@ -144,13 +171,13 @@ class _Judge:
         policy: authenticate.Policy,
         txt: resolver.TxtResolver,
         context: Context,
-        answered: t.Sequence[replies.Reply],
+        ledger: replies.Ledger,
     ) -> None:
         self._expected = expected
         self._policy = policy
         self._txt = txt
         self._context = context
-        self._answered = answered
+        self._ledger = ledger
         self._unjudged: dict[tuple[str, int, int], str] = {}
         self.refused: list[dict[str, str]] = []
 
@@ -172,14 +199,18 @@ class _Judge:
             # DNS has answered, or has had its say anew
             if not mail.retry:
                 self._unjudged.pop(key, None)
-        if _was_answered(authentic, self._answered):
+        if self._ledger.find_answer(authentic.message_id, f"Subject: Re: {authentic.subject}\r\n".encode()):
             self.refuse("answered", "The mail was answered before, for an earlier order.")
             return None
         return authentic
 
     def refuse(self, reason: str, detail: str) -> None:
-        """Note a mail that gets no reply (RFC 8823, section 3.1: "such failed validations SHOULD be logged")."""
-        self.refused.append({"reason": reason, "detail": detail})
+        """Note a mail that gets no reply (RFC 8823, section 3.1: "such failed validations SHOULD be logged").
+
+        A flood of forged mails must not make a flood of the result.
+        """
+        if len(self.refused) < MAX_REFUSED:
+            self.refused.append({"reason": reason, "detail": detail})
 
     def refuse_unread(self, reader: imap.MailboxReader) -> None:
         """Note the mails that were too large to be fetched."""
@@ -202,15 +233,6 @@ def moment_of(challenge: dict[str, t.Any], option: str) -> datetime.datetime | N
         raise InputError(
             f"{option} in challenges is no time as smime_order gives it, for example 2026-11-22T09:30:00+00:00."
         ) from None
-
-
-def _was_answered(authentic: authenticate.AuthenticChallenge, answered: t.Sequence[replies.Reply]) -> bool:
-    """Whether this very mail was answered for another authorization: it is known by its Message-ID and its token."""
-    subject = f"Subject: Re: {authentic.subject}\r\n".encode()
-    return any(
-        (authentic.message_id and reply.message_id == authentic.message_id) or subject in reply.data
-        for reply in answered
-    )
 
 
 def _is_older(authentic: authenticate.AuthenticChallenge, challenge: dict[str, t.Any]) -> bool:

@@ -30,6 +30,16 @@ from ansible_collections.mailcert.acme.plugins.module_utils._tasks import (
     _watching,
 )
 
+# what the numbers must be at least, before anything is sent
+LEAST = {
+    "deadline": 1,
+    "mail_timeout": 1,
+    "dns_timeout": 1,
+    "search_interval": 0.1,
+    "settle_delay": 0,
+    "reply_retries": 0,
+    "slots": 0,
+}
 # how much longer than its deadline a task may keep a turn: answers that are on their way when it comes
 TURN_MARGIN = 60
 
@@ -71,6 +81,8 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 def run(params: dict[str, t.Any], context: Context) -> Outcome:
     """Answer each challenge that is open, tell the CA, and wait until it says valid."""
     _options.check_paths(params, "replies_path", "slots_path", "account_record_path")
+    for name, least in LEAST.items():
+        _options.check_number(params, name, least=least)
     open_ones = [challenge for challenge in params["challenges"] if challenge["status"] == "pending"]
     if not open_ones:
         would = context.check_mode and params["would_exist"]

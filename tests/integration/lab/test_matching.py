@@ -103,6 +103,26 @@ def test_stranger_who_orders_for_our_address_does_not_get_our_answer(make_fleet)
     assert "<stranger@ca.test>" not in replies_per_mail(fleet)
 
 
+def test_stranger_whose_mail_was_answered_costs_one_order_and_no_more(make_fleet):
+    """His order came right with ours, and his mail first. Nobody can tell them apart; the next run orders anew."""
+    fleet = make_fleet(1)
+    fleet.lab.behaviour(from_unique=False, mail_delay=3.0)
+    raw = (
+        f"Auto-Submitted: auto-generated; type=acme\r\nDate: {email.utils.formatdate(time.time() + 600)}\r\n"
+        f"Message-ID: <stranger@ca.test>\r\nFrom: acme@ca.test\r\nTo: {ADDRESS}\r\n"
+        "Subject: ACME: c3RyYW5nZXItdG9rZW4tcGFydDE\r\nMIME-Version: 1.0\r\nContent-Type: text/plain\r\n\r\nHello.\r\n"
+    )
+    covered = ["From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "Content-Type"]
+    fleet.lab.mail(ADDRESS, raw, sign={"domain": "ca.test", "headers": covered, "oversign": False})
+    (failure,) = failures(fleet.run("-e", "smime_deadline=6")).values()
+    assert (failure["error_code"], failure["retryable"]) == ("deadline", True)
+    assert {violation["kind"] for violation in fleet.lab.violations()} == {"reply_unexpected"}
+    fleet.lab.reset("violations")
+    fleet.lab.behaviour(mail_delay=0.0)
+    fleet.issue()
+    assert replies_per_mail(fleet) == {mail: 1 for mail in ("<stranger@ca.test>", fleet.lab.mails()[-1]["message_id"])}
+
+
 def test_challenge_that_gave_up_is_ended_before_the_next_is_opened(pair):
     """The mail of the first is lost. The second waits for it, and then ends it, so that its mail cannot be mistaken."""
     pair.lab.faults(resource="mail", kind="lose", times=1)
@@ -115,7 +135,7 @@ def test_challenge_that_gave_up_is_ended_before_the_next_is_opened(pair):
 
 
 def test_waiting_in_vain_is_told(pair):
-    """Both want the turn at once, the mail of the one who has it never comes."""
+    """Both want the turn, the mail of the one who has it never comes. The other may begin when the first has ended."""
     pair.lab.faults(resource="mail", kind="lose", times=-1)
     found = failures(pair.run(*SHORT))
     codes = sorted(failure["error_code"] for failure in found.values())

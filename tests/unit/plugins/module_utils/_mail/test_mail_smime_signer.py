@@ -6,10 +6,6 @@
 from __future__ import annotations
 
 import datetime
-import importlib.util
-import pathlib
-import sys
-import typing as t
 
 import pytest
 from cryptography import x509
@@ -18,19 +14,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID as Purpose
 
 from ansible_collections.mailcert.acme.plugins.module_utils._mail import smime
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.refusal import Refusal
-
-
-def _kit_module() -> t.Any:
-    """The kit beside this file, by its path, so that it is found under each way of running the tests."""
-    if "smime_kit" not in sys.modules:
-        path = pathlib.Path(__file__).with_name("smime_kit.py")
-        spec = importlib.util.spec_from_file_location("smime_kit", path)
-        module = sys.modules["smime_kit"] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    return sys.modules["smime_kit"]
-
-
-made = _kit_module()
+from ansible_collections.mailcert.acme.tests.unit.plugins.module_utils._mail import smime_kit as made
 
 FROM, NOW = made.FROM, made.NOW
 

@@ -29,8 +29,9 @@ def ledger(tmp_path: pathlib.Path) -> Ledger:
     return Ledger(tmp_path / "replies", now=lambda: START)
 
 
-def claim(ledger: Ledger, url: str = URL, message_id: str = "<1@ca.example>") -> Reply:
-    return ledger.claim(url, message_id=message_id, recipient="ca@ca.example", sender="a@example.com", data=DATA)
+def claim(ledger: Ledger, url: str = URL, message_id: str = "<1@ca.example>", token: bytes = b"x") -> Reply:
+    data = DATA.replace(b"ACME: x", b"ACME: " + token)
+    return ledger.claim(url, message_id=message_id, recipient="ca@ca.example", sender="a@example.com", data=data)
 
 
 def test_a_claim_is_on_disk_before_it_returns(ledger: Ledger) -> None:
@@ -38,7 +39,7 @@ def test_a_claim_is_on_disk_before_it_returns(ledger: Ledger) -> None:
     reply = claim(ledger)
     assert reply.state == "claimed" and reply.data == DATA and reply.attempts == 1 and reply.claimed == START
     assert Ledger(ledger.folder).find(URL) == reply
-    assert ledger.find_message("<1@ca.example>") == reply
+    assert ledger.find_answer("<1@ca.example>", b"") == ledger.find_answer("", DATA) == reply
     assert ledger.replies() == [reply]
     assert stat.S_IMODE(os.stat(ledger.folder).st_mode) == 0o700
     for name in os.listdir(ledger.folder):
@@ -62,11 +63,16 @@ def test_one_mail_is_answered_for_one_authorization_only(ledger: Ledger) -> None
     with pytest.raises(BusyError):
         claim(ledger, url=URL + "2")
     assert ledger.find(URL + "2") is None
-    assert claim(ledger, url=URL + "2", message_id="<2@ca.example>")
-    # a CA whose mails have no Message-ID
-    assert claim(ledger, url=URL + "3", message_id="")
-    assert claim(ledger, url=URL + "4", message_id="")
-    assert ledger.find_message("") is None
+    assert claim(ledger, url=URL + "2", message_id="<2@ca.example>", token=b"y")
+    # a CA whose mails have no Message-ID: the token tells
+    assert claim(ledger, url=URL + "3", message_id="", token=b"z")
+    assert claim(ledger, url=URL + "4", message_id="", token=b"u")
+    with pytest.raises(BusyError):
+        claim(ledger, url=URL + "5", message_id="", token=b"u")
+    # and one that sent its mail twice
+    with pytest.raises(BusyError):
+        claim(ledger, url=URL + "6", message_id="<6@ca.example>", token=b"x")
+    assert ledger.find_answer("", b"") is None
 
 
 @pytest.mark.parametrize("same_url", [True, False])

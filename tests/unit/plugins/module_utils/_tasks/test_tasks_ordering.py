@@ -103,9 +103,10 @@ def request_order(
         "request_retries": 0, "validate_certs": True, "ca_path": None, "allow_http": False,
     }
 
-    def run(moment: datetime.datetime = NOW) -> tuple[Order, bool, list[dict[str, t.Any]]]:
+    def run(moment: datetime.datetime = NOW, line: str = "journal") -> tuple[Order, bool, list[dict[str, t.Any]]]:
         context = Context(now=lambda: moment)
-        return _ordering.Ordering(params, context, request_of_key, [ADDRESS]).request()
+        wished = {**params, "journal_path": str(tmp_path / f"{line}.json")}
+        return _ordering.Ordering(wished, context, request_of_key, [ADDRESS]).request()
 
     return run
 
@@ -115,6 +116,23 @@ def test_order_is_gone_on_with(ca, request_order):
     again, created_again, (challenge,) = request_order(NOW + DAY / 2)
     assert (created, created_again, again.url) == (True, False, first.url)
     assert challenge["opened"] == NOW.isoformat()
+
+
+def test_second_order_for_an_address_is_not_fetched_while_the_first_is_open(ca, request_order):
+    """Its mail could not be told from that of the first (RULES 6)."""
+    request_order()
+    order, created, (challenge,) = request_order(line="other")
+    assert created and (challenge["fetched"], challenge["from"], challenge["opened"]) == (False, "", "")
+    assert (challenge["address"], challenge["authorization_uri"]) == (ADDRESS, order.authorization_urls[0])
+
+
+def test_order_that_is_authorized_already_keeps_no_turn(ca, request_order):
+    order, _created, (challenge,) = request_order()
+    ca.change(challenge["authorization_uri"], status="valid")
+    again, _created, (challenge,) = request_order()
+    assert (again.url, challenge["status"]) == (order.url, "valid")
+    _order, _created, (other,) = request_order(line="other")
+    assert other["fetched"]
 
 
 @pytest.mark.parametrize("status", ["invalid", "deactivated", "expired", "revoked"])
