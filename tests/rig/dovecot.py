@@ -13,7 +13,18 @@ import shutil
 import packages
 import tls
 from process import Server, run
-from settings import DELIVERY_USER, STORE_NAME, TEMPLATES, Mailbox, RigError, Settings, fill, write
+from settings import (
+    DELIVERY_USER,
+    JUNK_FOLDER,
+    MASTER_USER,
+    STORE_NAME,
+    TEMPLATES,
+    Mailbox,
+    RigError,
+    Settings,
+    fill,
+    write,
+)
 
 # every right but "s": acme2certifier marks all unread mail as read at each look, and so loses the replies to other
 # challenges; where the mark cannot be stored, they stay unread until their own challenge is looked at
@@ -38,6 +49,7 @@ def start(settings: Settings) -> Server:
     mail = settings.folder("mail")
     shutil.chown(mail, DELIVERY_USER, DELIVERY_USER)
     _write_users(settings, folder)
+    _write_switches(settings, folder, version[:3])
     _protect_replies(_maildir(settings, settings.ca_mailbox))
     conf = fill(
         template.name,
@@ -48,6 +60,7 @@ def start(settings: Settings) -> Server:
         name=STORE_NAME,
         chain=tls.tls_chain(settings),
         key=tls.tls_key(settings),
+        junk=JUNK_FOLDER,
         imap=settings.ports["imap"],
         imaps=settings.ports["imaps"],
     )
@@ -59,15 +72,49 @@ def _write_users(settings: Settings, folder: pathlib.Path) -> None:
     owner = pwd.getpwnam(DELIVERY_USER)
     logins, names = [], []
     for box in settings.all_mailboxes:
-        # in base64, as a colon would end the field
-        logins.append(f"{box.user}:{{PLAIN.b64}}{base64.b64encode(box.password.encode()).decode()}\n")
+        logins.append(_login(box.user, box.password))
         home = _maildir(settings, box).parent
         names += [
             f"{name}::{owner.pw_uid}:{owner.pw_gid}::{home}::\n" for name in dict.fromkeys((box.user, *box.addresses))
         ]
-    for name, lines in (("passwords", logins), ("users", names)):
+    masters = [_login(MASTER_USER, settings.master_password)]
+    for name, lines in (("passwords", logins), ("masters", masters), ("users", names)):
         path = write(folder / name, "".join(lines), 0o640)
         shutil.chown(path, group="dovecot")
+
+
+def _login(user: str, password: str) -> str:
+    # in base64, as a colon would end the field
+    return f"{user}:{{PLAIN.b64}}{base64.b64encode(password.encode()).decode()}\n"
+
+
+def _write_switches(settings: Settings, folder: pathlib.Path, version: str) -> None:
+    """What the main configuration takes in at its end, for each switch that is on."""
+    switches = settings.folder("dovecot", "switches")
+    wanted = {"oauth": bool(settings.introspection_url), "old": settings.old_imap, "full": settings.full}
+    for name, on in wanted.items():
+        (switches / f"{name}.conf").unlink(missing_ok=True)
+        if on:
+            # it may hold the secret of the introspection
+            fill(
+                f"dovecot-{version}-{name}.conf",
+                switches / f"{name}.conf",
+                0o600,
+                folder=folder,
+                introspection_url=settings.introspection_url,
+            )
+    if settings.introspection_url and version == "2.3":
+        path = fill(
+            "dovecot-2.3-oauth2.conf.ext",
+            folder / "oauth2.conf.ext",
+            0o640,
+            introspection_url=settings.introspection_url,
+            root=tls.tls_root(settings),
+        )
+        shutil.chown(path, group="dovecot")
+    if settings.old_imap:
+        for box in settings.mailboxes:
+            shutil.chown(settings.folder("dovecot", "dialogue", box.user), DELIVERY_USER, DELIVERY_USER)
 
 
 def _maildir(settings: Settings, box: Mailbox) -> pathlib.Path:

@@ -12,6 +12,7 @@ import typing as t
 import dovecot
 import opendkim
 import packages
+import postgrey
 import tls
 from process import Server, run
 from settings import CA_DOMAIN, HOST, MX_NAME, Settings, fill, write
@@ -34,6 +35,11 @@ def start(settings: Settings) -> Server:
         "key": tls.tls_key(settings),
         "chain": tls.tls_chain(settings),
         "milter": f"unix:{opendkim.socket_path(settings)}" if settings.dkim else "",
+        # the CA's own submission is spared: acme2certifier does not come back
+        "greylist": f"check_sender_access,texthash:{conf}/welcome,check_policy_service,"
+        f"unix:{postgrey.socket_path(settings)},"
+        if settings.greylist
+        else "",
         **{name: settings.ports[name] for name in ("submission", "submissions", "mx")},
     }
     shutil.chown(settings.folder("postfix-data"), "postfix")
@@ -49,6 +55,7 @@ def _write_tables(settings: Settings, conf: pathlib.Path) -> None:
     """Who gets mail, and who may send as whom; what is done to mail from and to the CA."""
     pairs = [f"{address} {box.user}\n" for box in settings.all_mailboxes for address in box.addresses]
     write(conf / "addresses", "".join(pairs))
+    write(conf / "welcome", f"{settings.ca_mailbox.address} OK\n")
     # acme2certifier leaves out the header field that RFC 8823, section 3.1 (3) demands
     added = "/^Subject: ACME: / PREPEND Auto-Submitted: auto-generated; type=acme\n"
     write(conf / "header_checks", added if settings.auto_submitted else "")

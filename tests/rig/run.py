@@ -25,18 +25,21 @@ import types
 import typing as t
 
 import acme2certifier
+import arguments
 import check
 import dnsmasq
 import dovecot
 import opendkim
 import packages
 import postfix
+import postgrey
 import tls
 from process import Keeper, Server
 from settings import (
     CA_ADDRESS,
-    DOMAINS,
     HOST,
+    JUNK_FOLDER,
+    MASTER_USER,
     MX_NAME,
     STORE_NAME,
     Mailbox,
@@ -96,8 +99,9 @@ class Rig:
         settings = self.settings
         tls.make(settings)
         opendkim.make_keys(settings)
-        for part in (acme2certifier, dnsmasq, opendkim, dovecot, postfix):
-            if part is not opendkim or settings.dkim:
+        unwanted = {opendkim: not settings.dkim, postgrey: not settings.greylist}
+        for part in (acme2certifier, dnsmasq, opendkim, postgrey, dovecot, postfix):
+            if not unwanted.get(part):
                 server = part.start(settings)
                 self.servers[server.name] = server
                 self._keeper.watch(server.pid)
@@ -111,6 +115,8 @@ class Rig:
         self.servers["dnsmasq"].wait_port(ports["dns"])
         if "opendkim" in self.servers:
             opendkim.wait_ready(self.servers["opendkim"], self.settings)
+        if "postgrey" in self.servers:
+            postgrey.wait_ready(self.servers["postgrey"], self.settings)
         for name in ("imaps", "imap"):
             self.servers["dovecot"].wait_port(ports[name])
         for name in ("submission", "submissions", "mx"):
@@ -140,6 +146,8 @@ class Rig:
                 {"address": box.address, "user": box.user, "password": box.password, "aliases": list(box.aliases)}
                 for box in settings.mailboxes
             ],
+            "master": {"user": MASTER_USER, "password": settings.master_password},
+            "junk": JUNK_FOLDER,
             "domains": list(settings.domains),
             "ca_from": settings.ca_mailbox.address,
             "authserv_id": opendkim.AUTHSERV_ID,
@@ -160,51 +168,6 @@ class Rig:
             if not self._keeper.alive():
                 raise RigError("The process that watches over the rig has ended.")
             os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
-
-
-def read_users(path: pathlib.Path) -> tuple[Mailbox, ...]:
-    """Mailboxes from a JSON list of objects with address, user, password and, if wished, aliases."""
-    try:
-        return tuple(
-            Mailbox(item["address"], item["user"], item["password"], tuple(item.get("aliases", ())))
-            for item in json.loads(path.read_text(encoding="utf-8"))
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RigError(
-            f"--users {path}: not a JSON list of objects with address, user and password ({error!r})."
-        ) from error
-
-
-def default_users(count: int) -> tuple[Mailbox, ...]:
-    numbers = [f"{number:04d}" for number in range(1, count + 1)]
-    addresses = [f"user{number}@{DOMAINS[0]}" for number in numbers]
-    return tuple(Mailbox(address, address, f"pw-{number}") for address, number in zip(addresses, numbers))
-
-
-def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--state", type=pathlib.Path, help="folder of this rig, kept at the end (default: a temporary one)"
-    )
-    parser.add_argument("--venv", type=pathlib.Path, help="virtual environment of acme2certifier (default: in --state)")
-    parser.add_argument("--mailboxes", type=int, default=20, help="how many user0001@... (default: %(default)s)")
-    parser.add_argument("--users", type=pathlib.Path, help="JSON list of address, user, password, aliases instead")
-    parser.add_argument("--stop-on-eof", action="store_true", help="end when standard input ends")
-    parser.add_argument("--no-auto-submitted", action="store_true", help="leave the CA's mail without Auto-Submitted")
-    parser.add_argument("--no-dkim", action="store_true", help="neither sign nor verify")
-    parser.add_argument(
-        "--oversign", action="store_true", help="h= also names absent header fields of RFC 8823, 3.1 (6)"
-    )
-    parser.add_argument(
-        "--mark-subject", action="store_true", help="mark the Subject of challenges after their signature was checked"
-    )
-    parser.add_argument("--mail-delay", type=int, default=0, help="seconds that mail from the CA is held")
-    parser.add_argument("--reply-delay", type=int, default=0, help="seconds that mail to the CA is held")
-    parser.add_argument("--eab", action="store_true", help="accounts need an external account binding")
-    parser.add_argument("--key-usage", default=Settings.key_usage, help="of all certificates (default: %(default)s)")
-    parser.add_argument("--prepare", action="store_true", help="install packages and virtual environment, then end")
-    parser.add_argument("--check", action="store_true", help="start, send a mail, look at it, stop, tell the times")
-    return parser.parse_args()
 
 
 def prepare(venv: pathlib.Path, signals: Signals) -> None:
@@ -230,14 +193,19 @@ def serve(options: argparse.Namespace, state: pathlib.Path, ports: Ports, signal
             state=state,
             venv=venv,
             ports=ports.by_name,
-            mailboxes=read_users(options.users) if options.users else default_users(options.mailboxes),
+            mailboxes=arguments.mailboxes(options),
             ca_mailbox=Mailbox(CA_ADDRESS, CA_ADDRESS, secrets.token_urlsafe(18)),
+            master_password=secrets.token_urlsafe(18),
             auto_submitted=not options.no_auto_submitted,
             dkim=not options.no_dkim,
             oversign=options.oversign,
             mark_subject=options.mark_subject,
             mail_delay=options.mail_delay,
             reply_delay=options.reply_delay,
+            greylist=options.greylist,
+            introspection_url=options.introspection_url,
+            old_imap=options.old_imap,
+            full=options.full,
             eab=options.eab,
             key_usage=options.key_usage,
         ),
@@ -296,7 +264,7 @@ def end_with_input() -> None:
 
 
 def main() -> int:
-    options = arguments()
+    options = arguments.parse(__doc__.splitlines()[0])
     signals = Signals()
     os.umask(0o022)
     try:

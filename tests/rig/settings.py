@@ -20,6 +20,10 @@ CA_ADDRESS = "acme-ca@" + CA_DOMAIN
 # the longest path that a server makes below the state folder still has to fit into a Unix socket's address (108 bytes)
 LONGEST_STATE = 60
 DELIVERY_USER = "mail"
+# may log in as every other user, as Dovecot writes it: user*master
+MASTER_USER = "master"
+# has the special use \\Junk once it is there, and a name that nobody guesses
+JUNK_FOLDER = "Aussortiert für später"
 # as the servers name themselves in Received: the one that takes mail in and checks it, and the one that keeps it
 MX_NAME = "mail." + DOMAINS[0]
 STORE_NAME = "store." + DOMAINS[0]
@@ -45,19 +49,24 @@ class Mailbox:
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """Everything the servers of one rig need to know; ``mail_delay`` and ``reply_delay`` are whole seconds."""
+    """Everything the servers of one rig need to know; ``mail_delay``, ``reply_delay`` and ``greylist`` are whole seconds."""
 
     state: pathlib.Path
     venv: pathlib.Path
     ports: dict[str, int]
     mailboxes: tuple[Mailbox, ...]
     ca_mailbox: Mailbox
+    master_password: str = dataclasses.field(repr=False)
     auto_submitted: bool = True
     dkim: bool = True
     oversign: bool = False
     mark_subject: bool = False
     mail_delay: int = 0
     reply_delay: int = 0
+    greylist: int = 0
+    introspection_url: str = dataclasses.field(default="", repr=False)
+    old_imap: bool = False
+    full: bool = False
     eab: bool = False
     key_usage: str = "digitalSignature, keyEncipherment"
 

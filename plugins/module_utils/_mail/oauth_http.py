@@ -43,10 +43,10 @@ def check_url(url: str, *, option: str, allow_http_loopback: bool) -> str:
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
-        _ = parts.port  # raises for one that is no number
+        port = parts.port  # raises for one that is no number
     except ValueError:
-        parts, host = urlsplit(""), ""
-    if not host or parts.username is not None or parts.fragment or any(ord(c) <= 32 or ord(c) >= 127 for c in url):
+        parts, host, port = urlsplit(""), "", None
+    if not host or port == 0 or parts.username is not None or parts.fragment or any(ord(c) <= 32 or ord(c) >= 127 for c in url):
         raise InputError(f"{option} must be a URL that begins with https://, without a user name in it.")
     if parts.scheme == "http" and allow_http_loopback and tls.is_loopback(host):
         return url

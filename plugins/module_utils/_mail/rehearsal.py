@@ -68,7 +68,8 @@ class Submission:
         :raises MailError: where the connection breaks, or the server cannot take such addresses.
         """
         client = self._client
-        assert client is not None, "only within the with statement"
+        if client is None:
+            raise MailError("A rehearsal needs a connection; it is there within the with statement.", stage=smtp.STAGE)
         sender, recipient = (str(_addresses.parse(address)) for address in (sender, recipient))
         with smtp.errors(self._settings):
             options = smtp.envelope_options(client, sender, recipient)

@@ -137,7 +137,6 @@ class Watch:
             details={"refused": refused},
         )
 
-
     def another_is_there(
         self, challenge: dict[str, t.Any], settings: imap.ImapSettings, ledger: replies.Ledger
     ) -> bool:

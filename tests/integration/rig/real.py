@@ -56,10 +56,15 @@ class Real:
         return sorted(self.store.glob("mailboxes/*/dual/current/cert.pem"))
 
 
+def home(rig: dict[str, t.Any], address: str) -> pathlib.Path:
+    """Where the mail store has the mail of an address, and the user's Sieve script."""
+    local, _at, domain = address.rpartition("@")
+    return pathlib.Path(rig["state"]) / "mail" / domain / local
+
+
 def kept_mail(rig: dict[str, t.Any], address: str) -> list[bytes]:
     """The mails of an address as its mail store keeps them, oldest first; line ends are LF there."""
-    local, _at, domain = address.rpartition("@")
-    maildir = pathlib.Path(rig["state"]) / "mail" / domain / local / "Maildir"
+    maildir = home(rig, address) / "Maildir"
     paths = [path for folder in ("new", "cur") for path in (maildir / folder).glob("*")]
     return [path.read_bytes() for path in sorted(paths, key=lambda path: path.name)]
 
@@ -68,3 +73,14 @@ def replies_of(rig: dict[str, t.Any], address: str) -> list[tuple[bytes, email.m
     """What the CA's mailbox got from an address: as it is kept there, and read."""
     read = [(raw, email.message_from_bytes(raw)) for raw in kept_mail(rig, rig["ca_from"])]
     return [(raw, mail) for raw, mail in read if mail["From"] == address]
+
+
+def challenges_kept(rig: dict[str, t.Any], address: str) -> dict[str, list[str]]:
+    """The flags of the challenges in each folder that has some, as the letters in Maildir file names."""
+    root = home(rig, address) / "Maildir"
+    found: dict[str, list[str]] = {}
+    for path in [*root.glob("new/*"), *root.glob("cur/*"), *root.glob(".*/new/*"), *root.glob(".*/cur/*")]:
+        folder = path.parent.parent.name.lstrip(".") if path.parent.parent != root else "INBOX"
+        if b"\nSubject: ACME: " in path.read_bytes():
+            found.setdefault(folder, []).append(path.name.partition(":2,")[2])
+    return found

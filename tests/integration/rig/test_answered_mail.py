@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-import pathlib
 import typing as t
 
 import pytest
-from real import Real, replies_of, started
+from real import Real, challenges_kept, replies_of, started
 
 WISHES: dict[str, dict[str, t.Any]] = {
     "keep": {},
@@ -28,18 +27,6 @@ def rig() -> t.Iterator[dict[str, t.Any]]:
         yield endpoints
 
 
-def maildir(rig: dict[str, t.Any], address: str) -> dict[str, list[str]]:
-    """The flags of the challenges in each folder that has some."""
-    local, _at, domain = address.rpartition("@")
-    root = pathlib.Path(rig["state"]) / "mail" / domain / local / "Maildir"
-    found: dict[str, list[str]] = {}
-    for path in [*root.glob("new/*"), *root.glob("cur/*"), *root.glob(".*/new/*"), *root.glob(".*/cur/*")]:
-        folder = path.parent.parent.name.lstrip(".") if path.parent.parent != root else "INBOX"
-        if b"\nSubject: ACME: " in path.read_bytes():
-            found.setdefault(folder, []).append(path.name.partition(":2,")[2])
-    return found
-
-
 def test_each_wish_in_one_run(rig, tmp_path):
     real = Real(rig, tmp_path, rig["mailboxes"])
     hosts = dict(zip(WISHES, real.hosts.values()))
@@ -55,7 +42,7 @@ def test_each_wish_in_one_run(rig, tmp_path):
     assert len(real.certificates()) == len(WISHES)
     assert "was left" not in done.output and "could not be handled" not in done.output
     for name, flags in FLAGS.items():
-        assert maildir(rig, hosts[name]["smime_address"]) == flags, name
+        assert challenges_kept(rig, hosts[name]["smime_address"]) == flags, name
     ((raw, mail),) = replies_of(rig, hosts["sendmail"]["smime_address"])
     assert b"Return-Path: <" + hosts["sendmail"]["smime_address"].encode() + b">" in raw
     # given to the command by a local user, not submitted by login

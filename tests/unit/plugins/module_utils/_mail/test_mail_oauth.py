@@ -332,9 +332,9 @@ def test_urls_that_are_refused(url: str) -> None:
 @pytest.mark.parametrize(
     ("name", "fetch"),
     [
-        ("requests", lambda: libs.require_requests()),
-        ("google_transport", lambda: libs.require_google_auth()),
-        ("msal", lambda: libs.require_msal()),
+        ("requests", libs.require_requests),
+        ("google_transport", libs.require_google_auth),
+        ("msal", libs.require_msal),
     ],
 )
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch, name: str, fetch: t.Callable[[], None]) -> None:

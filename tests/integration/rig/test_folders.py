@@ -1,0 +1,142 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Challenges that Sieve files elsewhere, a connection that is cut, and an IMAP server that can do little, on Dovecot."""
+
+from __future__ import annotations
+
+import imaplib
+import pathlib
+import re
+import shutil
+import ssl
+import subprocess
+import threading
+import time
+import typing as t
+
+import pytest
+from real import Real, challenges_kept, home, started
+
+SCRIPT = 'require ["fileinto", "mailbox"];\nif header :contains "Subject" "ACME:" {{ fileinto :create "{folder}"; }}\n'
+
+
+def file_into(rig: dict[str, t.Any], address: str, folder: str) -> None:
+    """Give a user a Sieve script that files challenges into a folder."""
+    place = home(rig, address)
+    script = place / ".dovecot.sieve"
+    place.mkdir(parents=True)
+    script.write_text(SCRIPT.format(folder=folder), encoding="utf-8")
+    for path in (place.parent, place, script):
+        shutil.chown(path, "mail", "mail")
+
+
+def logins(rig: dict[str, t.Any], user: str) -> int:
+    """How often a user logged in over IMAP."""
+    log = (pathlib.Path(rig["logs"]) / "dovecot.log").read_text(encoding="utf-8")
+    return log.count(f"imap-login: Info: Login: user=<{user}>")
+
+
+def cut(rig: dict[str, t.Any], user: str, times: int) -> None:
+    """Have Dovecot end a user's session, each time once there is a new one."""
+    conf = pathlib.Path(rig["state"]) / "dovecot" / "dovecot.conf"
+    for number in range(1, times + 1):
+        deadline = time.monotonic() + 60
+        while logins(rig, user) < number:
+            if time.monotonic() > deadline:
+                return
+            time.sleep(0.05)
+        # a login is told before its session can be ended
+        while "1 connections kicked" not in _doveadm(conf, "kick", user) and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+
+def _doveadm(conf: pathlib.Path, *words: str) -> str:
+    done = subprocess.run(["doveadm", "-c", conf, *words], capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def slow_rig() -> t.Iterator[dict[str, t.Any]]:
+    with started(3, "--mail-delay", "8") as endpoints:
+        yield endpoints
+
+
+def test_filed_by_sieve_and_cut_while_waiting_in_one_run(slow_rig, tmp_path):
+    rig = slow_rig
+    real = Real(rig, tmp_path, rig["mailboxes"])
+    junk, filed, waiting = real.hosts.values()
+    file_into(rig, junk["smime_address"], rig["junk"])
+    file_into(rig, filed["smime_address"], "Zertifikate/ACME & mehr")
+    filed["smime_imap_folders"] = ["INBOX", "Zertifikate/ACME & mehr"]
+    # a folder that is named must be there
+    with imaplib.IMAP4_SSL(
+        rig["imaps"]["host"], rig["imaps"]["port"], ssl_context=ssl.create_default_context(cafile=rig["ca_file"])
+    ) as client:
+        client.login(filed["smime_imap_user"], filed["smime_imap_password"])
+        assert client.create('"Zertifikate/ACME &- mehr"')[0] == "OK"
+    thread = threading.Thread(target=cut, args=(rig, waiting["smime_imap_user"], 2))
+    thread.start()
+    done = real.run()
+    thread.join()
+    assert done.code == 0, done.output
+    assert len(real.certificates()) == 3
+    # Dovecot's Maildir names are in modified UTF-7, with a dot for each level
+    assert challenges_kept(rig, junk["smime_address"]) == {"Aussortiert f&APw-r sp&AOQ-ter": [""]}
+    assert challenges_kept(rig, filed["smime_address"]) == {"Zertifikate.ACME &- mehr": [""]}
+    assert challenges_kept(rig, waiting["smime_address"]) == {"INBOX": [""]}
+    assert logins(rig, waiting["smime_imap_user"]) == 3
+
+
+OLD: dict[str, dict[str, t.Any]] = {
+    "keep": {},
+    "mark": {"smime_answered_mail": "mark"},
+    "move": {"smime_answered_mail": "move", "smime_answered_folder": "Fertig"},
+    "delete": {"smime_answered_mail": "delete"},
+    "junk": {},
+}
+# R is replied, S seen, T to be deleted. A copy would need room that is not there, so the mail stays.
+LEFT = {
+    "keep": {"INBOX": [""]},
+    "mark": {"INBOX": ["RS"]},
+    "move": {"INBOX": [""]},
+    "delete": {"INBOX": ["T"]},
+    "junk": {"Junk": [""]},
+}
+
+
+@pytest.fixture(scope="module")
+def old_rig() -> t.Iterator[dict[str, t.Any]]:
+    with started(len(OLD), "--old-imap", "--full") as endpoints:
+        yield endpoints
+
+
+def dialogue(rig: dict[str, t.Any], user: str) -> set[str]:
+    """The IMAP commands that Dovecot got in a user's sessions."""
+    folder = pathlib.Path(rig["state"]) / "dovecot" / "dialogue" / user
+    lines = b"".join(path.read_bytes() for path in folder.glob("*.in")).decode("utf-8").splitlines()
+    # each line may begin with the moment at which it came
+    found = (re.match(r"(?:\d+\.\d+ )?\S+ ((?:UID )?[A-Z]+)", line) for line in lines)
+    return {match[1] for match in found if match}
+
+
+def test_server_without_extensions_and_without_room(old_rig, tmp_path):
+    rig = old_rig
+    real = Real(rig, tmp_path, rig["mailboxes"])
+    real.group["smime_search_interval"] = 1
+    hosts = dict(zip(OLD, real.hosts.values()))
+    for name, wish in hosts.items():
+        wish.update(OLD[name])
+    file_into(rig, hosts["junk"]["smime_address"], "Junk")
+    done = real.run()
+    assert done.code == 0, done.output
+    assert len(real.certificates()) == len(OLD)
+    assert {name: challenges_kept(rig, wish["smime_address"]) for name, wish in hosts.items()} == LEFT
+    words = " ".join(done.output.split())
+    assert words.count("only marked as deleted: the server cannot remove a single mail") == 1
+    assert "[OVERQUOTA]" in words
+    sent = {name: dialogue(rig, wish["smime_imap_user"]) for name, wish in hosts.items()}
+    assert all({"UID SEARCH", "UID FETCH"} <= commands for commands in sent.values()), sent
+    assert "UID COPY" in sent["move"] and "UID STORE" in sent["delete"]
+    beyond = {"IDLE", "UID MOVE", "UID EXPUNGE", "EXPUNGE", "CLOSE", "ENABLE", "ID", "XLIST", "UNSELECT"}
+    assert not any(commands & beyond for commands in sent.values()), sent
