@@ -18,7 +18,7 @@ author:
 description:
   - Puts the results of M(mailcert.acme.smime_mail_check) into one table, a line for each address.
   - What is wrong is told below the table.
-  - The playbook P(mailcert.acme.check_smime#playbook) ends with it.
+  - The playbook C(mailcert.acme.check_smime) ends with it.
 positional: hosts
 options:
   _input:

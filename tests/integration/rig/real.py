@@ -31,10 +31,11 @@ ACME2CERTIFIER = {
 
 
 @contextlib.contextmanager
-def started(mailboxes: int, *options: str) -> t.Iterator[dict[str, t.Any]]:
-    """A rig; gives its endpoints."""
+def started(mailboxes: int | list[dict[str, t.Any]], *options: str) -> t.Iterator[dict[str, t.Any]]:
+    """A rig with so many mailboxes, or with these; gives its endpoints."""
     venv = os.environ.get("MAILCERT_RIG_VENV") or COLLECTIONS.parent / ".venvs" / "rig"
-    with RigHandle(venv=venv, mailboxes=mailboxes, options=options) as running:
+    which = {"mailboxes": mailboxes} if isinstance(mailboxes, int) else {"users": mailboxes}
+    with RigHandle(venv=venv, options=options, **which) as running:
         yield running.endpoints
 
 
@@ -48,9 +49,9 @@ class Real:
         self.group = {**fleet.shared_variables(rig, self.store), **ACME2CERTIFIER}
         self.hosts = {fleet.host_name(box["address"]): fleet.mailbox_variables(box) for box in mailboxes}
 
-    def run(self, *args: str) -> fleet.Run:
+    def run(self, *args: str, playbook: str = "mailcert.acme.issue_smime") -> fleet.Run:
         inventory = fleet.write_inventory(self.folder / "inventory", self.group, self.hosts)
-        return fleet.run_playbook("mailcert.acme.issue_smime", inventory, *args, collections=COLLECTIONS)
+        return fleet.run_playbook(playbook, inventory, *args, collections=COLLECTIONS)
 
     def certificates(self) -> list[pathlib.Path]:
         return sorted(self.store.glob("mailboxes/*/dual/current/cert.pem"))
