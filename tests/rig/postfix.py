@@ -35,11 +35,9 @@ def start(settings: Settings) -> Server:
         "key": tls.tls_key(settings),
         "chain": tls.tls_chain(settings),
         "milter": f"unix:{opendkim.socket_path(settings)}" if settings.dkim else "",
-        # the CA's own submission is spared: acme2certifier does not come back
-        "greylist": f"check_sender_access,texthash:{conf}/welcome,check_policy_service,"
-        f"unix:{postgrey.socket_path(settings)},"
-        if settings.greylist
-        else "",
+        "greylist": f"check_policy_service,unix:{postgrey.socket_path(settings)}," if settings.greylist else "",
+        # acme2certifier does not come back, so its own submission is spared
+        "spare": f"check_sender_access,texthash:{conf}/spared," if settings.greylist else "",
         **{name: settings.ports[name] for name in ("submission", "submissions", "mx")},
     }
     shutil.chown(settings.folder("postfix-data"), "postfix")
@@ -55,7 +53,7 @@ def _write_tables(settings: Settings, conf: pathlib.Path) -> None:
     """Who gets mail, and who may send as whom; what is done to mail from and to the CA."""
     pairs = [f"{address} {box.user}\n" for box in settings.all_mailboxes for address in box.addresses]
     write(conf / "addresses", "".join(pairs))
-    write(conf / "welcome", f"{settings.ca_mailbox.address} OK\n")
+    write(conf / "spared", f"{settings.ca_mailbox.address} OK\n")
     # acme2certifier leaves out the header field that RFC 8823, section 3.1 (3) demands
     added = "/^Subject: ACME: / PREPEND Auto-Submitted: auto-generated; type=acme\n"
     write(conf / "header_checks", added if settings.auto_submitted else "")

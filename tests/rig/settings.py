@@ -49,7 +49,7 @@ class Mailbox:
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """Everything the servers of one rig need to know; ``mail_delay``, ``reply_delay`` and ``greylist`` are whole seconds."""
+    """Everything the servers of one rig need to know; the delays and ``greylist`` are whole seconds."""
 
     state: pathlib.Path
     venv: pathlib.Path

@@ -61,16 +61,17 @@ class Part:
         return [[*run, *(word.format(**words) for word in line)] for line in self.lines]
 
 
-def pytest(*folders: str) -> tuple[str, ...]:
-    """The command that runs folders of tests with pytest."""
+def pytest(*words: str) -> tuple[str, ...]:
+    """The command that runs folders of tests with pytest, and options for it."""
     line = ("-m", "pytest", "-p", "no:cacheprovider", "-ra", "--durations=8", "--junitxml={results}/pytest.xml")
-    return (*line, *folders)
+    return (*line, *words)
 
 
 # the long ones first: two run at a time
 PARTS = (
     Part("units", "dev", (("{tools}/ansible_test.py", "--tree", "{tree}", "units"),)),
-    Part("integration-lab", "dev", (pytest("tests/integration/lab"),)),
+    # most of its time is waiting, for mails that must not come and deadlines that must
+    Part("integration-lab", "dev", (pytest("-n", str(WORKERS), "tests/integration/lab"),)),
     Part("integration-rig", "dev", (pytest("tests/integration/rig"),), rig=True),
     # always the same 20,000, so that what fails can be repeated
     Part(

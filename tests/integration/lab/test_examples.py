@@ -30,6 +30,7 @@ ORDER = (
     "modules/smime_certificate_info",
     "modules/smime_select",
     "filter/smime_ready",
+    "filter/smime_by_hand",
     "filter/smime_summary",
     "modules/smime_revoke",
 )

@@ -49,9 +49,9 @@ class Real:
         self.group = {**fleet.shared_variables(rig, self.store), **ACME2CERTIFIER}
         self.hosts = {fleet.host_name(box["address"]): fleet.mailbox_variables(box) for box in mailboxes}
 
-    def run(self, *args: str, playbook: str = "mailcert.acme.issue_smime") -> fleet.Run:
+    def run(self, *args: str, playbook: str = "mailcert.acme.issue_smime", **env: str) -> fleet.Run:
         inventory = fleet.write_inventory(self.folder / "inventory", self.group, self.hosts)
-        return fleet.run_playbook(playbook, inventory, *args, collections=COLLECTIONS)
+        return fleet.run_playbook(playbook, inventory, *args, collections=COLLECTIONS, **env)
 
     def certificates(self) -> list[pathlib.Path]:
         return sorted(self.store.glob("mailboxes/*/dual/current/cert.pem"))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Challenges that Sieve files elsewhere, a connection that is cut, and an IMAP server that can do little, on Dovecot."""
+"""On Dovecot: challenges that Sieve files elsewhere, a connection that is cut, a server that can do little."""
 
 from __future__ import annotations
 
