@@ -109,6 +109,7 @@ SENTENCES: t.Mapping[str, t.Sequence[Sentence]] = {
             "RULES 6 s4",
             "Of several authentic candidates the newest unanswered is answered; one reply for one authorization.",
             (
+                f"{LAB}/test_proofs.py::test_of_two_authentic_mails_the_newest_is_answered_once",
                 f"{MAIL}/test_mail_imap.py::test_what_is_there_comes_newest_first",
                 f"{STORE}/test_store_replies.py::test_one_mail_is_answered_for_one_authorization_only",
             ),
@@ -194,8 +195,8 @@ SENTENCES: t.Mapping[str, t.Sequence[Sentence]] = {
             "RULES 11 s4",
             "The result tells the state of the reply.",
             (
+                f"{LAB}/test_proofs.py::test_mail_that_is_signed_by_smime_is_answered",
                 f"{LAB}/test_reply_refused.py::test_refusal_is_told_in_the_server_s_words",
-                f"{LAB}/test_two_shells.py::test_results_are_what_the_case_says",
             ),
         ),
         Sentence(
@@ -203,6 +204,7 @@ SENTENCES: t.Mapping[str, t.Sequence[Sentence]] = {
             "No second POST of a challenge, unless the preset allows it. "
             "The lab takes it for a violation, and no test may end with one.",
             (
+                f"{LAB}/test_presets.py::test_challenge_is_posted_a_second_time_only_where_the_preset_allows_it",
                 f"{LAB}/test_interrupted.py::test_killed_run_is_gone_on_with",
                 f"{TASKS}/test_tasks_behaviour.py::test_the_standard_as_written_takes_no_liberty",
             ),
@@ -216,8 +218,11 @@ SENTENCES: t.Mapping[str, t.Sequence[Sentence]] = {
         Sentence("RULES 13 s3", "Only the policy of a trusted gateway can accept it."),
         Sentence(
             "RULES 14 s1",
-            "Headers are read by PEEK, the size before the mail; nothing is marked, moved or deleted.",
+            "Headers are read by PEEK, the size before the mail; an answered mail is marked, moved or deleted by wish "
+            "alone, after its authorization is valid, never by a bare EXPUNGE.",
             (
+                f"{LAB}/test_folders.py::test_answered_mail",
+                f"{LAB}/test_folders.py::test_answered_mail_is_handled_only_after_the_authorization_is_valid",
                 f"{MAIL}/test_mail_imap.py::test_nothing_is_ever_marked",
                 f"{MAIL}/test_mail_imap.py::test_a_mail_that_is_too_large_is_not_fetched",
             ),
