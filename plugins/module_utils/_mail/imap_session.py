@@ -191,7 +191,7 @@ class Session:
                 self._opened = None
                 raise FolderError(
                     f"The folder {name!r} at the IMAP server {self._where} cannot be opened: "
-                    f"{plain(bare(str(error)))}. Check imap_folders."
+                    f"{plain(bare(str(error))).rstrip('.')}. Check imap_folders."
                 ) from error
             self._opened = name
             self._state[name] = (info.get(b"EXISTS"), info.get(b"UIDNEXT"))
