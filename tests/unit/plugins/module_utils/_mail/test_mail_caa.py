@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 import pytest
-from name_server import NameServer
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import ResolverError
 from ansible_collections.mailcert.acme.plugins.module_utils._mail import caa
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.resolver import CaaRecord, Resolver
+from ansible_collections.mailcert.acme.tests.unit.plugins.module_utils._mail.name_server import NameServer
 
 OURS = ("ca.example.com",)
 

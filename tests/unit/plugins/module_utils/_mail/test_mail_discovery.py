@@ -9,12 +9,12 @@ import collections
 import random
 
 import pytest
-from name_server import NameServer
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import ResolverError, ServerNotFoundError
 from ansible_collections.mailcert.acme.plugins.module_utils._mail import discovery
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.discovery import Server
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.resolver import Resolver
+from ansible_collections.mailcert.acme.tests.unit.plugins.module_utils._mail.name_server import NameServer
 
 NAMES = {"imap": ("_imaps._tcp", "_imap._tcp"), "smtp": ("_submissions._tcp", "_submission._tcp")}
 

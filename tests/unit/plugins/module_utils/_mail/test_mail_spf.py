@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import pytest
-from name_server import NameServer
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     InputError,
@@ -15,6 +14,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
 )
 from ansible_collections.mailcert.acme.plugins.module_utils._mail import libs, spf
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.resolver import Resolver
+from ansible_collections.mailcert.acme.tests.unit.plugins.module_utils._mail.name_server import NameServer
 
 ZONE = {
     ("a.test", "A"): ["192.0.2.1"],
