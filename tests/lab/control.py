@@ -215,6 +215,7 @@ class Control:
         if "behaviour" in what:
             self._state.behaviour = type(self._state.behaviour)()
         if "mail" in what:
+            self._postman.recall()
             self._imap.empty()
         if "dns" in what:
             self._zone.clear()

@@ -75,6 +75,11 @@ class Postman:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def recall(self) -> None:
+        """Mails that are on their way do not come any more: they belong to what was there before a reset."""
+        for task in self._tasks:
+            task.cancel()
+
     # -- delivery
 
     async def deliver(self, address: str, raw: bytes, *, sender: str, folder: str = "", copies: int = 1) -> bool:

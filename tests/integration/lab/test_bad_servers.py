@@ -136,7 +136,10 @@ def troubles(lab, stranger, web):
             {"smime_imap_folders": ["INBOX", "Certificates"]},
             "challenge", "mail_folder", ["imap_folders", "Certificates"],
         ),
-        "no IMAP server": ({"smime_imap_host": None}, "input", "invalid_input", ["imap_host is not set"]),
+        # DNS tells of none that may be used
+        "no IMAP server": (
+            {"smime_imap_host": None}, "challenge", "mail_server_unknown", ["Set imap_host, or name the provider's domain"],
+        ),
         "no password": ({"smime_imap_password": None}, "input", "invalid_input", ["imap_password is not set"]),
         "sender not allowed": (
             {"smime_smtp_user": "user0040@lab.test", "smime_smtp_password": "pw-0040"},

@@ -150,6 +150,17 @@ def test_delay_of_the_mail(lab, client, user):
     lab.assert_clean()
 
 
+def test_mail_that_is_on_its_way_at_a_reset_does_not_come(lab, client, user):
+    lab.behaviour(mail_delay=0.3)
+    start(client, user)
+    lab.reset()
+    lab.behaviour(mail_delay=0.3)
+    dummy, challenge = start(client, user)
+    client.answer(user, challenge)
+    # it would have come before this one
+    assert [mail["from"] for mail in lab.mails()] == [challenge["from"]]
+
+
 # -- validation
 
 
