@@ -68,8 +68,16 @@ class Terminal:
         os.write(self._master, b"A")
 
     def _reads(self) -> bool:
-        """Whether the terminal hands on each key, as the prompt sets it."""
-        return not termios.tcgetattr(self._master)[3] & termios.ICANON
+        """Whether the prompt waits for a key: the terminal hands on each one, and no thread of Ansible runs any more.
+
+        Between the two Ansible flushes what was typed, which a person is too slow to notice.
+        """
+        if termios.tcgetattr(self._master)[3] & termios.ICANON:
+            return False
+        threads = pathlib.Path(f"/proc/{self.pid}/task").glob("*/stat")
+        stats = [path.read_text(encoding="utf-8", errors="replace") for path in threads]
+        # the state stands behind the name of the program, which may hold anything
+        return all(stat.rpartition(")")[2].split()[0] == "S" for stat in stats)
 
     def end(self) -> int:
         """Wait for the end of the playbook; gives its exit code."""
