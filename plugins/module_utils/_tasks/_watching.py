@@ -98,22 +98,19 @@ class Watch:
         :arg ledger: the replies that have been made; what they answered is not answered again.
         :raises ChallengeMissingError: none came before the deadline; with what was refused.
         """
-        now = self._context.now()
-        expected = authenticate.ExpectedChallenge(
-            from_address=challenge["from"], recipient=challenge["address"], not_before=now - CHALLENGE_LIFETIME
-        )
-        judge = _Judge(expected, self._policy, self._txt, self._context, ledger)
+        since = self._context.now() - CHALLENGE_LIFETIME
+        judge = self._judge_of(challenge, ledger, since)
         patience = self._deadline.within(min(OLDER_MAIL_SECONDS, self._deadline.remaining() / 2))
         older: tuple[authenticate.AuthenticChallenge, Place] | None = None
         with imap.MailboxReader(settings) as reader:
             for until in (patience, self._deadline):
                 with contextlib.suppress(DeadlineError):
                     for mail in reader.candidates(
-                        expected.from_address,
-                        since=now - CHALLENGE_LIFETIME,
+                        challenge["from"],
+                        since=since,
                         until=until,
                         interval=self._params["search_interval"],
-                        recipient=expected.recipient,
+                        recipient=challenge["address"],
                     ):
                         authentic = judge.judge(mail)
                         if authentic is None:
@@ -145,20 +142,24 @@ class Watch:
         Where the CA writes from one address for all, somebody else may have ordered for our address right after us;
         then his mail was answered, and the one for us still lies there.
         """
-        now = self._context.now()
-        expected = authenticate.ExpectedChallenge(
-            from_address=challenge["from"], recipient=challenge["address"], not_before=now - CHALLENGE_LIFETIME
-        )
-        judge = _Judge(expected, self._policy, self._txt, self._context, ledger)
+        since = self._context.now() - CHALLENGE_LIFETIME
+        judge = self._judge_of(challenge, ledger, since)
         # a look that fails tells nothing, and what went wrong before it is what the user needs to know
         with contextlib.suppress(MailError, DeadlineError), imap.MailboxReader(settings) as reader:
             for mail in reader.candidates(
-                expected.from_address, since=now - CHALLENGE_LIFETIME, until=Deadline(0), recipient=expected.recipient
+                challenge["from"], since=since, until=Deadline(0), recipient=challenge["address"]
             ):
                 authentic = judge.judge(mail)
                 if authentic is not None and not _is_older(authentic, challenge):
                     return True
         return False
+
+    def _judge_of(self, challenge: dict[str, t.Any], ledger: replies.Ledger, since: datetime.datetime) -> _Judge:
+        """Who judges the mails that may be this challenge; older ones than *since* are another's."""
+        expected = authenticate.ExpectedChallenge(
+            from_address=challenge["from"], recipient=challenge["address"], not_before=since
+        )
+        return _Judge(expected, self._policy, self._txt, self._context, ledger)
 
 
 class _Judge:
