@@ -88,11 +88,12 @@ def _listed(mail: Message, attribute: bytes) -> Headers:
         if name in listed:
             raise Refusal("header_duplicated", f"The signature lists the header {name} twice.")
         # a field that was deleted or modified on purpose does not stand outside as it was signed
-        outer = tuple(mail.all(name))
+        outer = mail.all(name)
         value = field["value"].native.encode("utf-8")
         if field["status"].native != _DUPLICATED or [_plain(o.value) for o in outer] != [_plain(value)]:
             raise Refusal("smime_mismatch", f"The header {name} is not the one that was signed.")
-        listed[name] = outer
+        # as it was signed: outside, blanks may have become others on the way
+        listed[name] = (Instance(name, value),)
     return listed
 
 

@@ -120,6 +120,13 @@ def outcome(raw: bytes) -> t.Any:
     return {name: [instance.text for instance in instances] for name, instances in proof.covered.items()}
 
 
+@pytest.mark.parametrize("form, opaque", LAYOUTS)
+def test_another_blank_outside_changes_nothing_of_what_is_read(form, opaque):
+    raw = genuine(form, opaque)
+    at = raw.index(b"Subject: ACME: ") + len(b"Subject: ACME:")
+    assert outcome(raw[:at] + b"\t" + raw[at + 1 :]) == outcome(raw)
+
+
 def same_or_refused(form: str, opaque: bool, raw: bytes) -> None:
     result = outcome(raw)
     assert isinstance(result, str) or result == outcome(genuine(form, opaque))
