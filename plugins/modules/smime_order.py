@@ -111,6 +111,55 @@ options:
       - The profile of the certificate, one of those that the CA's directory names.
       - Without it the CA chooses.
     type: str
+  not_before:
+    description:
+      - When the certificate is to begin to be valid. Many CAs refuse this, or pass it over.
+      - A time such as V(2027-01-01T00:00:00Z) or V(20270101000000Z), or a distance from the moment of the order such as V(+1d) or V(+32w1d2h3m4s).
+      - A certificate that is not valid yet is not installed. O(state=issued) fails until it is.
+      - It counts for the order that is made next. A valid certificate is not replaced for it.
+    type: str
+  not_after:
+    description:
+      - When the certificate is to end to be valid. Many CAs refuse this, or pass it over.
+      - Written as O(not_before).
+      - It counts for the order that is made next. A valid certificate is not replaced for it.
+    type: str
+  select_chain:
+    description:
+      - Which of the chains is wanted that the CA offers for the certificate, as the options of C(community.crypto.acme_certificate).
+      - The criteria are tried one after the other, each on the CA's default chain first and then on the alternate ones. The first chain that meets one is used.
+      - Where none does, the default chain is used, with a warning.
+      - RV(chain) tells what was chosen. A valid certificate is not replaced for another chain.
+    type: list
+    elements: dict
+    suboptions:
+      test_certificates:
+        description:
+          - Which certificates of the chain are looked at. The certificate itself, which is the same in all chains, is never among them.
+          - V(first) is the one that signed the certificate, V(last) the one furthest away from it, and V(all) is each of them.
+        type: str
+        choices:
+          - first
+          - last
+          - all
+        default: all
+      issuer:
+        description:
+          - 'Attributes that must be in the issuer of the certificate that is looked at, such as V({"commonName": "My Preferred CA Root"}).'
+          - All conditions of a criterion must be met by one and the same certificate.
+        type: dict
+      subject:
+        description:
+          - Attributes that must be in its subject.
+        type: dict
+      subject_key_identifier:
+        description:
+          - Its subject key identifier, such as V(A8:4A:6A:63:04:7D:DD:BA:E6:D1:39:B7:A6:45:65:EF:F3:A8:EC:A1).
+        type: str
+      authority_key_identifier:
+        description:
+          - Its authority key identifier, written as O(select_chain[].subject_key_identifier).
+        type: str
   run_id:
     description:
       - A name for the run, the same in both steps. The order is held by the run from the first step to the second then.
@@ -327,6 +376,60 @@ not_after:
   returned: success
   type: str
   sample: "2027-11-22T09:00:00+00:00"
+chain:
+  description:
+    - The chain that was downloaded by this task.
+  returned: success
+  type: dict
+  contains:
+    alternate:
+      description:
+        - Whether it is another one than the CA's default.
+      type: bool
+      sample: true
+    criterion:
+      description:
+        - Which entry of O(select_chain) it meets, counted from V(1). V(0) where there is none.
+      type: int
+      sample: 1
+    issuer:
+      description:
+        - Who signed the last certificate of the chain. Empty where nothing was downloaded.
+      type: str
+      sample: CN=Example S/MIME Root 2,O=Example,C=XX
+  sample:
+    alternate: true
+    criterion: 1
+    issuer: CN=Example S/MIME Root 2,O=Example,C=XX
+heeded:
+  description:
+    - What the CA made of the options that it may pass over, O(profile), O(not_before), O(not_after) and O(select_chain), where they were set when the order was made.
+    - There is a warning for each that was not heeded. Empty where no certificate was issued by this task.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    option:
+      description:
+        - The option.
+      type: str
+      sample: not_after
+    asked:
+      description:
+        - What was asked for.
+      type: str
+      sample: "2026-12-22T09:00:00Z"
+    given:
+      description:
+        - What came instead, or as well. Empty where the CA said nothing.
+      type: str
+      sample: "2027-02-20T09:00:00Z"
+    heeded:
+      description:
+        - Whether it is as asked for, dates within an hour.
+      type: bool
+      sample: false
+  sample: []
 lint_warnings:
   description:
     - What is not as it should be with a certificate that was issued by this task, but does not make it useless. Sentences.

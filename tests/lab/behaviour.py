@@ -27,6 +27,8 @@ _CHOICES: dict[str, tuple[t.Any, ...]] = {
     "wrong_certificate": ("", "key", "address", "usage", "expired", "future", "no_email_protection", "chain"),
     "ari_broken": ("", "window", "json"),
     "replaces": ("check", "refuse", "malformed"),
+    "validity_wishes": ("take", "refuse", "ignore"),
+    "unknown_profiles": ("refuse", "ignore"),
 }
 
 
@@ -74,6 +76,8 @@ class Behaviour:
     reuse_authorizations: bool = False  # a valid authorization counts for later orders
     order_lifetime: float = 7 * 86400.0
     authorization_lifetime: float = 30 * 86400.0
+    validity_wishes: str = "take"  # what becomes of notBefore and notAfter in newOrder
+    unknown_profiles: str = "refuse"  # "ignore": a profile that there is not is passed over, as by a CA without profiles
     finalize_delay: float = 0.0  # the order stays "processing" so long
     retry_after: float = 1.0  # sent with objects in processing; 0 sends none
     retry_after_form: str = "seconds"

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Orders: from newOrder to the certificate (RFC 8555, section 7.4)."""
+"""Orders: from newOrder to a valid one (RFC 8555, section 7.4)."""
 
 from __future__ import annotations
 
@@ -26,11 +26,9 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
 )
 
 STATUSES = frozenset(("pending", "ready", "processing", "valid", "invalid"))
-PEM_CHAIN = "application/pem-certificate-chain"
 # how far the list of an account's orders is searched: pages, orders looked at
 _PAGES = 5
 _LOOKED_AT = 50
-_ALTERNATES = 10
 
 
 @dataclass(frozen=True)
@@ -48,6 +46,8 @@ class Order:
     retry_after: float | None = None
     replaces: str = ""
     profile: str = ""
+    not_before: dt.datetime | None = None
+    not_after: dt.datetime | None = None
     raw: dict[str, t.Any] = field(default_factory=dict)
 
     @property
@@ -100,6 +100,8 @@ def _order(client: AcmeClient, response: Response, *, url: str, stage: str = "or
         retry_after=response.retry_after,
         replaces=raw["replaces"] if isinstance(raw.get("replaces"), str) else "",
         profile=raw["profile"] if isinstance(raw.get("profile"), str) else "",
+        not_before=wire.parse_time_or_none(raw.get("notBefore")),
+        not_after=wire.parse_time_or_none(raw.get("notAfter")),
         raw=raw,
     )
 
@@ -276,33 +278,3 @@ def final_error(order: Order, *, stage: str = "order") -> OrderError:
         stage=stage,
         problem=order.error.raw if order.error else None,
     )
-
-
-def download(client: AcmeClient, order: Order, *, select_chain: t.Callable[[bytes], bool] | None = None) -> bytes:
-    """The certificate and its chain as PEM (RFC 8555, section 7.4.2).
-
-    :arg select_chain: tells whether a PEM chain is the one that is wanted. It is shown the CA's default and then the
-        alternates, which are fetched for this only; the default is returned if none is wanted.
-    """
-    if not order.certificate_url:
-        raise OrderError(
-            f"The order {wire.clean(order.url, 200)} is {order.status} and has no certificate yet.", stage="certificate"
-        )
-    response = _chain(client, order.certificate_url)
-    if select_chain is None or select_chain(response.body):
-        return response.body
-    for url in response.links("alternate")[:_ALTERNATES]:
-        alternate = _chain(client, client.transport.check_url(url, name="an alternate chain", stage="certificate"))
-        if select_chain(alternate.body):
-            return alternate.body
-    return response.body
-
-
-def _chain(client: AcmeClient, url: str) -> Response:
-    response = client.get(url, stage="certificate", accept=PEM_CHAIN)
-    if b"-----BEGIN CERTIFICATE-----" not in response.body:
-        raise NotAcmeError(
-            f"{wire.clean(url, 200)} gives no certificate in PEM form, which RFC 8555 makes the default.",
-            stage="certificate",
-        )
-    return response

@@ -25,10 +25,11 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     OrderError,
     SmimeError,
 )
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import chain_choice
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import csr as requests
 from ansible_collections.mailcert.acme.plugins.module_utils._store import journal as journals
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _opening, _options, _run_id
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _asked, _chain, _opening, _options, _run_id
 
 # A random value may be answered for 24 hours at most (S/MIME BR 3.2.2.4)
 CHALLENGE_LIFETIME = datetime.timedelta(hours=24)
@@ -74,8 +75,10 @@ class Ordering:
             order = self._new_order()
             return order, True, self._challenges(order)
 
-    def issue(self) -> tuple[orders.Order, bytes]:
+    def issue(self, criteria: t.Sequence[chain_choice.Criterion]) -> tuple[orders.Order, _chain.Chosen]:
         """Finalize where that is due, wait, and download.
+
+        :arg criteria: of the chain that is wanted.
 
         :raises OrderError: for an order that cannot be finalized; the CA's reason stands in it.
         """
@@ -96,9 +99,14 @@ class Ordering:
             order = orders.wait(self._client, order, until={"valid"}, deadline=self._deadline)
         if order.status != "valid":
             raise self._dead(order)
-        chain = orders.download(self._client, order)
+        chosen = _chain.Chains(self._client, order, self._context).choose(criteria)
         self._advance(state="issued")
-        return order, chain
+        return order, chosen
+
+    @property
+    def asked(self) -> _asked.Asked:
+        """What the order asked for; nothing where an earlier version made it, which wrote no such thing down."""
+        return _asked.Asked.read(self._held().extra.get("asked") or {}) or _asked.Asked()
 
     def close(self) -> None:
         """What was ordered is installed: the journal is done with, and the lease with it."""
@@ -157,13 +165,15 @@ class Ordering:
         before = self._held()
         if before.order_url and before.state != "closed":
             before = self._journal.update(before, before.replace(state="abandoned"))
+        asked = _asked.Asked.of(self._params, self._context.now())
         intent = before.restarted(created=self._context.now()).replace(
             directory=self._params["acme_directory"],
             identifiers=tuple(self._addresses),
             public_fingerprint=self._request.public_fingerprint,
+            extra={"asked": asked.fields()},
         )
         self._state = self._journal.update(before, intent)
-        order = orders.new_order(self._client, addresses=self._addresses, profile=self._params["profile"])
+        order = self._ordered(asked)
         if order.status == "invalid":
             raise self._dead(order)
         self._advance(
@@ -173,6 +183,22 @@ class Ordering:
             account_uri=self._client.account_uri or "",
         )
         return order
+
+    def _ordered(self, asked: _asked.Asked) -> orders.Order:
+        """What the CA makes of a newOrder: a new order, or an older one."""
+        try:
+            return orders.new_order(
+                self._client,
+                addresses=self._addresses,
+                profile=asked.profile,
+                not_before=asked.not_before,
+                not_after=asked.not_after,
+            )
+        except AcmeProblemError as error:
+            if not error.retryable and (asked.not_before or asked.not_after):
+                # few CAs take these, and what they say of it is often a bare "malformed"
+                error.message += " The order asks for not_before or not_after; leave them out if the CA does not take them."
+            raise
 
     def _challenges(self, order: orders.Order) -> list[dict[str, t.Any]]:
         if order.status != "pending":

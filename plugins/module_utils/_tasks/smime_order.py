@@ -10,12 +10,12 @@ import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import libs as acme_libs
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import CertificateError
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificates, csr_check, lint, renewal
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificates, chain_choice, csr_check, lint, renewal
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import csr as requests
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import libs as pki_libs
 from ansible_collections.mailcert.acme.plugins.module_utils._store import files
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Outcome, Task
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _install, _options, _ordering
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _asked, _chain, _heeded, _install, _options, _ordering
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     **_options.acme_options(),
@@ -36,6 +36,9 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "journal_path": {"type": "path", "required": True},
     "replies_path": {"type": "path"},
     "profile": {"type": "str"},
+    "not_before": {"type": "str"},
+    "not_after": {"type": "str"},
+    "select_chain": _chain.SELECT_CHAIN,
     "run_id": {"type": "str"},
     "lease_duration": {"type": "int", "default": 3600},
     "would_exist": {"type": "bool", "default": False},
@@ -59,6 +62,9 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
     """Request: create or resume the order. Issue: finalize, download, check, install."""
     _options.check_paths(params, *PATHS)
     addresses = _options.checked_addresses(params["addresses"])
+    # a slip in these is told before anything is asked of the CA, and in check mode too
+    criteria = chain_choice.read_criteria(params["select_chain"] or [])
+    _asked.Asked.of(params, context.now())
     request = _request(params, context, addresses)
     if request is None:
         return _outcome(params, changed=True, would_exist=True)
@@ -72,15 +78,18 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
         order, created, challenges = ordering.request()
         return _outcome(params, changed=created, order=order, challenges=challenges)
     with ordering.leased():
-        order, chain = ordering.issue()
+        order, chosen = ordering.issue(criteria)
         try:
-            certificate, warnings = _install.install(params, context, request, addresses, chain)
+            certificate, warnings = _install.install(params, context, request, addresses, chosen.pem)
         except CertificateError as error:
             if error.details.get("errors") and not error.details.get("usable_later"):
                 ordering.give_up()
             raise
+        heeded = _heeded.heeded(ordering.asked, order, certificate, chosen, context)
         ordering.close()
-    return _outcome(params, changed=True, order=order, certificate=certificate, warnings=warnings)
+    return _outcome(
+        params, changed=True, order=order, certificate=certificate, warnings=warnings, chosen=chosen, heeded=heeded
+    )
 
 
 def _request(params: dict[str, t.Any], context: Context, addresses: list[str]) -> requests.Csr | None:
@@ -159,6 +168,8 @@ def _outcome(
     challenges: list[dict[str, t.Any]] | None = None,
     certificate: certificates.Certificate | None = None,
     warnings: tuple[str, ...] = (),
+    chosen: _chain.Chosen = _chain.NONE,
+    heeded: t.Sequence[dict[str, t.Any]] = (),
     would_exist: bool = False,
 ) -> Outcome:
     values = {
@@ -170,6 +181,8 @@ def _outcome(
         "serial_number": certificate.serial if certificate else "",
         "not_before": certificate.not_before.isoformat() if certificate else "",
         "not_after": certificate.not_after.isoformat() if certificate else "",
+        "chain": chosen.fields(),
+        "heeded": list(heeded),
         "lint_warnings": list(warnings),
         "would_exist": would_exist,
     }

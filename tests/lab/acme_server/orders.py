@@ -40,10 +40,10 @@ class Orders:
         if not isinstance(profile, str):
             raise Problem("malformed", "profile is no string.", violation="payload")
         if profile and profile not in behaviour.profiles:
-            raise Problem("invalidProfile", f"There is no profile {profile!r}.")
-        start, end = (issuing.moment(payload.get(name), name) for name in ("notBefore", "notAfter"))
-        if start and end and end <= start:
-            raise Problem("malformed", "notAfter is not after notBefore.", violation="payload")
+            if behaviour.unknown_profiles == "refuse":
+                raise Problem("invalidProfile", f"There is no profile {profile!r}.")
+            profile = ""
+        start, end = self._validity(payload)
         replaces = self._replaces(call, payload.get("replaces"), addresses)
         old = self._reusable(call, addresses) if not replaces else None
         if old is not None:
@@ -65,6 +65,17 @@ class Orders:
             for item in order.authorizations:
                 self._challenges.send(self._state.challenges[self._state.authorizations[item].challenge])
         return self._answer(order, status=201)
+
+    def _validity(self, payload: dict[str, t.Any]) -> tuple[float, float]:
+        """notBefore and notAfter that the order is made with; 0 for what the CA chooses."""
+        start, end = (issuing.moment(payload.get(name), name) for name in ("notBefore", "notAfter"))
+        if start and end and end <= start:
+            raise Problem("malformed", "notAfter is not after notBefore.", violation="payload")
+        wishes = self._state.behaviour.validity_wishes
+        for name, value in (("notBefore", start), ("notAfter", end)):
+            if value and wishes == "refuse":
+                raise Problem("malformed", f"{name} is not taken.")
+        return (start, end) if wishes == "take" else (0.0, 0.0)
 
     def _identifiers(self, value: t.Any) -> tuple[str, ...]:
         if not isinstance(value, list) or not value or not all(isinstance(item, dict) for item in value):

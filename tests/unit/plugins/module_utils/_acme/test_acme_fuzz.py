@@ -13,6 +13,7 @@ import pytest
 
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import account, renewal_info
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import authorization as authorizations
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import download as downloads
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import order as orders
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.directory import Directory
@@ -37,6 +38,9 @@ ORDER = {
     "certificate": f"{BASE}/c",
     "error": PROBLEM,
     "replaces": "a.b",
+    "profile": "smime",
+    "notBefore": "2029-01-01T00:00:00Z",
+    "notAfter": "2030-01-01T00:00:00Z",
 }
 AUTHORIZATION = {
     "status": "invalid",
@@ -136,6 +140,12 @@ class Fake:
         pass
 
 
+def all_chains(client):
+    """The certificate of an order with all of its chains."""
+    found = downloads.download(client, orders.fetch(client, f"{BASE}/1"))
+    return [downloads.alternate(client, url) for url in found.alternates]
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_any_document_and_any_header(account_key, clock, seed):
     source = random.Random(seed)
@@ -150,7 +160,7 @@ def test_any_document_and_any_header(account_key, clock, seed):
         (DIRECTORY, lambda: Directory.fetch(transport, BASE)),
         (ORDER, lambda: orders.fetch(client, f"{BASE}/1")),
         (ORDER, lambda: orders.new_order(client, addresses=["a@b.test"], replaces="a.b")),
-        (ORDER, lambda: orders.download(client, orders.fetch(client, f"{BASE}/1"), select_chain=lambda pem: False)),
+        (ORDER, lambda: all_chains(client)),
         (AUTHORIZATION, lambda: authorizations.fetch(client, f"{BASE}/z").failure()),
         (AUTHORIZATION["challenges"][0], lambda: authorizations.respond(client, f"{BASE}/h")),
         (ACCOUNT, lambda: account.find(client)),

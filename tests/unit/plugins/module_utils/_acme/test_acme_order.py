@@ -23,7 +23,6 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
 )
 
 ADDRESS = "User@b.test"
-PEM = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
 
 
 @pytest.fixture
@@ -267,32 +266,6 @@ def test_the_deadline_of_the_transport_counts_too(ca, client, order, clock):
     client.transport.deadline = Deadline(5, clock)
     with pytest.raises(DeadlineError, match="deadline of 5 seconds"):
         orders.wait(client, pending, until={"ready"}, deadline=Deadline(None, clock))
-
-
-# --- download --------------------------------------------------------------------------------------------------------
-
-
-def test_download(ca, client, order, tools):
-    ca.on("/cert/1", tools.Reply(200, PEM, {"Content-Type": orders.PEM_CHAIN}))
-    assert orders.download(client, order("valid")) == PEM
-    assert ca.requests[-1].headers["Accept"] == orders.PEM_CHAIN and ca.requests[-1].jws(client.key)[1] is None
-    ca.on("/cert/1", tools.Reply(200, b"\x30\x82"))
-    with pytest.raises(NotAcmeError, match="no certificate in PEM form"):
-        orders.download(client, order("valid"))
-    with pytest.raises(OrderError, match="is ready and has no certificate yet"):
-        orders.download(client, order("ready"))
-
-
-def test_alternates_are_fetched_until_one_is_wanted(ca, client, order, tools):
-    links = ['</cert/2>;rel="alternate"', f"<{ca.url('/cert/3')}>; rel=alternate; title=x, </up>;rel=up", "nonsense"]
-    ca.on("/cert/1", tools.Reply(200, PEM, {"Link": links}))
-    ca.on("/cert/2", tools.Reply(200, PEM + b"2"))
-    ca.on("/cert/3", tools.Reply(200, PEM + b"3"))
-    valid = order("valid")
-    assert orders.download(client, valid, select_chain=lambda pem: pem.endswith(b"3")) == PEM + b"3"
-    assert orders.download(client, valid, select_chain=lambda pem: False) == PEM
-    seen = len(ca.requests)
-    assert orders.download(client, valid, select_chain=lambda pem: True) == PEM and len(ca.requests) == seen + 1
 
 
 # --- what a CA may say -----------------------------------------------------------------------------------------------

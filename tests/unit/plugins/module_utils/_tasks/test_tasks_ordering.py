@@ -41,7 +41,7 @@ class Ca:
         self.refuses_to_deactivate = False
         self.urls_per_order = 1
 
-    def new_order(self, client: t.Any, *, addresses: t.Sequence[str], profile: str | None = None) -> Order:
+    def new_order(self, client: t.Any, *, addresses: t.Sequence[str], **wishes: t.Any) -> Order:
         number = len(self.orders) + 1
         urls = tuple(f"{CA}/authz/{number}-{part}" for part in range(self.urls_per_order))
         for url in urls:
@@ -99,7 +99,7 @@ def request_order(
         "acme_directory": f"{CA}/directory",
         "account_key_content": account_keys.generate_account_key().decode(),
         "journal_path": str(tmp_path / "journal.json"), "replies_path": str(tmp_path / "replies"),
-        "run_id": None, "lease_duration": 60, "profile": None, "deadline": 10, "request_timeout": 1,
+        "run_id": None, "lease_duration": 60, "profile": None, "not_before": None, "not_after": None, "deadline": 10, "request_timeout": 1,
         "request_retries": 0, "validate_certs": True, "ca_path": None, "allow_http": False,
     }
 

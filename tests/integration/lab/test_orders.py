@@ -1,0 +1,140 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What may be asked of a CA beyond the addresses: another chain, other dates, a profile; and what it makes of that."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+from cryptography import x509
+from one_mailbox import OneMailbox
+
+ROOT2 = {"issuer": {"commonName": "Lab S/MIME Root 2"}}
+NO_ROOT = {"issuer": {"commonName": "A root that nobody has"}}
+
+
+@pytest.fixture
+def mailbox(lab, tmp_path):
+    return OneMailbox(lab.endpoints, tmp_path, lab.mailboxes[0])
+
+
+def issuers(mailbox):
+    """The common names of those who signed the chain's certificates."""
+    chain = x509.load_pem_x509_certificates((mailbox.folder / "chain.pem").read_bytes())
+    return [one.issuer.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[0].value for one in chain]
+
+
+def requests(lab, resource):
+    """The POSTs that reached a resource of the CA."""
+    return [event["path"] for event in lab.log("http") if event["path"].startswith(f"/{resource}")]
+
+
+@pytest.mark.parametrize(
+    "criteria, number, root",
+    [
+        ([], 0, 1),
+        ([ROOT2], 1, 2),
+        ([NO_ROOT, {"test_certificates": "last", **ROOT2}], 2, 2),
+        ([{"issuer": {"CN": "Lab S/MIME Root 1", "O": "mailcert.acme lab"}}], 1, 1),
+    ],
+    ids=["none", "alternate", "second criterion", "default"],
+)
+def test_chain_that_is_wanted_is_used_and_told(lab, mailbox, criteria, number, root):
+    result = mailbox.issue(select_chain=criteria)
+    assert issuers(mailbox) == [f"Lab S/MIME Root {root}"]
+    assert (result["chain"]["criterion"], result["chain"]["alternate"]) == (number, root == 2)
+    assert f"CN=Lab S/MIME Root {root}" in result["chain"]["issuer"]
+    assert [entry["heeded"] for entry in result["heeded"]] == [True] * bool(criteria)
+    # an alternate is fetched only to be looked at
+    assert len(requests(lab, "cert-alternate")) == (root == 2)
+    assert not result.get("warnings")
+
+
+def test_chain_that_nobody_offers_leaves_the_default_with_a_warning(lab, mailbox):
+    result = mailbox.issue(select_chain=[NO_ROOT])
+    assert issuers(mailbox) == ["Lab S/MIME Root 1"]
+    assert (result["chain"]["criterion"], result["chain"]["alternate"]) == (0, False)
+    (told,) = result["heeded"]
+    assert (told["option"], told["heeded"]) == ("select_chain", False)
+    (warning,) = result["warnings"]
+    assert "No chain that the CA offers meets select_chain" in warning
+
+
+def test_alternate_that_cannot_be_had_is_passed_over(lab, mailbox):
+    """The certificate is there, and its default chain is as good as that of any other CA."""
+    lab.faults(resource="certificate", kind="problem", status=404, type="malformed", skip=1)
+    result = mailbox.issue(select_chain=[ROOT2])
+    assert issuers(mailbox) == ["Lab S/MIME Root 1"]
+    assert "alternate chains is passed over" in result["warnings"][0]
+
+
+def test_dates_that_the_ca_takes(lab, mailbox):
+    before = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+    end = (before + datetime.timedelta(days=40)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    result = mailbox.issue(not_before="-2d", not_after=end)
+    begin = datetime.datetime.fromisoformat(result["not_before"])
+    assert datetime.timedelta(0) <= begin - (before - datetime.timedelta(days=2)) < datetime.timedelta(minutes=5)
+    assert result["not_after"] == end.replace("Z", "+00:00")
+    assert [(told["option"], told["heeded"]) for told in result["heeded"]] == [("not_before", True), ("not_after", True)]
+    assert not result.get("warnings")
+
+
+def test_dates_that_the_ca_passes_over_are_told(lab, mailbox):
+    lab.behaviour(validity_wishes="ignore")
+    result = mailbox.issue(not_after="+40d")
+    (told,) = result["heeded"]
+    assert (told["option"], told["heeded"]) == ("not_after", False)
+    assert told["given"] == result["not_after"].replace("+00:00", "Z")
+    (warning,) = result["warnings"]
+    assert warning.startswith("The CA did not heed not_after: ")
+
+
+def test_dates_that_the_ca_refuses_are_its_word(lab, mailbox):
+    lab.behaviour(validity_wishes="refuse")
+    mailbox.prepare()
+    result = mailbox.try_to("smime_order", state="requested", not_after="+40d")
+    assert (result["error_code"], result["stage"], result["retryable"]) == ("acme_problem", "order", False)
+    assert "notAfter is not taken" in result["msg"] and "not_after" in result["msg"]
+    assert mailbox.order()["order_status"] == "pending", "without it there is an order"
+
+
+def test_no_dates_are_sent_where_none_are_given(lab, mailbox):
+    lab.behaviour(validity_wishes="refuse")
+    mailbox.prepare()
+    assert mailbox.order()["order_status"] == "pending"
+
+
+@pytest.mark.parametrize(
+    "options, says",
+    [
+        ({"not_after": "tomorrow"}, "not_after is 'tomorrow'; give a time"),
+        ({"not_after": "-1d"}, "not_after is '-1d', which is not later than now"),
+        ({"not_before": "+9d", "not_after": "+8d"}, "which is not later than not_before"),
+        ({"select_chain": [{"test_certificates": "last"}]}, "select_chain, entry 1 has no condition"),
+        ({"select_chain": [{"issuer": {"commonname2": "x"}}]}, "'commonname2', which is no attribute"),
+        ({"select_chain": [{"subject_key_identifier": "no hex"}]}, "subject_key_identifier must be hex digits"),
+    ],
+)
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_wishes_that_are_none_are_told_before_the_ca_is_asked(lab, mailbox, options, says, check_mode):
+    mailbox.run("smime_csr")
+    result = mailbox.try_to("smime_order", state="requested", check_mode=check_mode, **options)
+    assert result["failed"] and result["error_code"] == "invalid_input" and says in result["msg"]
+    assert lab.log("http") == []
+
+
+def test_profile_that_the_ca_does_not_know_of_is_told(lab, mailbox):
+    lab.behaviour(profiles={}, unknown_profiles="ignore")
+    result = mailbox.issue(profile="shortlived")
+    (told,) = result["heeded"]
+    assert told == {"option": "profile", "asked": "shortlived", "given": "", "heeded": False}
+    assert "its order names no profile" in result["warnings"][0]
+
+
+def test_profile_that_the_ca_knows(lab, mailbox):
+    result = mailbox.issue(profile="shortlived")
+    assert result["heeded"] == [
+        {"option": "profile", "asked": "shortlived", "given": "shortlived", "heeded": True}
+    ]
