@@ -98,11 +98,14 @@ options:
       - V(password) uses O(imap_password).
       - V(xoauth2) and V(oauthbearer) use an OAuth 2 access token, which is O(imap_token) or is fetched by
         O(oauth_grant). Exchange Online and Google know V(xoauth2). V(oauthbearer) is the standard (RFC 7628).
+      - V(external) uses the client certificate O(mail_client_cert_path), from which the server takes the user (SASL EXTERNAL).
+        Neither O(imap_user) nor a password is sent then.
     type: str
     choices:
       - password
       - xoauth2
       - oauthbearer
+      - external
     default: password
   imap_authzid:
     description:
@@ -127,6 +130,7 @@ options:
       - password
       - xoauth2
       - oauthbearer
+      - external
   smtp_authzid:
     description:
       - The user to act for at the submission server. See O(imap_authzid).
@@ -205,6 +209,23 @@ options:
       - The user that the service account of V(google_service_account) acts for.
       - Without it the address.
     type: str
+  mail_client_cert_path:
+    description:
+      - Absolute path of a PEM file with the client certificate that is shown to the mail servers, followed by those
+        between it and its root.
+      - With V(external) in O(imap_auth) or O(smtp_auth) it is the login. Else it is shown to servers that ask for one
+        beside the password or the token.
+      - It is shown only to hosts that are configured, never to those that DNS names, and never without TLS.
+    type: path
+  mail_client_key_path:
+    description:
+      - Absolute path of the PEM file with the private key of O(mail_client_cert_path).
+      - Without it the key must stand in O(mail_client_cert_path).
+    type: path
+  mail_client_key_passphrase:
+    description:
+      - The passphrase of the private key of O(mail_client_cert_path).
+    type: str
   mailboxes:
     description:
       - What is different for single addresses, for a certificate that holds several.
@@ -279,6 +300,7 @@ options:
           - password
           - xoauth2
           - oauthbearer
+          - external
       imap_authzid:
         description:
           - The user to act for at the IMAP server.
@@ -295,6 +317,7 @@ options:
           - password
           - xoauth2
           - oauthbearer
+          - external
       smtp_authzid:
         description:
           - The user to act for at the submission server.
@@ -351,6 +374,18 @@ options:
       oauth_subject:
         description:
           - The user that the service account acts for.
+        type: str
+      mail_client_cert_path:
+        description:
+          - Absolute path of the client certificate.
+        type: path
+      mail_client_key_path:
+        description:
+          - Absolute path of the private key of the client certificate.
+        type: path
+      mail_client_key_passphrase:
+        description:
+          - The passphrase of that private key.
         type: str
   smtp_transport:
     description:

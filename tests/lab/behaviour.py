@@ -112,7 +112,7 @@ class Behaviour:
     imap_special_use: str = "extended"  # told by LIST RETURN (SPECIAL-USE), by every LIST, by XLIST, or not at all
     imap_special_uses: dict[str, str] = dataclasses.field(default_factory=lambda: {"Junk": "Junk"})  # by folder
     imap_quota_full: bool = False  # no mail can be copied, moved or appended by a client
-    # SASL mechanisms of PLAIN, LOGIN, XOAUTH2 and OAUTHBEARER
+    # SASL mechanisms of PLAIN, LOGIN, XOAUTH2, OAUTHBEARER and EXTERNAL
     imap_auth: list[str] = dataclasses.field(default_factory=lambda: ["PLAIN", "LOGIN"])
     smtp_auth: list[str] = dataclasses.field(default_factory=lambda: ["PLAIN", "LOGIN"])
     masters: dict[str, str] = dataclasses.field(default_factory=dict)  # master users and their passwords

@@ -25,7 +25,7 @@ from pysasl import SASLAuth
 from pysasl.hashing import Cleartext
 
 from . import imap_commands
-from .logins import AFTER_ERROR, Bearer, BearerCredentials, Logins
+from .logins import AFTER_ERROR, Bearer, BearerCredentials, CertificateCredentials, External, Logins
 from .mailboxes import Mailboxes, User
 from .state import State
 
@@ -77,7 +77,9 @@ class _Config(Config):
     def tls_auth(self) -> SASLAuth:
         offered = [name.encode("ascii") for name in self._state.behaviour.imap_auth]
         by_password = SASLAuth.named([name for name in offered if name in (b"PLAIN", b"LOGIN")]).server_mechanisms
-        return SASLAuth([*by_password, *(Bearer(name) for name in offered if name.decode() in AFTER_ERROR)])
+        by_certificate = [External()] if b"EXTERNAL" in offered else []
+        by_token = (Bearer(name) for name in offered if name.decode() in AFTER_ERROR)
+        return SASLAuth([*by_password, *by_token, *by_certificate])
 
     @property
     def greeting(self) -> bytes:
@@ -92,19 +94,19 @@ class _Login(Login):
         self.logins = logins
 
     async def authenticate(self, credentials: t.Any) -> Identity:
-        bearer = isinstance(credentials, BearerCredentials)
-        name = credentials.user if bearer else credentials.authcid
+        proved = isinstance(credentials, (BearerCredentials, CertificateCredentials))
+        name = credentials.user if proved else credentials.authcid
         fault = self._state.faults.take("imap_login", name)
         if fault and fault.kind == "drop":
             raise CloseConnection()
-        if bearer:
+        if proved:
             user = credentials.owner
         else:
             # pymap has the login in place of an authorization identity that is absent
             acting_for = "" if credentials.authzid == name else credentials.authzid
             user = self.logins.by_password(name, getattr(credentials, "_secret", ""), acting_for)
         accepted = bool(user) and not fault
-        mechanism = credentials.mechanism if bearer else "password"
+        mechanism = credentials.mechanism if proved else "password"
         self._state.journal.event("imap_login", user=name, accepted=accepted, mechanism=mechanism, mailbox=user)
         if not accepted:
             raise InvalidAuth()

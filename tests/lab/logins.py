@@ -1,9 +1,9 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who may log in to which mailbox: by password, as a master user, or with an access token (RFC 7628, XOAUTH2).
+"""Who may log in to which mailbox: by password, as a master user, by a client certificate, or with an access token.
 
-Tokens are those of the behaviour, or those for which an introspection endpoint vouches (RFC 7662), as Dovecot asks one.
+The tokens (RFC 7628, XOAUTH2) are those of the behaviour, or those for which an introspection endpoint vouches (RFC 7662), as Dovecot asks one.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from pysasl.mechanism import ServerChallenge, ServerMechanism
 
 from .mailboxes import Mailboxes
 from .state import State
+from .tls import client_of
 
 # what a server says of a bad token, and what the client answers to that
 ERROR = json.dumps({"status": "401", "schemes": "bearer", "scope": "https://mail.google.com/"}).encode()
@@ -66,6 +67,15 @@ class Logins:
             return ""
         return login if self._mailboxes.password_fits(login, password) else ""
 
+    def by_certificate(self, client: str, authzid: str) -> str:
+        """The user whose mailbox is opened; empty for a refusal.
+
+        :arg client: whose certificate it is; a master user may act for others.
+        """
+        if client in self._state.behaviour.masters:
+            return authzid if authzid in self._mailboxes.users else ""
+        return client if authzid in ("", client) and client in self._mailboxes.users else ""
+
     async def by_token(self, user: str, token: str) -> str:
         """The user whose mailbox is opened; empty for a refusal."""
         owner = self._state.behaviour.tokens.get(token, "")
@@ -94,6 +104,28 @@ class BearerCredentials(ExternalCredentials):
         self.owner = ""
 
 
+class CertificateCredentials(ExternalCredentials):
+    """Whom a client wants to act for; who it is, its certificate tells."""
+
+    def __init__(self, authzid: str) -> None:
+        super().__init__(authzid)
+        self.user = ""
+        self.mechanism = "EXTERNAL"
+        self.owner = ""
+
+
+class External(ServerMechanism):
+    """EXTERNAL for pymap (RFC 4422, appendix A)."""
+
+    def __init__(self) -> None:
+        super().__init__(b"EXTERNAL")
+
+    def server_attempt(self, responses: t.Sequence[t.Any]) -> tuple[t.Any, None]:
+        if not responses:
+            raise ServerChallenge(b"")
+        return CertificateCredentials(responses[0].response.decode("utf-8", "replace")), None
+
+
 class Bearer(ServerMechanism):
     """XOAUTH2 or OAUTHBEARER for pymap; whether the token is good is asked later."""
 
@@ -114,7 +146,10 @@ class BearerConnection(IMAPConnection):
 
     async def authenticate(self, state: t.Any, mech_name: bytes) -> t.Any:
         credentials = await super().authenticate(state, mech_name)
-        if isinstance(credentials, BearerCredentials):
+        if isinstance(credentials, CertificateCredentials):
+            credentials.user = client_of(self.writer)
+            credentials.owner = self.lab_logins.by_certificate(credentials.user, credentials.authzid or "")
+        elif isinstance(credentials, BearerCredentials):
             credentials.owner = await self.lab_logins.by_token(credentials.user, credentials.token)
             if not credentials.owner:
                 await self.write_response(ResponseContinuation(b64encode(ERROR)))

@@ -32,7 +32,7 @@ from .signing import DkimKeys
 from .smime_mail import SmimeSigner
 from .smtp_server import SmtpServers
 from .state import State
-from .tls import server_context
+from .tls import mail_context, server_context
 
 HOST = "127.0.0.1"
 #: two domains of users, the CA's, and a forger's
@@ -53,13 +53,13 @@ class Lab:
         folder = self.folder.resolve()
         self.state = state = State()
         state.behaviour.update(self.behaviour)
-        context = server_context(folder)
+        context, mail_tls = server_context(folder), mail_context(folder)
         authority = Authority(folder)
         keys = DkimKeys(folder)
         mailboxes = Mailboxes(self.users)
         zone = Zone(keys, {*DOMAINS, *mailboxes.domains()})
         logins = Logins(state, mailboxes, ssl.create_default_context(cafile=folder / "tls-root.pem"))
-        imap = ImapServer(state, mailboxes, context, logins)
+        imap = ImapServer(state, mailboxes, mail_tls, logins)
         ports: dict[str, int] = {}
         server = AcmeServer(state, lambda: f"https://localhost:{ports['acme']}")
         issuer = Issuer(state, authority, lambda: f"http://{HOST}:{ports['control']}/crl")
@@ -73,7 +73,7 @@ class Lab:
         Orders(state, server, challenges, issuer)
         Certificates(state, server)
         smtp = SmtpServers(
-            state, mailboxes, context, logins=logins, signer=postman.sign_submission, relay=postman.relay,
+            state, mailboxes, mail_tls, logins=logins, signer=postman.sign_submission, relay=postman.relay,
             known=postman.known,
         )
         dns = DnsServer(zone, state.journal, state.faults)

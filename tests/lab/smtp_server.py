@@ -18,8 +18,9 @@ from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 from .logins import AFTER_ERROR, ERROR, Logins, parse
 from .mailboxes import Mailboxes, canonical
 from .state import State
+from .tls import client_of
 
-MECHANISMS = ("PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER")
+MECHANISMS = ("PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER", "EXTERNAL")
 #: takes envelope sender, recipients and bytes
 Relay = t.Callable[[str, t.Sequence[str], bytes], t.Awaitable[None]]
 #: signs what a sender submits
@@ -108,6 +109,15 @@ class Submission(_Handler):
 
     async def auth_OAUTHBEARER(self, server: SMTP, args: list[str]) -> AuthResult:
         return await self._bearer(server, args, "OAUTHBEARER")
+
+    async def auth_EXTERNAL(self, server: SMTP, args: list[str]) -> AuthResult:
+        """RFC 4422, appendix A; one equals sign is an answer without an octet (RFC 4954, section 4)."""
+        message = b"" if args[1:] == ["="] else await self._message(server, args)
+        if message is None:
+            return AuthResult(success=False, handled=True)
+        client = client_of(server.transport)
+        user = self._logins.by_certificate(client, message.decode("utf-8", "replace"))
+        return self._verdict(server, client, user, "EXTERNAL")
 
     async def _bearer(self, server: SMTP, args: list[str], mechanism: str) -> AuthResult:
         message = await self._message(server, args)

@@ -13,7 +13,9 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import Input
 
 # how a login proves who it is, as the options name it, and the SASL mechanism of those that use a token
 MECHANISMS: t.Mapping[str, str] = {"xoauth2": "XOAUTH2", "oauthbearer": "OAUTHBEARER"}
-AUTHS = ("password", *MECHANISMS)
+# SASL EXTERNAL (RFC 4422, appendix A): the client certificate of the TLS session says it already
+EXTERNAL = "external"
+AUTHS = ("password", *MECHANISMS, EXTERNAL)
 
 
 class Tokens(t.Protocol):
@@ -135,8 +137,48 @@ class TokenLogin:
         return tuple(found)
 
 
+@dataclass(frozen=True)
+class ExternalLogin:
+    """A client certificate, which the TLS session has shown (SASL EXTERNAL).
+
+    :ivar user: for messages; the server takes it from the certificate.
+    :ivar authzid: the user to act for, where it is not the one of the certificate.
+    :raises InputError: for a control character in one of them.
+    """
+
+    user: str
+    authzid: str = ""
+
+    def __post_init__(self) -> None:
+        _check_names(self.user, self.authzid)
+
+    def message(self) -> bytes:
+        """What the client says: whom it acts for; nothing means the user of the certificate."""
+        return self.authzid.encode("utf-8")
+
+    def renew(self) -> bool:
+        """A certificate that was refused stays what it is."""
+        return False
+
+    def advice(self, protocol: str) -> str:
+        """Which options a person looks at after a refusal."""
+        if self.authzid:
+            return f"mail_client_cert_path, and whether its user may act for {protocol}_authzid"
+        return "mail_client_cert_path, and which user the server takes from the certificate"
+
+    @property
+    def only_to_configured_hosts(self) -> bool:
+        """Who we are is shown to those whom the user named, and to nobody else (RULES 2)."""
+        return True
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The key never leaves; nothing is said that a message must not repeat."""
+        return ()
+
+
 # The kinds of login
-Login = t.Union[PasswordLogin, TokenLogin]
+Login = t.Union[PasswordLogin, TokenLogin, ExternalLogin]
 
 
 def _check(what: str, value: str) -> None:

@@ -21,7 +21,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     InputError,
     MailConnectionError,
 )
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import headers, imap_folders, imap_session
+from ansible_collections.mailcert.acme.plugins.module_utils._mail import headers, imap_folders, imap_session, tls
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.credentials import Login
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap_session import Folder, Found, Session
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.refusal import Refusal
@@ -49,6 +49,7 @@ class ImapSettings:
     :ivar timeout: seconds for each answer of the server.
     :ivar folders: in which challenges may lie, by name or by special use as ``\\Junk``; IDLE watches the first.
     :ivar max_size: bytes; larger mails are never fetched.
+    :ivar client_certificate: shown to the server where it asks for one.
     """
 
     host: str
@@ -61,6 +62,7 @@ class ImapSettings:
     folders: tuple[str, ...] = ("INBOX",)
     allow_plaintext: bool = False
     max_size: int = headers.MAX_MESSAGE
+    client_certificate: tls.ClientCertificate | None = None
 
     def __post_init__(self) -> None:
         if not self.folders:

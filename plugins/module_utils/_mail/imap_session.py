@@ -134,6 +134,8 @@ class Session:
                 raise tls.no_starttls(self._settings, "IMAP", STAGE)
             try:
                 self._client.starttls(context)
+            except imaplib.IMAP4.abort:
+                raise
             except imaplib.IMAP4.error as error:
                 raise MailTlsError(
                     f"The IMAP server {self._where} refused STARTTLS: {plain(str(error))}.", stage=STAGE

@@ -15,6 +15,7 @@ import typing as t
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import LoginError
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.credentials import (
     MECHANISMS,
+    ExternalLogin,
     Login,
     PasswordLogin,
     TokenLogin,
@@ -73,6 +74,8 @@ def over_imap(settings: ImapSettings, capabilities: t.Collection[bytes]) -> Conv
     """
     login, where = settings.login, f"The IMAP server {settings.host}:{settings.port}"
     offered = {name[5:].decode("ascii", "replace").upper() for name in capabilities if name[:5] == b"AUTH="}
+    if isinstance(login, ExternalLogin):
+        return _by_certificate(login, offered, settings, where)
     if not isinstance(login, PasswordLogin):
         return _by_token(login, offered, settings, where)
     if "PLAIN" in offered:
@@ -98,6 +101,8 @@ def over_smtp(settings: SmtpSettings, login: Login, offered: t.Collection[str]) 
     :raises TokenError: there is no token.
     """
     where = f"The SMTP server {settings.host}:{settings.port}"
+    if isinstance(login, ExternalLogin):
+        return _by_certificate(login, offered, settings, where)
     if not isinstance(login, PasswordLogin):
         return _by_token(login, offered, settings, where)
     if "PLAIN" in offered:
@@ -109,6 +114,21 @@ def over_smtp(settings: SmtpSettings, login: Login, offered: t.Collection[str]) 
     raise LoginError(
         f"{where} offers no login by password (AUTH PLAIN or LOGIN); it may want another port or encryption."
     )
+
+
+def _by_certificate(
+    login: ExternalLogin, offered: t.Collection[str], settings: ImapSettings | SmtpSettings, where: str
+) -> Conversation:
+    """SASL EXTERNAL, which servers offer once they have seen a client certificate that they take."""
+    if settings.client_certificate is None or settings.encryption == "none":
+        raise LoginError(f"{where} is to be shown a client certificate, and there is none, or no TLS to show it in.")
+    if "EXTERNAL" not in offered:
+        raise LoginError(
+            f"{where} does not offer EXTERNAL, so it did not ask for the client certificate or does not take it; it "
+            f"offers {plain(', '.join(sorted(offered))) or 'no login at all'}. Check mail_client_cert_path, and which "
+            "CAs the server trusts for clients."
+        )
+    return Conversation("EXTERNAL", login.message())
 
 
 def _by_token(

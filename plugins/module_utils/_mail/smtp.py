@@ -43,6 +43,7 @@ class SmtpSettings:
     :ivar login: ``None`` for a server that knows us by our address.
     :ivar ca_path: PEM file or hashed folder of the roots; ``None`` takes those of the system.
     :ivar timeout: seconds for each answer of the server.
+    :ivar client_certificate: shown to the server where it asks for one.
     """
 
     host: str
@@ -53,6 +54,7 @@ class SmtpSettings:
     ca_path: str | None = None
     timeout: float = 30.0
     allow_plaintext: bool = False
+    client_certificate: tls.ClientCertificate | None = None
 
 
 @dataclass(frozen=True)

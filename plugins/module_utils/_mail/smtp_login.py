@@ -53,7 +53,8 @@ def _converse(client: smtplib.SMTP, exchange: sasl.Conversation) -> tuple[int, b
         # it has no initial response
         code, words = client.docmd(command)
     else:
-        initial = base64.b64encode(exchange.respond(b"")).decode("ascii")
+        # an answer of no octets is one equals sign (RFC 4954, section 4)
+        initial = base64.b64encode(exchange.respond(b"")).decode("ascii") or "="
         if len(command) + len(initial) + 3 <= LINE_LIMIT:
             code, words = client.docmd(f"{command} {initial}")
         else:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import ipaddress
 import os
@@ -27,6 +28,20 @@ T = t.TypeVar("T")
 ENCRYPTIONS = ("tls", "starttls", "none")
 
 
+@dataclasses.dataclass(frozen=True)
+class ClientCertificate:
+    """Who we are to a server in the TLS handshake.
+
+    :ivar path: PEM file of the certificate, and of those between it and its root.
+    :ivar key_path: PEM file of its private key; ``None`` where that stands in *path*.
+    :ivar passphrase: of the key; ``None`` where it has none.
+    """
+
+    path: str
+    key_path: str | None = None
+    passphrase: str | None = dataclasses.field(default=None, repr=False)
+
+
 class Endpoint(t.Protocol):
     """What IMAP and SMTP settings have in common."""
 
@@ -36,21 +51,34 @@ class Endpoint(t.Protocol):
     validate_certs: bool
     ca_path: t.Optional[str]
     allow_plaintext: bool
+    client_certificate: t.Optional[ClientCertificate]
 
 
 def context(endpoint: Endpoint) -> ssl.SSLContext:
     """TLS as the settings ask for: verified against ``ca_path`` alone, or against the system's roots.
 
-    :raises InputError: for a ``ca_path`` that cannot be read.
+    :raises InputError: for a ``ca_path`` or a client certificate that cannot be used.
     """
+    if endpoint.client_certificate is not None:
+        # one of its own: the certificate of one mailbox must not be shown for another
+        made = _trusting(endpoint, _make)
+        _show(made, endpoint.client_certificate)
+        return made
+    return _trusting(endpoint, _context)
+
+
+def _trusting(
+    endpoint: Endpoint, make: t.Callable[[bool, t.Optional[str], t.Any], ssl.SSLContext]
+) -> ssl.SSLContext:
+    """A context with the roots of an endpoint."""
     if not endpoint.validate_certs:
-        return _context(False, None, None)
+        return make(False, None, None)
     if endpoint.ca_path is None:
         # OpenSSL's own variables decide, as for other programs of the machine
-        return _context(True, None, (os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")))
+        return make(True, None, (os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")))
     try:
         stat = os.stat(endpoint.ca_path)
-        return _context(True, endpoint.ca_path, (stat.st_mtime_ns, stat.st_size, stat.st_ino))
+        return make(True, endpoint.ca_path, (stat.st_mtime_ns, stat.st_size, stat.st_ino))
     except (OSError, ssl.SSLError) as error:
         raise InputError(
             f"The file of CA certificates {endpoint.ca_path} cannot be used: {error.strerror or error}. It must be a "
@@ -58,9 +86,41 @@ def context(endpoint: Endpoint) -> ssl.SSLContext:
         ) from error
 
 
+def _show(made: ssl.SSLContext, certificate: ClientCertificate) -> None:
+    """Have a client certificate shown to servers that ask for one.
+
+    :raises InputError: certificate and key cannot be used together.
+    """
+    asked = []
+
+    def passphrase() -> str:
+        # without this OpenSSL would ask at the terminal
+        asked.append(True)
+        return certificate.passphrase or ""
+
+    try:
+        made.load_cert_chain(certificate.path, certificate.key_path or certificate.path, passphrase)
+    except (OSError, ValueError) as error:  # SSLError is an OSError
+        key = f"its key {certificate.key_path}" if certificate.key_path else "the key in it"
+        if asked:
+            why = "mail_client_key_passphrase does not open it" if certificate.passphrase else "the key has a passphrase"
+        elif isinstance(error, ssl.SSLError):
+            why = (plain(error.reason or "") or "no PEM is there").lower().replace("_", " ")
+        else:
+            why = plain(getattr(error, "strerror", None) or type(error).__name__)
+        raise InputError(
+            f"The client certificate {certificate.path} with {key} cannot be used: {why}. Check mail_client_cert_path, "
+            "mail_client_key_path and mail_client_key_passphrase."
+        ) from None
+
+
 @functools.lru_cache(maxsize=16)
-def _context(validate: bool, ca_path: str | None, _version: t.Any) -> ssl.SSLContext:
+def _context(validate: bool, ca_path: str | None, version: t.Any) -> ssl.SSLContext:
     """Loading the roots of a system takes 15 ms; IMAP and SMTP of a task share one."""
+    return _make(validate, ca_path, version)
+
+
+def _make(validate: bool, ca_path: str | None, _version: t.Any) -> ssl.SSLContext:
     if not validate:
         made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         made.check_hostname = False
@@ -187,9 +247,10 @@ def connection_error(error: Exception, endpoint: Endpoint, protocol: str, stage:
             stage=stage,
         )
     if isinstance(error, ssl.SSLError) and not isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
+        # with TLS 1.3 a server judges our certificate after the handshake, and tells it by an alert
+        check = "mail_client_cert_path" if endpoint.client_certificate else f"{option}_port and {option}_encryption"
         return MailTlsError(
-            f"TLS with {where} failed: {plain(error.reason or str(error))}. Check "
-            f"{option}_port and {option}_encryption.",
+            f"TLS with {where} failed: {plain(error.reason or str(error))}. Check {check}.",
             stage=stage,
         )
     if isinstance(error, socket.gaierror):

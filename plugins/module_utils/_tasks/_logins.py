@@ -12,17 +12,18 @@ import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, StoreError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import credentials, libs, oauth, oauth_http
+from ansible_collections.mailcert.acme.plugins.module_utils._mail import credentials, libs, oauth, oauth_http, tls
 from ansible_collections.mailcert.acme.plugins.module_utils._store import files, locks
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _options
 
 Params = t.Dict[str, t.Any]
 
-# of each pair one is used; what is set for an address displaces both of the task
+# what belongs together: what is set of it for an address displaces all of the task's
 PAIRS = (
     ("oauth_refresh_token", "oauth_refresh_token_path"),
     ("oauth_service_account_path", "oauth_service_account_content"),
+    ("mail_client_cert_path", "mail_client_key_path", "mail_client_key_passphrase"),
 )
 # what each grant cannot do without; alternatives are separated by a bar
 _NEEDED = {
@@ -59,7 +60,30 @@ def options(*, defaults: bool) -> Params:
         "oauth_service_account_path": {"type": "path"},
         "oauth_service_account_content": {"type": "str", "no_log": True},
         "oauth_subject": {"type": "str"},
+        "mail_client_cert_path": {"type": "path"},
+        "mail_client_key_path": {"type": "path", "no_log": False},
+        "mail_client_key_passphrase": {"type": "str", "no_log": True},
     }
+
+
+def client_certificate(wish: Params) -> tls.ClientCertificate | None:
+    """The client certificate of an address; ``None`` where it has none.
+
+    :arg wish: the mail options of this address.
+    :raises InputError, StoreError: it cannot be used.
+    """
+    path, key_path = wish["mail_client_cert_path"], wish["mail_client_key_path"]
+    passphrase = wish["mail_client_key_passphrase"]
+    if not path:
+        if key_path or passphrase:
+            raise InputError("mail_client_key_path and mail_client_key_passphrase go with mail_client_cert_path.")
+        return None
+    _options.check_paths(wish, "mail_client_cert_path", "mail_client_key_path")
+    # a sentence of its own where one is missing, or where others can put theirs
+    for name in ("mail_client_cert_path", "mail_client_key_path"):
+        if wish[name]:
+            files.read_file(wish[name], what=name)
+    return tls.ClientCertificate(path, key_path or None, passphrase)
 
 
 class Logins:
@@ -118,6 +142,12 @@ class Logins:
         self, protocol: str, wish: Params, address: str, *, user: str, authzid: str, auth: str
     ) -> credentials.Login:
         password, token = wish[f"{protocol}_password"], wish[f"{protocol}_token"]
+        if auth == credentials.EXTERNAL:
+            if not wish["mail_client_cert_path"]:
+                raise InputError(f"{protocol}_auth is external for {address}, and mail_client_cert_path is not set.")
+            if wish[f"{protocol}_encryption"] == "none":
+                raise InputError(f"{protocol}_auth: external needs TLS, and {protocol}_encryption is none.")
+            return credentials.ExternalLogin(user, authzid)
         if auth == "password":
             if not password:
                 hint = ""

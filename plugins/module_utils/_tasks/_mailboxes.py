@@ -104,9 +104,15 @@ def mailbox_of(
     login = {"imap": logins.imap(merged, address)}
     if not local:
         login["smtp"] = logins.smtp(merged, address)
+    certificate = _logins.client_certificate(merged)
     servers = {
         protocol: _servers.locate(
-            protocol, params, merged, address, finder, personal=not login[protocol].only_to_configured_hosts
+            protocol,
+            params,
+            merged,
+            address,
+            finder,
+            personal=certificate is None and not login[protocol].only_to_configured_hosts,
         )
         for protocol in login
     }
@@ -115,6 +121,7 @@ def mailbox_of(
         "ca_path": params["mail_ca_path"],
         "timeout": params["mail_timeout"],
         "allow_plaintext": params["allow_plaintext"],
+        "client_certificate": certificate,
     }
     return Mailbox(
         reader=imap.ImapSettings(

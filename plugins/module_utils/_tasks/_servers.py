@@ -76,7 +76,7 @@ def locate(
     if not personal:
         raise InputError(
             f"{option} is not set, and a login that opens the mailboxes of others is not sent to a host that only DNS "
-            "tells of. Set it, for all or in mailboxes."
+            "tells of, nor is a client certificate shown there. Set it, for all or in mailboxes."
         )
     if not params["mail_validate_certs"]:
         raise InputError(

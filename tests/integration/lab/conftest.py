@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives import serialization
 
 COLLECTION = pathlib.Path(__file__).resolve().parents[3]
 COLLECTIONS = COLLECTION.parents[2]
-sys.path[:0] = [str(COLLECTION / "tests" / "lab"), str(COLLECTION / "tests" / "tools")]
+sys.path[:0] = [str(COLLECTION / "tests" / folder) for folder in ("lab", "tools", "")]
 
 import fleet  # noqa: E402
 from handle import Lab  # noqa: E402
@@ -186,7 +186,7 @@ def private_pem(key: t.Any, passphrase: str = "") -> bytes:
 @pytest.fixture(scope="session")
 def lab_process() -> t.Iterator[Lab]:
     """One lab for all tests of a worker; each test resets it."""
-    with Lab.start(mailboxes=40) as lab:
+    with Lab.start(mailboxes=50) as lab:
         yield lab
 
 

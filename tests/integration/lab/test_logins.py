@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Certificates for mailboxes that are opened by a master user or an access token, and nothing secret in any output."""
+"""Certificates for mailboxes opened by a master user, a token or a certificate, and nothing secret in any output."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import stat
 
 import pytest
 from conftest import failures, fleet_of, wait_until
+from lab.tls import client_certificate
 from oauth_server import TENANT, OAuthServer
 
 ALL = ["PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER"]
@@ -84,6 +85,45 @@ def test_ready_token(make_fleet, lab, auth):
     fleet.hosts[FIRST].update(OAUTH, smime_imap_auth=auth, smime_imap_token="ready-token")
     fleet.issue()
     assert sorted(logins(lab)) == used(auth.upper(), "user0001@lab.test")
+
+
+def shows_certificate(lab, folder, user, **more):
+    """The variables of a mailbox whose login is a client certificate, in two ways of encryption."""
+    client_certificate(pathlib.Path(lab.ca_file).parent, user, folder, passphrase="MARKh-key-passphrase")
+    return {
+        "smime_imap_auth": "external",
+        "smime_imap_password": None,
+        "smime_smtp_password": None,
+        "smime_mail_client_cert_path": str(folder / "client.pem"),
+        "smime_mail_client_key_path": str(folder / "client.key"),
+        "smime_mail_client_key_passphrase": "MARKh-key-passphrase",
+        **more,
+    }
+
+
+@pytest.mark.parametrize("encryption", ["tls", "starttls"])
+def test_client_certificate(make_fleet, lab, tmp_path, encryption):
+    lab.behaviour(imap_auth=["EXTERNAL"], smtp_auth=["EXTERNAL"])
+    fleet = make_fleet(1)
+    ports = {"tls": (lab.imaps, lab.submissions), "starttls": (lab.imap, lab.submission)}[encryption]
+    fleet.hosts[FIRST].update(
+        shows_certificate(lab, tmp_path, "user0001@lab.test"),
+        smime_imap_encryption=encryption, smime_imap_port=ports[0]["port"],
+        smime_smtp_encryption=encryption, smime_smtp_port=ports[1]["port"],
+    )
+    done = fleet.issue("-vvv")
+    assert sorted(logins(lab)) == used("EXTERNAL", "user0001@lab.test")
+    assert not [form for form in forms("MARKh-key-passphrase") if form in done.output]
+
+
+def test_client_certificate_of_one_that_acts_for_a_fleet(make_fleet, lab, tmp_path):
+    lab.behaviour(imap_auth=["EXTERNAL"], smtp_auth=["EXTERNAL"], masters={"robot": "no password"})
+    fleet = make_fleet(2)
+    fleet.group.update(shows_certificate(lab, tmp_path, "robot", smime_imap_authzid="{{ smime_address }}"))
+    for host in fleet.hosts.values():
+        host.pop("smime_imap_password", None)
+    fleet.issue()
+    assert sorted(logins(lab)) == used("EXTERNAL", "user0001@lab.test", "user0002@lab.test")
 
 
 def test_each_protocol_has_its_own(make_fleet, lab):
@@ -164,6 +204,7 @@ MARKS = {
     "smime_imap_token": "MARKc-imap-token", "smime_smtp_token": "MARKd-smtp-token",
     "smime_oauth_client_secret": "MARKe-client-secret", "smime_oauth_refresh_token": "MARKf-refresh-token",
     "smime_oauth_service_account_content": json.dumps({"private_key": "MARKg-private-key"}),
+    "smime_mail_client_key_passphrase": "MARKh-key-passphrase",
 }
 
 
@@ -173,12 +214,13 @@ def forms(mark):
     return [mark, *(text[:12] for text in inner)]
 
 
-def failing(lab, oauth):
+def failing(lab, oauth, folder):
     """A way to fail at each step of a login: variables of the mailbox, error code, words of the sentence."""
     token = {"smime_imap_auth": "xoauth2", **{name: MARKS[name] for name in ("smime_imap_token",)}}
     client = with_client(oauth, lab, "client_credentials", **{"smime_oauth_client_secret": "MARKe-client-secret"})
     refresh = with_client(oauth, lab, "refresh_token", smime_oauth_refresh_token="MARKf-refresh-token")
     good = with_client(oauth, lab, "client_credentials")
+    external = shows_certificate(lab, folder, "user0050@lab.test")
     google = {**OAUTH, "smime_oauth_grant": "google_service_account", "smime_oauth_ca_path": lab.ca_file}
     key_file = oauth.service_account(private_key="MARKg-private-key")
     return {
@@ -236,6 +278,14 @@ def failing(lab, oauth):
             "login_refused", "status 401",
         ),
         "no host for a token": ({**good, "smime_imap_host": None}, "invalid_input", "imap_host is not set"),
+        "certificate's passphrase": (
+            {**external, "smime_mail_client_key_passphrase": "MARKh-key-passphrase-else"}, "invalid_input",
+            "mail_client_key_passphrase does not open it",
+        ),
+        "no passphrase": ({**external, "smime_mail_client_key_passphrase": None}, "invalid_input", "has a passphrase"),
+        "no key": ({**external, "smime_mail_client_key_path": None}, "invalid_input", "the key in it"),
+        "no host for a certificate": ({**external, "smime_imap_host": None}, "invalid_input", "imap_host is not set"),
+        "a certificate, and nobody who takes one": (external, "login_refused", "does not offer EXTERNAL"),
         "no mechanism": ({**good, "smime_imap_auth": "oauthbearer"}, "login_refused", "does not offer OAUTHBEARER"),
         **{
             f"{name} is a {kind.__name__}": ({**good, name: kind([(MARKS[name], "x")])}, "invalid_input", "must be")
@@ -256,7 +306,7 @@ def failing(lab, oauth):
 
 def test_no_secret_in_any_output(lab, oauth, tmp_path):
     lab.behaviour(imap_auth=["PLAIN", "XOAUTH2"])
-    cases = failing(lab, oauth)
+    cases = failing(lab, oauth, tmp_path)
     # a server without OAUTHBEARER cannot tell what is wrong with a token for it
     cases.pop("IMAP token, bearer")
     fleet = fleet_of(lab, tmp_path, len(cases))

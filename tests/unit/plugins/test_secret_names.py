@@ -16,6 +16,7 @@ SECRETS = {
     "account_key_passphrase",
     "imap_password",
     "imap_token",
+    "mail_client_key_passphrase",
     "mailboxes",
     "oauth_client_secret",
     "oauth_refresh_token",
