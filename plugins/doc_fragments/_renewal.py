@@ -26,4 +26,15 @@ options:
       - Whether the certificate is due whatever its dates are.
     type: bool
     default: false
+  spread_days:
+    description:
+      - By the rules of days and percentage the certificate is due up to this many days earlier, but never before half of its
+        lifetime, so that what was issued in one night does not fall due in one night.
+      - How much earlier it is follows from its first address and its serial number, and stays the same for it.
+    type: int
+  run_interval:
+    description:
+      - After how many hours you look again.
+      - The certificate is due now if the moment that the CA suggests (RFC 9773), or its end, comes before that.
+    type: int
 """

@@ -73,6 +73,20 @@ class AddressError(InputError):
     error_code = "invalid_address"
 
 
+class CaChangeError(InputError):
+    """A certificate would be reissued by another CA, which was not allowed."""
+
+    error_code = "ca_change"
+    stage = "select"
+
+
+class TooManyChangesError(InputError):
+    """More mailboxes than allowed would be reissued for a changed wish; ``details["mailboxes"]`` tells what changed."""
+
+    error_code = "too_many_changes"
+    stage = "select"
+
+
 class MissingLibraryError(InputError):
     """A Python library is not installed; the message names it with the pip line."""
 

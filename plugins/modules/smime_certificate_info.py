@@ -198,9 +198,16 @@ certificates:
     reason:
       description:
         - Why it is due, or V(not_due).
-        - One of V(not_due), V(remaining_days), V(remaining_percentage), V(expired), V(forced) and V(unreadable).
+        - One of V(not_due), V(remaining_days), V(remaining_percentage), V(renewal_information), V(run_interval), V(expired),
+          V(forced) and V(unreadable).
+        - What the CA said of when to renew (RFC 9773) counts for the certificates of a store. The CA is not asked here.
       type: str
       sample: not_due
+    detail:
+      description:
+        - The same for people.
+      type: str
+      sample: renewal from 2027-10-23
     key_match:
       description:
         - Whether the private key belongs to the certificate. Null where there was no key to look at.
@@ -241,6 +248,7 @@ certificates:
       renew_at: "2027-10-23T09:00:00+00:00"
       due: false
       reason: not_due
+      detail: renewal from 2027-10-23
       key_match: true
       lint_errors: []
       lint_warnings: []

@@ -43,12 +43,22 @@ options:
     description:
       - What is wished, as a dictionary for each mailbox. The keys are names of mailboxes, by which the results are told.
       - Without it the variables C(smime_*) of the hosts of the play are taken, one host a mailbox.
-      - A wish knows the variables of the role P(mailcert.acme.smime#role) without C(smime_) that make a certificate due when they
+      - A wish knows the variables of the role P(mailcert.acme.smime#role), without C(smime_), that make a certificate due when they
         change. These are C(addresses), C(acme_directory), C(usage), C(privatekey_type), C(privatekey_size), C(privatekey_curve),
-        C(account_name), C(staging), C(profile), C(common_name), C(remaining_days), C(remaining_percentage), C(force), C(pkcs12),
-        C(pkcs12_encoding), C(pkcs12_friendly_name) and C(pkcs12_generation).
+        C(account_name), C(staging), C(profile), C(common_name), C(pkcs12), C(pkcs12_encoding), C(pkcs12_friendly_name) and
+        C(pkcs12_generation).
+      - It knows those that say when a certificate is renewed too. These are C(remaining_days), C(remaining_percentage), C(force),
+        C(spread_days), C(run_interval), C(renewal_info) and C(allow_ca_change), and for the CA's renewal information
+        C(acme_validate_certs), C(acme_ca_path) and C(acme_request_timeout).
       - C(addresses) and C(acme_directory) must be set.
     type: dict
+  max_changes:
+    description:
+      - How many mailboxes may be reissued because their wish or their key changed, and not because it is time.
+      - A number of mailboxes, or a part of the wishes such as V(10%), which is never less than five mailboxes.
+      - If there are more, the task fails before anything is done, and lists them.
+    type: str
+    default: 10%
   run_id:
     description:
       - A name for the run, which is returned in RV(run_id).
@@ -120,11 +130,15 @@ plans:
       description:
         - Why there is something to do, as a stable word.
         - One of V(missing), V(incomplete), V(wish_changed), V(key_mismatch), V(key_changed), V(remaining_days),
-          V(remaining_percentage), V(expired), V(forced) and V(pkcs12).
+          V(remaining_percentage), V(renewal_information), V(run_interval), V(expired), V(forced) and V(pkcs12).
       type: str
     detail:
       description:
         - The same for people.
+      type: str
+    renew_at:
+      description:
+        - Since when the certificate is due by the rules of time. Empty where there is no certificate yet.
       type: str
     order:
       description:

@@ -71,6 +71,8 @@ def renewal_options() -> Params:
         "remaining_days": {"type": "int"},
         "remaining_percentage": {"type": "float"},
         "force": {"type": "bool", "default": False},
+        "spread_days": {"type": "int"},
+        "run_interval": {"type": "int"},
     }
 
 

@@ -13,10 +13,12 @@ import datetime
 import os
 import typing as t
 
-from ansible_collections.mailcert.acme.plugins.module_utils._errors import CsrError, KeyPolicyError
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import CaChangeError, CsrError, KeyPolicyError
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificates, csr, csr_check, renewal
 from ansible_collections.mailcert.acme.plugins.module_utils._store import files, layout, record, versions
 from ansible_collections.mailcert.acme.plugins.module_utils._store.journal import Journal
+from ansible_collections.mailcert.acme.plugins.module_utils._store.renewal import Renewal
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _due
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks._wish import Wish
 
 
@@ -25,7 +27,8 @@ class State:
     """What the store holds for a wish.
 
     ``due``: a certificate has to be ordered. ``rebuild``: only the PKCS#12 has to be written anew (RULES 19).
-    ``reason``: a token; ``detail``: the same for people.
+    ``reason``: a token; ``detail``: the same for people. ``decision``: by the rules of time, where there is a certificate.
+    ``look``: the CA may be asked for renewal information of the certificate; ``known``: what it said before.
     """
 
     due: bool
@@ -33,47 +36,73 @@ class State:
     reason: str
     detail: str
     certificate: certificates.Certificate | None = None
+    decision: renewal.Decision | None = None
+    recorded: record.VersionRecord | None = None
+    known: Renewal | None = None
+    look: bool = False
 
 
 def state_of(store: layout.Store, wish: Wish, now: datetime.datetime) -> tuple[State, versions.Line]:
     """Compare the store's current version with the wish.
 
+    :raises CaChangeError: the wish names another CA than the certificate is of, and does not allow that.
     :raises SmimeError: where the store's files of this mailbox cannot be used; another mailbox is not concerned.
     """
     line = store.mailbox(wish.addresses[0]).line(layout.line_name(wish.usage, wish.staging))
+    return state_of_line(line, wish, now), line
+
+
+def state_of_line(line: versions.Line, wish: Wish, now: datetime.datetime) -> State:
+    """As :func:`state_of`, for a line at hand."""
     current = line.current()
     if current is None:
-        return State(True, False, "missing", "there is no certificate yet"), line
+        return State(True, False, "missing", "there is no certificate yet")
     recorded = record.VersionRecord.load(current.record)
     data = files.read_optional(current.certificate, what="certificate")
     if recorded is None or data is None:
-        return State(True, False, "incomplete", f"{current.folder} is not complete"), line
+        return State(True, False, "incomplete", f"{current.folder} is not complete")
     certificate = certificates.load_certificate(data, source=current.certificate)
     changed = _changed_wish(wish, recorded)
-    if changed:
-        return State(True, False, "wish_changed", changed, certificate), line
-    if certificate.public_fingerprint != recorded.public_fingerprint:
-        return State(True, False, "key_mismatch", "the certificate is not that of the recorded key", certificate), line
-    if recorded.privatekey and not recorded.privatekey.matches(current.privatekey):
-        return State(True, False, "key_changed", f"{current.privatekey} was changed or is gone", certificate), line
-    decision = renewal.decide(
-        not_before=certificate.not_before,
-        not_after=certificate.not_after,
-        now=now,
-        remaining_days=wish.remaining_days,
-        remaining_percentage=wish.remaining_percentage,
-        force=wish.force,
+    known = _known(wish, line, recorded)
+    decision = _due.decide(
+        certificate, wish.rules, now, address=wish.addresses[0], known=known, changed=bool(changed)
     )
+    facts: dict[str, t.Any] = {
+        "certificate": certificate, "decision": decision, "recorded": recorded, "known": known,
+    }
+    if changed:
+        return State(True, False, decision.reason, changed, **facts)
+    if certificate.public_fingerprint != recorded.public_fingerprint:
+        return State(True, False, "key_mismatch", "the certificate is not that of the recorded key", **facts)
+    if recorded.privatekey and not recorded.privatekey.matches(current.privatekey):
+        return State(True, False, "key_changed", f"{current.privatekey} was changed or is gone", **facts)
+    detail = _due.detail(decision, certificate, known)
     if decision.due:
-        return State(True, False, decision.reason, f"valid until {certificate.not_after:%Y-%m-%d}", certificate), line
+        return State(True, False, decision.reason, detail, **facts)
+    look = wish.renewal_info and bool(recorded.ari_id) and renewal.may_look(
+        not_after=certificate.not_after, now=now, next_look=known.next_look if known else None
+    )
     stale = _stale_pkcs12(wish, line, certificate)
     if stale:
-        return State(False, True, "pkcs12", stale, certificate), line
-    return State(False, False, "not_due", f"renewal from {decision.renew_at:%Y-%m-%d}", certificate), line
+        return State(False, True, "pkcs12", stale, look=look, **facts)
+    return State(False, False, decision.reason, detail, look=look, **facts)
+
+
+def _known(wish: Wish, line: versions.Line, recorded: record.VersionRecord) -> Renewal | None:
+    """What the CA said of when to renew the current certificate; of an older one it says nothing any more."""
+    if not wish.renewal_info or not recorded.ari_id:
+        return None
+    found = Renewal.load(line.renewal)
+    return found if found is not None and found.ari_id == recorded.ari_id else None
 
 
 def _changed_wish(wish: Wish, recorded: record.VersionRecord) -> str:
     """What of the wish is not what the current certificate was ordered with; empty where all is."""
+    if wish.acme_directory != recorded.directory and not wish.allow_ca_change:
+        raise CaChangeError(
+            f"The certificate is of the CA {recorded.directory}, and smime_acme_directory is {wish.acme_directory} now."
+            " Set smime_allow_ca_change: true to have it reissued by another CA, or set smime_acme_directory back."
+        )
     pairs = (
         ("addresses", sorted(wish.addresses), sorted(recorded.addresses)),
         ("private key", dataclasses.asdict(wish.key_spec), dict(recorded.key_spec)),
@@ -104,6 +133,15 @@ def _stale_pkcs12(wish: Wish, line: versions.Line, certificate: certificates.Cer
     return ""
 
 
+def changes(found: t.Mapping[str, tuple[Wish, State, versions.Line]]) -> dict[str, str]:
+    """The mailboxes that would be reissued although it is not time, and why: what the brake counts (RULES 25)."""
+    return {
+        name: state.detail
+        for name, (_wish, state, _line) in found.items()
+        if state.due and state.decision is not None and not state.decision.by_time
+    }
+
+
 def pending_fits(wish: Wish, line: versions.Line) -> bool:
     """Whether the version that an earlier run began, if it did, is one for this wish."""
     version = line.pending()
@@ -127,6 +165,7 @@ def plan_of(store: layout.Store, wish: Wish, state: State, line: versions.Line) 
         "addresses": list(wish.addresses),
         "reason": state.reason,
         "detail": state.detail,
+        "renew_at": state.decision.renew_at.isoformat() if state.decision else "",
         "order": state.due,
         "folder": line.folder,
         "privatekey_path": version.privatekey,

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an inventory wishes for one mailbox: the explicit list of things that make a certificate due when they change.
+"""What an inventory wishes for one mailbox: what makes a certificate due when it changes, and the rules of its time.
 
 No secret is among them: selecting compares public data only.
 """
@@ -14,7 +14,11 @@ import typing as t
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import csr as requests
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import keys
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _options
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _due, _options
+
+
+# of days, hours or seconds: dates end at the year 9999
+MOST = 36500
 
 
 def _boolean(value: t.Any) -> bool:
@@ -36,11 +40,14 @@ def _whole(value: t.Any) -> int:
         raise ValueError("give a whole number") from None
 
 
-def _days(value: t.Any) -> int:
-    days = _whole(value)
-    if days < 0:
-        raise ValueError("give a whole number of days, 0 or more")
-    return days
+def _least(least: int, unit: str) -> t.Callable[[t.Any], int]:
+    def read(value: t.Any) -> int:
+        number = _whole(value)
+        if not least <= number <= MOST:
+            raise ValueError(f"give a whole number of {unit}, {least} or more")
+        return number
+
+    return read
 
 
 def _optional(read: t.Callable[[t.Any], t.Any]) -> t.Callable[[t.Any], t.Any]:
@@ -99,10 +106,24 @@ class Wish:
     remaining_days: int | None = 30
     remaining_percentage: float | None = None
     force: bool = False
+    spread_days: int = 7
+    run_interval: int | None = 24
+    renewal_info: bool = True
+    allow_ca_change: bool = False
+    acme_validate_certs: bool = True
+    acme_ca_path: str = ""
+    acme_request_timeout: int = 10
     pkcs12: bool = True
     pkcs12_encoding: str = "modern"
     pkcs12_friendly_name: str = ""
     pkcs12_generation: int = 0
+
+    @property
+    def rules(self) -> _due.Rules:
+        """What it says of the time of a renewal."""
+        return _due.Rules(
+            self.remaining_days, self.remaining_percentage, self.force, self.spread_days, self.run_interval
+        )
 
 
 READERS: dict[str, t.Callable[[t.Any], t.Any]] = {
@@ -116,9 +137,16 @@ READERS: dict[str, t.Callable[[t.Any], t.Any]] = {
     "staging": _boolean,
     "profile": _text,
     "common_name": _text,
-    "remaining_days": _optional(_days),
+    "remaining_days": _optional(_least(0, "days")),
     "remaining_percentage": _optional(_fraction),
     "force": _boolean,
+    "spread_days": _least(0, "days"),
+    "run_interval": _optional(_least(1, "hours")),
+    "renewal_info": _boolean,
+    "allow_ca_change": _boolean,
+    "acme_validate_certs": _boolean,
+    "acme_ca_path": _text,
+    "acme_request_timeout": _least(1, "seconds"),
     "pkcs12": _boolean,
     "pkcs12_encoding": _choice("modern", "compatible"),
     "pkcs12_friendly_name": _text,

@@ -9,12 +9,13 @@ import os
 import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import SmimeError, StoreError
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificates, keys, lint, renewal
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificates, keys, lint
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import libs as pki_libs
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import usage as usages
 from ansible_collections.mailcert.acme.plugins.module_utils._store import files, layout, record, versions
+from ansible_collections.mailcert.acme.plugins.module_utils._store.renewal import Renewal
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Outcome, Task
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _options
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _due, _options
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "certificate_path": {"type": "path"},
@@ -97,6 +98,7 @@ def _of_line(
         issuers = files.read_optional(current.chain, what="chain") or b""
         chain = certificates.load_chain(issuers, source=current.chain) if issuers.strip() else []
         match = None
+        known = Renewal.load(line.renewal)
         if recorded is not None:
             match = recorded.public_fingerprint == leaf.public_fingerprint and os.path.lexists(current.privatekey)
         return [
@@ -105,6 +107,7 @@ def _of_line(
                 addresses=list(recorded.addresses) if recorded else [address],
                 usage=recorded.usage if recorded else None, key_match=match,
                 path=current.certificate, line=name, version=current.number,
+                known=known if known is not None and known.ari_id == leaf.ari_id else None,
             )
         ]
     except SmimeError as error:
@@ -123,16 +126,11 @@ def _describe(
     path: str,
     line: str = "",
     version: int = 0,
+    known: Renewal | None = None,
 ) -> dict[str, t.Any]:
     now = context.now()
-    decision = renewal.decide(
-        not_before=leaf.not_before,
-        not_after=leaf.not_after,
-        now=now,
-        remaining_days=params["remaining_days"],
-        remaining_percentage=params["remaining_percentage"],
-        force=params["force"],
-    )
+    place = (addresses or list(leaf.addresses) or [""])[0]
+    decision = _due.decide(leaf, _due.Rules.of(params), now, address=place, known=known)
     usage = usage or usages.usage_of(leaf.key_usage)
     report = lint.lint(
         leaf, chain or (), public_fingerprint=leaf.public_fingerprint, addresses=addresses, usage=usage or "dual", now=now
@@ -157,6 +155,7 @@ def _describe(
         "renew_at": decision.renew_at.isoformat(),
         "due": decision.due,
         "reason": decision.reason,
+        "detail": _due.detail(decision, leaf, known),
         "key_match": key_match,
         "lint_errors": errors,
         "lint_warnings": list(report.warnings),
@@ -168,7 +167,7 @@ def _broken(address: str, line: str, error: SmimeError) -> dict[str, t.Any]:
     """The same keys for a certificate that cannot be read."""
     empty = dict.fromkeys(
         ("usage", "path", "subject", "issuer", "serial_number", "fingerprint", "public_key_fingerprint", "not_before",
-         "not_after", "renew_at"),
+         "not_after", "renew_at", "detail"),
         "",
     )
     return {

@@ -10,12 +10,20 @@ import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import libs as acme_libs
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import CertificateError
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificates, chain_choice, csr_check, lint, renewal
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificates, chain_choice, csr_check, lint
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import csr as requests
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import libs as pki_libs
 from ansible_collections.mailcert.acme.plugins.module_utils._store import files
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Outcome, Task
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _asked, _chain, _heeded, _install, _options, _ordering
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import (
+    _asked,
+    _chain,
+    _due,
+    _heeded,
+    _install,
+    _options,
+    _ordering,
+)
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     **_options.acme_options(),
@@ -133,14 +141,7 @@ def _present_certificate(
         usage=params["usage"],
         now=context.now(),
     )
-    decision = renewal.decide(
-        not_before=certificate.not_before,
-        not_after=certificate.not_after,
-        now=context.now(),
-        remaining_days=params["remaining_days"],
-        remaining_percentage=params["remaining_percentage"],
-        force=params["force"],
-    )
+    decision = _due.decide(certificate, _due.Rules.of(params), context.now(), address=addresses[0])
     if report.errors or decision.due:
         return None
     return certificate

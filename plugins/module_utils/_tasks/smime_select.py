@@ -12,49 +12,41 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import Input
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import libs as pki_libs
 from ansible_collections.mailcert.acme.plugins.module_utils._store import files, layout, versions
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Outcome, Task
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _selection
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _brake, _selection
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks._wish import Wish, read_wish
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "store_path": {"type": "path", "required": True},
     "wishes": {"type": "dict"},
+    "max_changes": {"type": "str", "default": _brake.DEFAULT},
     "run_id": {"type": "str"},
 }
+
+# a mailbox, its wish, what the store holds for it
+Found = t.Tuple[Wish, _selection.State, versions.Line]
 
 
 def run(params: dict[str, t.Any], context: Context) -> Outcome:
     """Sort the fleet into due, untouched and failed. One bad wish fails alone."""
     if params["wishes"] is None:
         raise InputError("wishes is not set; without it smime_select works only in a play over the mailboxes.")
+    _brake.allowed(params["max_changes"], 0)
     store = layout.Store(params["store_path"], option="store_path")
-    now = context.now()
     run_id = params["run_id"] or uuid.uuid4().hex
+    failed: dict[str, t.Any] = {}
+    found = _look_at_all(params["wishes"], store, context, failed)
+    _brake.check(params["max_changes"], len(params["wishes"]), _selection.changes(found))
     due: list[str] = []
     plans: dict[str, t.Any] = {}
-    failed: dict[str, t.Any] = {}
     accounts: dict[str, dict[str, t.Any]] = {}
-    owners: dict[tuple[str, str], str] = {}
     prepared = False
-    for name, values in params["wishes"].items():
+    for name, (wish, state, where) in found.items():
         try:
-            if not isinstance(values, dict):
-                raise InputError(f"The wish of {name} must be a dictionary.")
-            wish = read_wish(name, values)
-            line = (wish.addresses[0], layout.line_name(wish.usage, wish.staging))
-            if line in owners:
-                raise InputError(
-                    f"{name} and {owners[line]} both wish a certificate of usage {wish.usage} for"
-                    f" {wish.addresses[0]}; give each address and usage to one host."
-                )
-            owners[line] = name
-            state, where = _selection.state_of(store, wish, now)
-            if not (state.due or state.rebuild):
-                continue
             if not context.check_mode:
                 prepared |= _prepare(store, wish, state, where, run_id)
             plan = _selection.plan_of(store, wish, state, where)
         except SmimeError as error:
-            failed[name] = {**error.as_result(), "stage": "select"}
+            failed[name] = _failure(error)
             continue
         due.append(name)
         plans[name] = plan
@@ -72,6 +64,38 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
             "untouched": len(params["wishes"]) - len(due) - len(failed),
         },
     )
+
+
+def _look_at_all(
+    wishes: dict[str, t.Any], store: layout.Store, context: Context, failed: dict[str, t.Any]
+) -> dict[str, Found]:
+    """What is due, in the order of the wishes; what cannot be used goes into ``failed``."""
+    now = context.now()
+    found: dict[str, Found] = {}
+    owners: dict[tuple[str, str], str] = {}
+    for name, values in wishes.items():
+        try:
+            if not isinstance(values, dict):
+                raise InputError(f"The wish of {name} must be a dictionary.")
+            wish = read_wish(name, values)
+            line = (wish.addresses[0], layout.line_name(wish.usage, wish.staging))
+            if line in owners:
+                raise InputError(
+                    f"{name} and {owners[line]} both wish a certificate of usage {wish.usage} for"
+                    f" {wish.addresses[0]}; give each address and usage to one host."
+                )
+            owners[line] = name
+            state, where = _selection.state_of(store, wish, now)
+        except SmimeError as error:
+            failed[name] = _failure(error)
+            continue
+        if state.due or state.rebuild:
+            found[name] = (wish, state, where)
+    return found
+
+
+def _failure(error: SmimeError) -> dict[str, t.Any]:
+    return {**error.as_result(), "stage": "select"}
 
 
 def _prepare(

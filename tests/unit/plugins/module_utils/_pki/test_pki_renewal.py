@@ -73,7 +73,7 @@ TABLE: list[tuple[str, float, float, dict[str, t.Any], bool, str, float]] = [
                          ids=[row[0] for row in TABLE])  # fmt: skip
 def test_table(lifetime: float, now: float, rules: dict[str, t.Any], due: bool, reason: str, renew_at: float) -> None:
     decided = renewal.decide(not_before=NOW, not_after=at(lifetime), now=at(now), **rules)
-    assert decided == renewal.Decision(due=due, reason=reason, renew_at=at(renew_at))
+    assert decided == renewal.Decision(due=due, reason=reason, renew_at=at(renew_at), by_time=due)
 
 
 def test_a_moment_before_is_not_due() -> None:
