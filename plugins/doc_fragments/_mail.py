@@ -226,6 +226,31 @@ options:
     description:
       - The passphrase of the private key of O(mail_client_cert_path).
     type: str
+  dkim_domain:
+    description:
+      - The domain for which O(dkim_privatekey_path) signs. It must be that of the address, which it is without this.
+      - An empty text in O(mailboxes[].dkim_domain) leaves signing to the server of that address.
+    type: str
+  dkim_selector:
+    description:
+      - The selector of O(dkim_privatekey_path). The public key stands in DNS below it, as
+        C(<selector>._domainkey.<domain>).
+    type: str
+  dkim_privatekey_path:
+    description:
+      - Absolute path of a private key in PEM, RSA or Ed25519, with which the collection signs replies with DKIM itself.
+        Set it where the submission server does not sign.
+      - A signature of RFC 8823, section 3.2 (9) is made. A reply that is sent again bears the same one.
+      - The key is compared with its record in DNS before the mail is waited for. Nothing is sent where it does not fit.
+    type: path
+  dkim_privatekey_content:
+    description:
+      - The private key of O(dkim_privatekey_path) as text.
+    type: str
+  dkim_privatekey_passphrase:
+    description:
+      - The passphrase of the private key.
+    type: str
   mailboxes:
     description:
       - What is different for single addresses, for a certificate that holds several.
@@ -386,6 +411,26 @@ options:
       mail_client_key_passphrase:
         description:
           - The passphrase of that private key.
+        type: str
+      dkim_domain:
+        description:
+          - The domain that signs replies of the address; an empty text leaves that to its server.
+        type: str
+      dkim_selector:
+        description:
+          - The selector of the DKIM key.
+        type: str
+      dkim_privatekey_path:
+        description:
+          - Absolute path of the private key that signs replies.
+        type: path
+      dkim_privatekey_content:
+        description:
+          - The private key that signs replies as text.
+        type: str
+      dkim_privatekey_passphrase:
+        description:
+          - The passphrase of that DKIM key.
         type: str
   smtp_transport:
     description:

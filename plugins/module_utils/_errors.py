@@ -313,6 +313,13 @@ class ChallengeMissingError(MailError):
     retryable = True
 
 
+class SigningError(MailError):
+    """The reply cannot be signed with DKIM such that a CA would take it."""
+
+    error_code = "reply_unsigned"
+    stage = "reply"
+
+
 class ReplyRefusedError(MailError):
     """The submission server refused the reply; the message carries its words."""
 

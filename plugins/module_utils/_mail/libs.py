@@ -27,13 +27,21 @@ try:
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+    from cryptography.hazmat.primitives.serialization import (
+        Encoding,
+        NoEncryption,
+        PrivateFormat,
+        PublicFormat,
+        load_der_public_key,
+        load_pem_private_key,
+    )
     from cryptography.x509 import verification
     from cryptography.x509.verification import ExtensionPolicy  # since 45
 except ImportError:
-    x509 = InvalidSignature = UnsupportedAlgorithm = hashes = ec = ed25519 = padding = RSAPublicKey = None
-    Encoding = PublicFormat = load_der_public_key = verification = ExtensionPolicy = None
+    x509 = InvalidSignature = UnsupportedAlgorithm = hashes = ec = ed25519 = padding = RSAPublicKey = RSAPrivateKey = None
+    Encoding = PublicFormat = PrivateFormat = NoEncryption = verification = ExtensionPolicy = None
+    load_der_public_key = load_pem_private_key = None
     MISSING.append(("cryptography", "cryptography>=45"))
 
 try:
@@ -102,7 +110,10 @@ __all__ = (
     "InvalidSignature",
     "InvalidTagValueList",
     "MISSING",
+    "NoEncryption",
+    "PrivateFormat",
     "PublicFormat",
+    "RSAPrivateKey",
     "RSAPublicKey",
     "UnsupportedAlgorithm",
     "authres",
@@ -119,6 +130,7 @@ __all__ = (
     "google_transport",
     "hashes",
     "load_der_public_key",
+    "load_pem_private_key",
     "msal",
     "nacl_signing",
     "padding",

@@ -15,11 +15,8 @@ from dataclasses import dataclass
 
 from ansible_collections.mailcert.acme.plugins.module_utils import _addresses
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AddressError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import dkim, headers, message
+from ansible_collections.mailcert.acme.plugins.module_utils._mail import dkim, dkim_sign, headers, message
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.refusal import Refusal
-
-# RFC 8823, section 3.2 (9): h= "includes at least" these; not Auto-Submitted, which only a challenge needs
-RESPONSE_COVERS = tuple(name for name in dkim.MUST_COVER if name != "auto-submitted")
 
 _POLICY = email.policy.SMTP.clone(max_line_length=998, cte_type="7bit")
 _TEXT = """\
@@ -49,11 +46,18 @@ class Signing:
     uncovered: tuple[str, ...]
 
 
-def build(address: str, *, now: datetime.datetime, token: str | None = None) -> Probe:
+def build(
+    address: str,
+    *,
+    now: datetime.datetime,
+    token: str | None = None,
+    signing_key: dkim_sign.SigningKey | None = None,
+) -> Probe:
     """The mail, with all headers of a reply, since a server signs those that are there.
 
     :arg now: for Date, aware.
     :arg token: random if left out.
+    :arg signing_key: signs it as it would sign a reply.
     :raises AddressError: for an address that a header in ASCII cannot hold.
     """
     parsed = _addresses.parse(address)
@@ -70,7 +74,8 @@ def build(address: str, *, now: datetime.datetime, token: str | None = None) -> 
     mail["In-Reply-To"] = earlier
     mail["References"] = earlier
     mail.set_content(_TEXT, subtype="plain", charset="us-ascii", cte="7bit")
-    return Probe(token, mail.as_bytes())
+    data = mail.as_bytes()
+    return Probe(token, data if signing_key is None else dkim_sign.sign(data, signing_key))
 
 
 def is_it(raw: bytes, probe: Probe) -> bool:
@@ -102,4 +107,4 @@ def _gaps(mail: headers.Message, domain: str) -> t.Iterator[tuple[str, ...]]:
             covers = dkim.read_signature(index, instance).covers
         except Refusal:
             continue
-        yield tuple(name for name in RESPONSE_COVERS if name not in covers)
+        yield tuple(name for name in dkim_sign.RESPONSE_COVERS if name not in covers)

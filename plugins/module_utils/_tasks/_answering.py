@@ -21,6 +21,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     DeadlineError,
     ReplyRefusedError,
 )
+from ansible_collections.mailcert.acme.plugins.module_utils._mail import dkim_sign
 from ansible_collections.mailcert.acme.plugins.module_utils._store import replies
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _replying, _tidying, _watching
@@ -46,7 +47,7 @@ class Answering(Settling):
     def answer(self, challenge: dict[str, t.Any], mailbox: Mailbox) -> Answer:
         """Bring the authorization of one address to valid.
 
-        :raises ChallengeMissingError, ReplyRefusedError, ReplyUnknownError, AuthorizationError, DeadlineError: and
+        :raises SigningError, ChallengeMissingError, ReplyRefusedError, ReplyUnknownError, AuthorizationError, DeadlineError: and
             what the layers raise.
         """
         refused: list[dict[str, str]] = []
@@ -54,10 +55,17 @@ class Answering(Settling):
         self._heed_retry_at(challenge)
         ledger = replies.Ledger(replies.folder_of(self._params["replies_path"], challenge["address"]))
         replying = _replying.Replying(
-            ledger, mailbox.sender, retries=self._params["reply_retries"], deadline=self._deadline
+            ledger,
+            mailbox.sender,
+            retries=self._params["reply_retries"],
+            deadline=self._deadline,
+            signing_key=mailbox.signing_key,
         )
         reply = ledger.find(challenge["authorization_uri"])
         if reply is None:
+            if mailbox.signing_key is not None:
+                # a reply that no CA takes would be the only one
+                dkim_sign.check_record(mailbox.signing_key, self._watch.txt)
             if self._behaviour.post_moment == "before_mail":
                 self._tell(challenge)
             try:

@@ -10,9 +10,9 @@ import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils import _addresses
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import imap, imap_folders, sendmail, smtp
+from ansible_collections.mailcert.acme.plugins.module_utils._mail import dkim_sign, imap, imap_folders, sendmail, smtp
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _logins, _options, _servers
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _logins, _options, _servers, _signing
 
 ENCRYPTIONS = ["tls", "starttls", "none"]
 
@@ -39,6 +39,7 @@ def login_options(*, defaults: bool) -> dict[str, t.Any]:
         "smtp_user": option("str"),
         "smtp_password": option("str", no_log=True),
         **_logins.options(defaults=defaults),
+        **_signing.options(),
     }
 
 
@@ -68,11 +69,13 @@ class Mailbox:
     """The two servers of one address, ready to be used.
 
     :ivar servers: where they are and how we know it, as results show it.
+    :ivar signing_key: signs the replies; ``None`` where the submission server does that.
     """
 
     reader: imap.ImapSettings
     sender: smtp.SmtpSettings | sendmail.SendmailSettings
     servers: list[dict[str, t.Any]] = dataclasses.field(default_factory=list)
+    signing_key: dkim_sign.SigningKey | None = None
 
 
 def mailbox_of(
@@ -94,9 +97,9 @@ def mailbox_of(
             own = {name: value for name, value in entry.items() if value is not None}
     names = login_options(defaults=True)
     merged = {name: own.get(name, params[name]) for name in names}
-    for pair in _logins.PAIRS:
-        if any(name in own for name in pair):
-            merged.update({name: own.get(name) for name in pair})
+    for group in (*_logins.PAIRS, _signing.GROUP):
+        if any(name in own for name in group):
+            merged.update({name: own.get(name) for name in group})
     merged["smtp_host"] = merged["smtp_host"] or merged["imap_host"]
     _options.check_paths(params, "mail_ca_path")
     local = params["smtp_transport"] == "sendmail"
@@ -142,6 +145,7 @@ def mailbox_of(
             **common,
         ),
         servers=_servers.told(address, servers),
+        signing_key=_signing.key_of(merged, address),
     )
 
 

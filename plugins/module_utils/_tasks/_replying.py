@@ -13,7 +13,7 @@ import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import MailConnectionError, MailError, SmimeError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import key_authorization, response, sendmail, smtp
+from ansible_collections.mailcert.acme.plugins.module_utils._mail import dkim_sign, key_authorization, response, sendmail, smtp
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.authenticate import AuthenticChallenge
 from ansible_collections.mailcert.acme.plugins.module_utils._store import replies
 
@@ -26,6 +26,7 @@ class Replying:
     """Sends replies of one address.
 
     :arg retries: how often a reply that certainly did not leave is tried again within the deadline.
+    :arg signing_key: signs the replies; ``None`` where the submission server does that.
     :arg sleep: waits some seconds.
     """
 
@@ -36,12 +37,14 @@ class Replying:
         *,
         retries: int,
         deadline: Deadline,
+        signing_key: dkim_sign.SigningKey | None = None,
         sleep: t.Callable[[float], None] = time.sleep,
     ) -> None:
         self._ledger = ledger
         self._settings = settings
         self._retries = retries
         self._deadline = deadline
+        self._signing_key = signing_key
         self._sleep = sleep
 
     def claim(
@@ -66,6 +69,9 @@ class Replying:
             now=now,
             message_id=email.utils.make_msgid(domain=sender.rpartition("@")[2]),
         )
+        if self._signing_key is not None:
+            # what is sent again is on record with this signature
+            data = dkim_sign.sign(data, self._signing_key)
         return self._ledger.claim(
             challenge["authorization_uri"],
             message_id=authentic.message_id,

@@ -75,7 +75,10 @@ def policy_of(params: dict[str, t.Any], behaviour: Behaviour) -> authenticate.Po
 
 
 class Watch:
-    """Watches mailboxes for challenges under one policy."""
+    """Watches mailboxes for challenges under one policy.
+
+    :ivar txt: looks up TXT records.
+    """
 
     def __init__(
         self, params: dict[str, t.Any], context: Context, policy: authenticate.Policy, deadline: Deadline
@@ -84,7 +87,7 @@ class Watch:
         self._context = context
         self._policy = policy
         self._deadline = deadline
-        self._txt = resolver.TxtResolver(params["dns_servers"] or None, timeout=params["dns_timeout"])
+        self.txt = resolver.TxtResolver(params["dns_servers"] or None, timeout=params["dns_timeout"])
 
     def challenge_mail(
         self, challenge: dict[str, t.Any], settings: imap.ImapSettings, ledger: replies.Ledger
@@ -159,7 +162,7 @@ class Watch:
         expected = authenticate.ExpectedChallenge(
             from_address=challenge["from"], recipient=challenge["address"], not_before=since
         )
-        return _Judge(expected, self._policy, self._txt, self._context, ledger)
+        return _Judge(expected, self._policy, self.txt, self._context, ledger)
 
 
 class _Judge:

@@ -11,7 +11,7 @@ import typing as t
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import MailCheckError, SmimeError
 from ansible_collections.mailcert.acme.plugins.module_utils._mail import libs as mail_libs
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import probe
+from ansible_collections.mailcert.acme.plugins.module_utils._mail import dkim_sign, probe
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Outcome, Task
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks import (
     _logins,
@@ -98,7 +98,12 @@ class _Looking:
         ]
 
     def _signing(self, address: str, mailbox: _mailboxes.Mailbox, *, usable: bool) -> Answer:
-        """How mail of the address is signed, which only a mail can tell."""
+        """How mail of the address is signed, which only a mail can tell, but for a key of ours that DNS does not have."""
+        if mailbox.signing_key is not None:
+            try:
+                dkim_sign.check_record(mailbox.signing_key, self._finder.resolver.txt)
+            except SmimeError as error:
+                return _mail_probe.failed("dkim", error)
         if not self._params["probe"]:
             return _mail_probe.not_checked("dkim", "Only a probe mail can tell; probe: true sends one.")
         if not usable:
@@ -106,7 +111,7 @@ class _Looking:
         if self._context.check_mode:
             return _mail_probe.not_checked("dkim", "Check mode sends no probe mail.")
         try:
-            mail = probe.build(address, now=self._context.now())
+            mail = probe.build(address, now=self._context.now(), signing_key=mailbox.signing_key)
             refused = _mail_probe.post(mailbox.sender, address, mail)
         except SmimeError as error:
             return _mail_probe.failed("dkim", error)

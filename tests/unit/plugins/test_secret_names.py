@@ -14,6 +14,8 @@ from ansible_collections.mailcert.acme.plugins.plugin_utils.variables import res
 SECRETS = {
     "account_key_content",
     "account_key_passphrase",
+    "dkim_privatekey_content",
+    "dkim_privatekey_passphrase",
     "imap_password",
     "imap_token",
     "mail_client_key_passphrase",

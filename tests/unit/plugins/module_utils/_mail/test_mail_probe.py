@@ -13,12 +13,12 @@ import dkim
 import pytest
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AddressError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import probe
+from ansible_collections.mailcert.acme.plugins.module_utils._mail import dkim_sign, probe
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.refusal import Refusal
 
 NOW = datetime.datetime(2026, 11, 24, 9, 0, tzinfo=datetime.timezone.utc)
 ADDRESS = "user@lab.test"
-OVERSIGNED = probe.RESPONSE_COVERS
+OVERSIGNED = dkim_sign.RESPONSE_COVERS
 PRESENT = [name for name in OVERSIGNED if name not in ("sender", "reply-to", "cc")]
 
 
@@ -46,7 +46,7 @@ def signed(mail, kit):
 def test_it_has_the_headers_of_a_reply(mail):
     parsed = email.message_from_bytes(mail.data, policy=email.policy.SMTP)
     assert parsed["From"] == parsed["To"] == ADDRESS
-    assert {name for name in probe.RESPONSE_COVERS if parsed[name] is not None} == set(PRESENT)
+    assert {name for name in dkim_sign.RESPONSE_COVERS if parsed[name] is not None} == set(PRESENT)
     assert "Auto-Submitted" not in parsed
     assert mail.data.endswith(b"\r\n") and b"\n" not in mail.data.replace(b"\r\n", b"")
     assert probe.is_it(mail.data, mail)
