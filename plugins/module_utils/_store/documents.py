@@ -40,6 +40,10 @@ def moment_text(moment: datetime.datetime | None) -> str | None:
     return None if moment is None else moment.astimezone(datetime.timezone.utc).isoformat()
 
 
+class OtherFormat(Damaged):
+    """The document is of a format that this version of the collection does not know."""
+
+
 class Document:
     """The fields of one document, each read as the type it must have; raises :class:`Damaged`."""
 
@@ -127,6 +131,11 @@ def load(
         return None
     try:
         return parse(data, build)
+    except OtherFormat as other:
+        raise error(
+            f"{what} {shown(path)} is {other}; use the version of the collection that wrote it.",
+            details={"path": shown(path)},
+        ) from None
     except Damaged as damaged:
         raise error(f"{what} {shown(path)} is damaged ({damaged}); {remedy}.", details={"path": shown(path)}) from None
 
@@ -147,7 +156,7 @@ def parse(data: bytes, build: t.Callable[[Document], Built]) -> Built:
     if isinstance(version, bool) or not isinstance(version, int):
         raise Damaged("it has no format number")
     if version != FORMAT:
-        raise Damaged(f"its format is {version:.0f}, this version of the collection knows {FORMAT}")
+        raise OtherFormat(f"of format {version:.0f}, and this version of the collection knows {FORMAT}")
     try:
         return build(Document(fields))
     except Damaged:

@@ -15,12 +15,16 @@ import errno
 import grp
 import os
 import pwd
-import secrets
 import stat
 import time
 import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, StoreError, UnsafePathError
+from ansible_collections.mailcert.acme.plugins.module_utils._store.leftovers import (
+    is_temporary,
+    remove_stale_temporaries,
+    temporary_name,
+)
 from ansible_collections.mailcert.acme.plugins.module_utils._store.paths import (
     check_absolute,
     check_folder,
@@ -46,11 +50,6 @@ __all__ = [
     "write_atomic",
 ]
 
-TEMPORARY_PREFIX = ".smime-tmp-"
-# nothing of ours takes this long to write, so what is older was left by a process that was killed
-STALE_SECONDS = 3600.0
-# and this long where no process has the number any more that the name tells; it may count for another machine
-ORPHANED_SECONDS = 1.0
 BACKUP_LIMIT = 1 << 24
 
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -161,7 +160,7 @@ def replace_link(path: str | os.PathLike[str], target: str) -> None:
         raise UnsafePathError(f"{shown(link)} is no symbolic link; move it away.", details={"path": shown(link)})
     folder = os.path.dirname(link)
     remove_stale_temporaries(folder)
-    temporary = _temporary_name(folder)
+    temporary = temporary_name(folder)
     with _errors(link):
         os.symlink(target, temporary)
         try:
@@ -187,46 +186,6 @@ def sync_folder(folder: str) -> None:
         os.close(handle)
 
 
-def is_temporary(name: str) -> bool:
-    """Whether a file name is one of a write that is under way or was cut off."""
-    return name.startswith(TEMPORARY_PREFIX)
-
-
-def remove_stale_temporaries(folder: str, *, older_than: float = STALE_SECONDS) -> int:
-    """Remove what killed writers left in a folder, if older than so many seconds; give how many.
-
-    What a process wrote that does no longer run goes after a second.
-    """
-    removed = 0
-    try:
-        names = [name for name in os.listdir(folder) if is_temporary(name)]
-    except OSError:
-        return 0
-    for name in names:
-        temporary = os.path.join(folder, name)
-        # another run may be sweeping too
-        with contextlib.suppress(OSError):
-            age = time.time() - os.lstat(temporary).st_mtime
-            if age >= older_than or (age >= ORPHANED_SECONDS and not _has_writer(name)):
-                os.unlink(temporary)
-                removed += 1
-    return removed
-
-
-def _has_writer(name: str) -> bool:
-    """Whether the process that a temporary file's name tells may still run."""
-    number = name[len(TEMPORARY_PREFIX) :].partition("-")[0]
-    if not number.isdecimal() or len(number) > 9:
-        return True
-    try:
-        os.kill(int(number), 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True  # it is another user's
-    return True
-
-
 # --- the steps -----------------------------------------------------------------------------------------------------
 
 
@@ -247,7 +206,7 @@ def _temporary(target: str, data: bytes, *, mode: int, ids: tuple[int, int] = (-
     """A complete file beside the target; whatever happens, its temporary name is gone in the end."""
     folder = os.path.dirname(target)
     remove_stale_temporaries(folder)
-    temporary = _temporary_name(folder)
+    temporary = temporary_name(folder)
     _fill(temporary, data, mode=mode, ids=ids)
     try:
         yield temporary
@@ -273,10 +232,6 @@ def _fill(path: str, data: bytes, *, mode: int, ids: tuple[int, int] = (-1, -1))
     except BaseException:
         _unlink_quietly(path)
         raise
-
-
-def _temporary_name(folder: str) -> str:
-    return os.path.join(folder, f"{TEMPORARY_PREFIX}{os.getpid()}-{secrets.token_hex(8)}")
 
 
 def _unlink_quietly(path: str) -> None:

@@ -48,7 +48,7 @@ class JournalState:
 
     :ivar state: one of :data:`STATES`. ``new``: nothing was asked of the CA; ``ordered``: the order exists;
         ``finalizing``: written before finalize is sent; ``issued``: the certificate is on disk; ``closed``: and is in
-        use, or was retired; ``abandoned``: given up, the next order may follow.
+        use, or was ``retired``, which is to say that it never was; ``abandoned``: given up, the next order may follow.
     :ivar directory: directory URL of the CA. ``account_uri``: the account that ordered.
     :ivar identifiers: the addresses ordered.
     :ivar public_fingerprint: SHA-256 of the SubjectPublicKeyInfo the request is made with, hex.
@@ -56,6 +56,7 @@ class JournalState:
     :ivar created: when this journal began, aware; ``expires``: when the order ends, if the CA said so.
     :ivar challenges: what is known of each challenge: authorization and challenge URL, address; no token.
     :ivar previous_orders: URLs of orders given up before.
+    :ivar retired: whether it was closed since its version is given up.
     :ivar extra: further public facts, JSON-able.
     :ivar revision: counts the changes; set by :meth:`Journal.update`.
     """
@@ -74,6 +75,7 @@ class JournalState:
     challenges: tuple[t.Mapping[str, t.Any], ...] = ()
     lease: Lease | None = None
     previous_orders: tuple[str, ...] = ()
+    retired: bool = False
     extra: t.Mapping[str, t.Any] = field(default_factory=dict)
     revision: int = 0
 
@@ -184,7 +186,7 @@ class Journal:
             self._check_lease(found, run_id, now)
             if found is not None and found.state == "closed":
                 return found
-            return self._write(found, (found or JournalState(created=now)).replace(state="closed", lease=None))
+            return self._write(found, (found or JournalState(created=now)).replace(state="closed", lease=None, retired=True))
 
     def _check_lease(self, found: JournalState | None, run_id: str, now: datetime.datetime) -> None:
         held = found.lease if found else None
@@ -249,6 +251,7 @@ def _read_state(document: Document) -> JournalState:
         challenges=document.mappings("challenges"),
         lease=Lease(run_id=held.text("run_id"), expires=held.present_moment("expires")) if lease else None,
         previous_orders=document.texts("previous_orders"),
+        retired=document.flag("retired"),
         extra=document.mapping("extra"),
         revision=document.number("revision"),
     )
@@ -272,6 +275,7 @@ def _fields(state: JournalState) -> dict[str, t.Any]:
             {"run_id": state.lease.run_id, "expires": documents.moment_text(state.lease.expires)} if state.lease else {}
         ),
         "previous_orders": list(state.previous_orders),
+        "retired": state.retired,
         "extra": dict(state.extra),
         "revision": state.revision,
     }

@@ -25,7 +25,13 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     UnsafePathError,
 )
 from ansible_collections.mailcert.acme.plugins.module_utils._store import documents, files
-from ansible_collections.mailcert.acme.plugins.module_utils._store.paths import check_absolute, failed, shown
+from ansible_collections.mailcert.acme.plugins.module_utils._store.paths import (
+    check_absolute,
+    check_folder,
+    failed,
+    named,
+    shown,
+)
 from ansible_collections.mailcert.acme.plugins.module_utils._store.versions import Line
 
 USAGES = ("dual", "sign", "encrypt")
@@ -152,6 +158,22 @@ class Store:
             found = documents.load(self._marker, lambda document: True, what="The store's mark", remedy=remedy)
             self._checked = found is not None
         return self._checked
+
+    def check(self) -> None:
+        """Refuse what no run can use, before a mailbox is looked at. Reads only; a store that is not there is fine.
+
+        :raises UnsafePathError: the store belongs to another user, or others may write to it.
+        :raises StoreError: it is of another format, or its mark is damaged, or gone though there are mailboxes.
+        """
+        with named(self._option):
+            check_folder(self.path)
+            if not self.exists() and _names(self._mailboxes):
+                raise StoreError(
+                    f"{shown(self._marker)} is gone, though there are mailboxes in the store; restore it from a backup, or, "
+                    f'if version {documents.FORMAT} of the format is what the store has, write {{"format": '
+                    f"{documents.FORMAT}}} into it.",
+                    details={"path": shown(self._marker)},
+                )
 
     def create(self) -> None:
         """Make the store's folders, each 0700, and its mark; nothing happens if they are there."""

@@ -138,6 +138,29 @@ def check_folder(path: str) -> None:
         ahead.extend([piece for piece in target.split("/") if piece and piece != "."][::-1])
 
 
+def check_owners(*targets: str) -> None:
+    """Refuse files and folders of the store that belong to another user; what is not there is fine.
+
+    Root's own are not refused, as long as we may read them: an administrator may have put them back.
+
+    :raises UnsafePathError: with the path, its owner and the remedy.
+    """
+    us = os.geteuid()
+    for path in targets:
+        try:
+            owner = os.lstat(path).st_uid
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise failed(path, "cannot be looked at", error) from error
+        if owner != us and not (owner == 0 and os.access(path, os.R_OK)):
+            raise UnsafePathError(
+                f"{shown(path)} belongs to another user ({_user_name(owner)}); run: chown {us} {shown(path)}, or run the task "
+                "as that user.",
+                details={"path": shown(path)},
+            )
+
+
 def _judge(path: str, folder: str, found: os.stat_result) -> None:
     if not stat.S_ISDIR(found.st_mode):
         raise StoreError(f"{shown(folder)}, on the way to {shown(path)}, is not a folder.")

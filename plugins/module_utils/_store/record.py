@@ -192,22 +192,35 @@ class Pkcs12Record:
     :ivar inputs: the public inputs, JSON-able: fingerprints, friendly names, encoding, generation. Never a secret.
     :ivar passphrase_hmac: HMAC-SHA-256, hex, over passphrase and inputs; empty if there was no key to make it with.
     :ivar file: how the file looked after it was written.
+    :ivar keys: SHA-256, hex, of the SubjectPublicKeyInfo of each key in it.
     """
 
     inputs: t.Mapping[str, t.Any]
     passphrase_hmac: str
     file: FileStat | None
+    keys: tuple[str, ...] = ()
 
     @classmethod
     def make(
-        cls, inputs: t.Mapping[str, t.Any], *, passphrase: str | None, key: bytes | None, path: str
+        cls,
+        inputs: t.Mapping[str, t.Any],
+        *,
+        passphrase: str | None,
+        key: bytes | None,
+        path: str,
+        keys: t.Sequence[str] = (),
     ) -> Pkcs12Record:
         """The record of a file that was just written to ``path``.
 
         :arg key: the store's secret, or another random secret of at least 16 octets; None leaves the passphrase out.
         """
         plain = json.loads(_canonical(inputs))
-        return cls(inputs=plain, passphrase_hmac=_passphrase_hmac(plain, passphrase, key), file=FileStat.of(path, digest=True))
+        return cls(
+            inputs=plain,
+            passphrase_hmac=_passphrase_hmac(plain, passphrase, key),
+            file=FileStat.of(path, digest=True),
+            keys=tuple(keys),
+        )
 
     def matches_inputs(self, inputs: t.Mapping[str, t.Any]) -> bool:
         """Whether the public inputs are the same: what selecting asks, without any secret."""
@@ -242,6 +255,7 @@ class Pkcs12Record:
             "inputs": dict(self.inputs),
             "passphrase_hmac": self.passphrase_hmac,
             "file": self.file.fields() if self.file else {},
+            "keys": list(self.keys),
         }
         files.write_atomic(path, documents.encode(fields))
 
@@ -251,6 +265,7 @@ class Pkcs12Record:
             inputs=document.mapping("inputs"),
             passphrase_hmac=document.text("passphrase_hmac"),
             file=FileStat.read(document.mapping("file")),
+            keys=document.texts("keys"),
         )
 
 

@@ -120,13 +120,14 @@ class Line:
     def current(self) -> Version | None:
         """The version that is in use; None while there is none.
 
-        :raises StoreError: the link is no link, or leads to no version.
+        :raises StoreError: the link is no link, leads to no version, or is gone though there was one.
         """
         link = self.link
         try:
             name = os.readlink(link)
         except OSError as error:
             if error.errno in (errno.ENOENT, errno.ENOTDIR):
+                self._check_never_in_use()
                 return None
             if error.errno == errno.EINVAL:
                 raise StoreError(
@@ -140,6 +141,19 @@ class Line:
                 details={"path": shown(link)},
             )
         return Version(self.folder, int(name))
+
+    def _check_never_in_use(self) -> None:
+        """Without a link no version may have been current: ordering anew would hide that the link was lost."""
+        for version in reversed(self.versions()):
+            if not (os.path.lexists(version.record) and os.path.lexists(version.certificate)):
+                continue
+            state = Journal.open(version.journal).read()
+            if state is not None and state.state == "closed" and not state.retired:
+                raise StoreError(
+                    f"{shown(self.link)} is gone, though version {version.name} was in use; run: ln -s {version.name} "
+                    f"{shown(self.link)}",
+                    details={"path": shown(self.link)},
+                )
 
     def versions(self) -> list[Version]:
         """All versions that exist, oldest first, pending ones too."""

@@ -15,7 +15,7 @@ import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import CaChangeError, CsrError, KeyPolicyError
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificates, csr, csr_check, renewal
-from ansible_collections.mailcert.acme.plugins.module_utils._store import files, layout, record, versions
+from ansible_collections.mailcert.acme.plugins.module_utils._store import files, layout, paths, record, versions
 from ansible_collections.mailcert.acme.plugins.module_utils._store.journal import Journal
 from ansible_collections.mailcert.acme.plugins.module_utils._store.renewal import Renewal
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _due
@@ -55,12 +55,16 @@ def state_of(store: layout.Store, wish: Wish, now: datetime.datetime) -> tuple[S
 def state_of_line(line: versions.Line, wish: Wish, now: datetime.datetime) -> State:
     """As :func:`state_of`, for a line at hand."""
     current = line.current()
+    mailbox = os.path.dirname(line.folder)
     if current is None:
+        paths.check_owners(mailbox, line.folder)
         return State(True, False, "missing", "there is no certificate yet")
+    paths.check_owners(mailbox, line.folder, current.folder, current.privatekey)
     recorded = record.VersionRecord.load(current.record)
     data = files.read_optional(current.certificate, what="certificate")
     if recorded is None or data is None:
-        return State(True, False, "incomplete", f"{current.folder} is not complete")
+        gone = current.certificate if data is None else current.record
+        return State(True, False, "incomplete", f"{gone} is gone")
     certificate = certificates.load_certificate(data, source=current.certificate)
     changed = _changed_wish(wish, recorded)
     known = _known(wish, line, recorded)
@@ -73,9 +77,11 @@ def state_of_line(line: versions.Line, wish: Wish, now: datetime.datetime) -> St
     if changed:
         return State(True, False, decision.reason, changed, **facts)
     if certificate.public_fingerprint != recorded.public_fingerprint:
-        return State(True, False, "key_mismatch", "the certificate is not that of the recorded key", **facts)
+        told = f"{current.certificate} is not the certificate of the recorded key"
+        return State(True, False, "key_mismatch", told, **facts)
     if recorded.privatekey and not recorded.privatekey.matches(current.privatekey):
-        return State(True, False, "key_changed", f"{current.privatekey} was changed or is gone", **facts)
+        how = "was changed" if os.path.lexists(current.privatekey) else "is gone"
+        return State(True, False, "key_changed", f"{current.privatekey} {how}", **facts)
     detail = _due.detail(decision, certificate, known)
     if decision.due:
         return State(True, False, decision.reason, detail, **facts)

@@ -81,15 +81,28 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
         pairs = [_pair(params, source, chain if number == 0 else []) for number, source in enumerate(sources)]
         data = pkcs12.build(pairs, passphrase=passphrase, encoding=params["encoding"])
         files.ensure_folder(os.path.dirname(params["path"]))
+        only_here = _only_here(params, sources)
         kept = files.write_atomic(
-            params["path"], data, mode=mode, owner=params["owner"], group=params["group"], backup=params["backup"]
+            params["path"], data, mode=mode, owner=params["owner"], group=params["group"],
+            backup=params["backup"] or only_here,
         )
         backups = [kept] if kept else []
+        if kept and only_here:
+            context.warn(f"{params['path']} held a private key that the new file has not; the old file is kept as {kept}.")
         if params["record_path"]:
             record.Pkcs12Record.make(
-                wish, passphrase=passphrase, key=_record_key(params), path=params["path"]
+                wish, passphrase=passphrase, key=_record_key(params), path=params["path"],
+                keys=[source.certificate.public_fingerprint for source in sources],
             ).save(params["record_path"])
     return _outcome(params, sources, changed=True, backups=backups)
+
+
+def _only_here(params: dict[str, t.Any], sources: list[_Source]) -> bool:
+    """Whether the file that is there holds a key that would not be in the new one: its own file may have been lost."""
+    if not params["record_path"]:
+        return False
+    made = record.Pkcs12Record.load(params["record_path"])
+    return made is not None and not set(made.keys) <= {source.certificate.public_fingerprint for source in sources}
 
 
 def _passphrase(params: dict[str, t.Any], context: Context) -> str | None:

@@ -10,9 +10,9 @@ import uuid
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, SmimeError
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import libs as pki_libs
-from ansible_collections.mailcert.acme.plugins.module_utils._store import files, layout, versions
+from ansible_collections.mailcert.acme.plugins.module_utils._store import layout, leftovers, versions
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Outcome, Task
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _brake, _selection
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _brake, _selection, _store_care
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks._wish import Wish, read_wish
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -34,6 +34,9 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
     store = layout.Store(params["store_path"], option="store_path")
     run_id = params["run_id"] or uuid.uuid4().hex
     failed: dict[str, t.Any] = {}
+    store.check()
+    if not context.check_mode:
+        leftovers.sweep_store(store.path)
     found = _look_at_all(params["wishes"], store, context, failed)
     _brake.check(params["max_changes"], len(params["wishes"]), _selection.changes(found))
     due: list[str] = []
@@ -45,6 +48,8 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
             if not context.check_mode:
                 prepared |= _prepare(store, wish, state, where, run_id)
             plan = _selection.plan_of(store, wish, state, where)
+            for sentence in _store_care.damages(state, where):
+                context.warn(f"{name}: {sentence}")
         except SmimeError as error:
             failed[name] = _failure(error)
             continue
@@ -86,6 +91,8 @@ def _look_at_all(
                 )
             owners[line] = name
             state, where = _selection.state_of(store, wish, now)
+            if not context.check_mode:
+                _store_care.sweep(store, wish, where, whole=state.due)
         except SmimeError as error:
             failed[name] = _failure(error)
             continue
@@ -110,7 +117,6 @@ def _prepare(
         store.secret()
         folder.create()
         return True
-    files.remove_stale_temporaries(folder.path)
     if state.due and not _selection.pending_fits(wish, line):
         line.retire(line.pending(), run_id)
         return True

@@ -153,7 +153,7 @@ def test_a_symbolic_link_is_not_followed(tmp_path: pathlib.Path) -> None:
 def test_a_guessed_temporary_name_does_no_harm(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     victim = tmp_path / "victim"
     victim.write_bytes(b"precious")
-    monkeypatch.setattr(files, "_temporary_name", lambda folder: os.path.join(folder, ".smime-tmp-guessed"))
+    monkeypatch.setattr(files, "temporary_name", lambda folder: os.path.join(folder, ".smime-tmp-guessed"))
     (tmp_path / ".smime-tmp-guessed").symlink_to(victim)
     with pytest.raises(StoreError, match="cannot be written"):
         files.write_atomic(tmp_path / "file", b"evil")

@@ -343,7 +343,7 @@ def test_a_damaged_journal_is_never_dropped(journal: Journal, content: bytes) ->
         lambda: journal.acquire_lease("run-1", 60),
         lambda: journal.release_lease("run-1"),
     ):
-        with pytest.raises(JournalError, match="order journal .* is damaged") as caught:
+        with pytest.raises(JournalError, match="order journal .* is (damaged|of format 2,)") as caught:
             action()
         assert caught.value.message.isprintable() and not caught.value.retryable
     assert pathlib.Path(journal.path).read_bytes() == content

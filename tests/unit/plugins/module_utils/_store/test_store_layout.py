@@ -145,10 +145,31 @@ def test_a_store_that_cannot_be_written(tmp_path: pathlib.Path, monkeypatch: pyt
 def test_a_store_of_another_format(store: layout.Store, content: bytes) -> None:
     pathlib.Path(store.path, "store.json").write_bytes(content)
     for action in (layout.Store(store.path).list_addresses, layout.Store(store.path).create):
-        with pytest.raises(StoreError, match="store.json is damaged"):
+        with pytest.raises(StoreError, match="store.json is (damaged|of format 2,)"):
             action()
     with pytest.raises(StoreError):
         layout.Store(store.path).mailbox("a@example.com")
+
+
+def test_a_store_without_its_mark(store: layout.Store) -> None:
+    layout.Store(store.path).check()
+    store.mailbox("alice@example.com").create()
+    os.unlink(f"{store.path}/store.json")
+    with pytest.raises(StoreError, match=r"store.json is gone, though .* write {\"format\": 1} into it"):
+        layout.Store(store.path).check()
+    pathlib.Path(store.path, "store.json").write_text('{"format": 1}')
+    layout.Store(store.path).check()
+
+
+def test_a_store_that_is_not_there_yet_is_fine(tmp_path: pathlib.Path) -> None:
+    layout.Store(tmp_path / "none").check()
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_store_that_others_may_write_to(store: layout.Store) -> None:
+    os.chmod(store.path, 0o777)
+    with pytest.raises(StoreError, match="smime_store_path: .* everyone may write"):
+        layout.Store(store.path).check()
 
 
 def test_mailboxes(store: layout.Store) -> None:

@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from ansible_collections.mailcert.acme.plugins.module_utils._store import files
+from ansible_collections.mailcert.acme.plugins.module_utils._store import files, leftovers
 
 
 @pytest.fixture(scope="module")
@@ -54,4 +54,25 @@ def test_what_may_be_under_way_stays(tmp_path: pathlib.Path, pid: object) -> Non
 def test_what_another_machine_may_be_writing_stays_a_moment(tmp_path: pathlib.Path, ended: int) -> None:
     kept = leftover(tmp_path, ended, age=0)
     files.write_atomic(tmp_path / "file", b"x")
+    assert kept.exists()
+
+
+def test_sweeping_what_all_mailboxes_share(tmp_path: pathlib.Path, ended: int) -> None:
+    """Mailboxes and replies are many, and are swept one by one."""
+    places = [tmp_path, tmp_path / "accounts" / "ca" / "default", tmp_path / "mailboxes" / "anna", tmp_path / "replies" / "anna"]
+    for place in places:
+        place.mkdir(parents=True, exist_ok=True)
+        leftover(place, ended, age=5)
+    assert leftovers.sweep_store(str(tmp_path)) == 2
+    assert [len(list(place.glob(".smime-tmp-*"))) for place in places] == [0, 0, 1, 1]
+    assert leftovers.sweep_tree(str(tmp_path / "mailboxes")) == 1
+    assert leftovers.sweep_store(str(tmp_path / "none")) == leftovers.sweep_tree(str(tmp_path / "none")) == 0
+
+
+def test_sweeping_follows_no_link(tmp_path: pathlib.Path, ended: int) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    kept = leftover(tmp_path / "elsewhere", ended, age=5)
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "link").symlink_to(tmp_path / "elsewhere")
+    assert leftovers.sweep_tree(str(tmp_path / "tree")) == 0
     assert kept.exists()

@@ -98,6 +98,31 @@ def test_links_of_strangers(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPa
         paths.check_parents(tmp_path / "link" / "file")
 
 
+def test_files_of_strangers(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    ours.touch()
+    theirs.touch()
+    paths.check_owners(str(ours), str(theirs), str(tmp_path / "none"), str(ours / "none"))
+    monkeypatch.setattr(os, "lstat", _as_owned_by(4712, theirs))
+    with pytest.raises(UnsafePathError, match=r"theirs belongs to another user \(uid 4712\); run: chown ") as caught:
+        paths.check_owners(str(ours), str(theirs))
+    assert caught.value.details == {"path": str(theirs)}
+
+
+@pytest.mark.parametrize("readable", [True, False])
+def test_files_of_root(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, readable: bool) -> None:
+    """An administrator may have put them back; what we cannot even read is told."""
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(os, "geteuid", lambda: 4711)
+    monkeypatch.setattr(os, "lstat", _as_owned_by(0, tmp_path / "file"))
+    monkeypatch.setattr(os, "access", lambda path, mode: readable)
+    if readable:
+        paths.check_owners(str(tmp_path / "file"))
+        return
+    with pytest.raises(UnsafePathError, match="run: chown 4711 "):
+        paths.check_owners(str(tmp_path / "file"))
+
+
 def _as_owned_by(uid: int, path: pathlib.Path) -> t.Callable[[str], os.stat_result]:
     real = os.lstat
 

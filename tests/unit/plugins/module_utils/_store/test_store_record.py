@@ -92,7 +92,7 @@ DAMAGED = {
 def test_a_damaged_record_gives_one_sentence(tmp_path: pathlib.Path, content: bytes) -> None:
     path = tmp_path / "record.json"
     path.write_bytes(content)
-    with pytest.raises(StoreError, match="is damaged") as caught:
+    with pytest.raises(StoreError, match="is (damaged|of format 99,)") as caught:
         VersionRecord.load(str(path))
     assert str(path) in caught.value.message and caught.value.message.isprintable()
 

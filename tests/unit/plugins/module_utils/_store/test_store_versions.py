@@ -172,6 +172,22 @@ def test_a_link_that_leads_to_no_version(line: Line, target: str) -> None:
             action()
 
 
+def test_a_link_that_is_gone(line: Line) -> None:
+    """Where a version was in use, ordering anew would hide it; what was given up never was in use."""
+    line.retire(filled(line.version(1)))
+    assert line.current() is None
+    assert line.pending() == line.version(2)
+    journal(filled(line.version(2)), "issued")
+    assert line.pending() == line.version(2), "only the switch is missing"
+    line.switch(line.version(2))
+    os.unlink(line.version(2).journal)
+    journal(line.version(2), "closed")
+    os.unlink(line.link)
+    for action in (line.current, line.pending, lambda: line.switch(line.version(2))):
+        with pytest.raises(StoreError, match="current is gone, though version 0002 was in use; run: ln -s 0002 "):
+            action()
+
+
 def test_a_link_that_is_none(line: Line) -> None:
     version = filled(line.version(1))
     os.mkdir(line.link)

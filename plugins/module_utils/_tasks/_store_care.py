@@ -1,0 +1,50 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the selection sees to on its way through the store, beside what is due: leftovers, and files that are gone."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible_collections.mailcert.acme.plugins.module_utils._store import layout, leftovers, record, replies, versions
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks._selection import State
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks._wish import Wish
+
+
+def sweep(store: layout.Store, wish: Wish, line: versions.Line, *, whole: bool) -> None:
+    """Remove what killed runs left of a mailbox.
+
+    :arg whole: whether anything of it can have been under way; else only what comes last in an order, the switch, the
+        end of the journal and the PKCS#12, and two folders are looked into.
+    """
+    current = line.current()
+    if whole or current is None:
+        leftovers.sweep_tree(os.path.dirname(line.folder))
+        for address in wish.addresses:
+            leftovers.sweep_tree(replies.folder_of(store.replies, address))
+        return
+    for folder in (line.folder, current.folder):
+        leftovers.remove_stale_temporaries(folder)
+
+
+def damages(state: State, line: versions.Line) -> t.Iterator[str]:
+    """What is gone or was changed in the store, and what a person should do; nothing of it stops the mailbox."""
+    if state.reason == "key_changed":
+        yield (
+            f"{state.detail}. A new certificate is due; put the file back from a backup, or what was encrypted to it can only"
+            " be read with a PKCS#12 that still holds it."
+        )
+    elif state.reason in ("incomplete", "key_mismatch"):
+        yield f"{state.detail}. A new certificate is due; to keep the old one, put the file back from a backup."
+    current = line.current()
+    for old in line.versions() if current else []:
+        if old.number < current.number and not os.path.lexists(old.privatekey) and _had_key(old):
+            yield f"{old.privatekey} is gone, an older private key; put it back from a backup."
+
+
+def _had_key(version: versions.Version) -> bool:
+    """Whether a version that was complete had its key beside it, not on another machine."""
+    recorded = record.VersionRecord.load(version.record)
+    return recorded is not None and recorded.privatekey is not None
