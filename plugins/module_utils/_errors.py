@@ -225,6 +225,19 @@ class AccountError(AcmeProblemError):
     stage = "account"
 
 
+class TermsError(AccountError):
+    """The CA wants terms of service agreed to; ``details`` has their URL as ``terms_url``, where the CA tells it."""
+
+    error_code = "terms_not_agreed"
+
+
+class OpenChallengesError(AccountError):
+    """The account key cannot change now, since challenges are open; ``details`` lists them as ``open``."""
+
+    error_code = "challenges_open"
+    retryable = True
+
+
 class OrderError(AcmeError):
     """An order is invalid, or in a state from which it cannot go on."""
 

@@ -13,7 +13,7 @@ version_added: 0.1.0
 description:
   - Makes the account at the CA if there is none for the account key, with a new key if that is absent too.
   - Finds the account of an existing key, and brings its contact to the wish.
-  - Deactivates the account on request.
+  - Changes the account key, or deactivates the account, on request.
   - Many hosts can share an account. One of them makes it, and the others find it.
 author:
   - mailcert.acme contributors (@mailcert)
@@ -30,16 +30,23 @@ attributes:
   diff_mode:
     support: full
   idempotent:
-    support: full
+    support: partial
+    details:
+      - With O(state=changed_key) and without a new key that is named, each run changes the key.
 options:
   state:
     description:
       - V(present) makes or updates the account.
-      - V(absent) deactivates it. This cannot be undone. The file of the account key stays.
+      - V(absent) deactivates it. This cannot be undone. The file of the account key stays, and the record says that the account
+        is no more. From then on certificates of this account can be revoked only by their own keys.
+      - V(changed_key) gives the account another key (RFC 8555, section 7.3.5). The new key is on the disk before the CA hears of
+        it. The old one is kept. After a run that was stopped the CA is asked which of the two keys it knows, and that one is
+        gone on with.
     type: str
     choices:
       - present
       - absent
+      - changed_key
     default: present
   allow_creation:
     description:
@@ -69,6 +76,42 @@ options:
     description:
       - Whether you agree to the CA's terms of service.
       - Most CAs make no account without it.
+    type: bool
+    default: false
+  terms_url:
+    description:
+      - The URL of the terms of service that you have read and agree to.
+      - It is needed where the CA's terms change after the account was made. O(terms_agreed) alone agrees to those of that day.
+      - The task fails where the CA's terms are at another URL.
+      - It has no effect unless O(terms_agreed) is V(true).
+    type: str
+  new_account_key_src:
+    description:
+      - Absolute path of the new account key for O(state=changed_key), in PEM format. A key is made where there is none.
+      - Both files stay where they are. Use the new one from then on.
+      - Without it, and without O(new_account_key_content), the new key is made beside O(account_key_src) and takes its place.
+        The old key stays beside it under the name in RV(old_account_key_path).
+    type: path
+  new_account_key_content:
+    description:
+      - The new account key itself for O(state=changed_key), in PEM format. Keep it safe before you run this.
+    type: str
+  new_account_key_passphrase:
+    description:
+      - The passphrase of the new account key.
+      - Where the new key takes the place of O(account_key_src), it is that of the old one unless this is set.
+    type: str
+  store_path:
+    description:
+      - Absolute path of the store whose mailboxes use the account, for O(state=changed_key).
+      - The key is not changed while challenges of the account are open, since replies to them hold the key's thumbprint.
+        The store tells which those are.
+      - Without it the CA is asked for the pending orders of the account. Many CAs do not list them.
+    type: path
+  force:
+    description:
+      - Whether O(state=changed_key) changes the key although challenges are open, as after a theft of the key.
+      - Their replies are void then, and they are ordered anew.
     type: bool
     default: false
   external_account_binding:
@@ -142,6 +185,23 @@ EXAMPLES = r"""
       kid: "{{ eab_kid }}"
       key: "{{ eab_key }}"
 
+- name: Agree to new terms of service, which you have read
+  mailcert.acme.smime_account:
+    acme_directory: "{{ acme_directory }}"
+    account_key_src: /etc/smime/account/account.key
+    account_record_path: /etc/smime/account/account.json
+    contact:
+      - postmaster@example.com
+    terms_agreed: true
+    terms_url: "{{ terms_url }}"
+
+- name: Change the key of an account to one that is made at another path
+  mailcert.acme.smime_account:
+    state: changed_key
+    acme_directory: "{{ acme_directory }}"
+    account_key_src: /etc/smime/rolled-account/account.key
+    new_account_key_src: /etc/smime/rolled-account/second.key
+
 - name: Give up an account for good
   mailcert.acme.smime_account:
     state: absent
@@ -174,10 +234,17 @@ contact:
     - mailto:postmaster@example.com
 public_key_fingerprint:
   description:
-    - The SHA-256 fingerprint of the account's public key, in hex. Empty for O(state=absent).
+    - The SHA-256 fingerprint of the account's public key, in hex. Empty for O(state=absent), and in check mode for a key that
+      would be made.
   returned: success
   type: str
   sample: 8b2a7cc1f1b1d5a4e3c5f6f0f8a9d4c37f1e8b0c2d3a4f5e6b7c8d9e0f1a2b3c
+old_account_key_path:
+  description:
+    - Where the old key is kept that O(state=changed_key) has replaced at O(account_key_src). Empty where it replaced none.
+  returned: success
+  type: str
+  sample: /etc/smime/account/account.key.8b2a7cc1f1b1d5a4
 created:
   description:
     - Whether the account was made by this task.

@@ -59,6 +59,12 @@ options:
       - If there are more, the task fails before anything is done, and lists them.
     type: str
     default: 10%
+  accounts_only:
+    description:
+      - Whether only RV(accounts) is told, for all mailboxes and not only for those that are due.
+      - Nothing is made in the store then.
+    type: bool
+    default: false
   run_id:
     description:
       - A name for the run, which is returned in RV(run_id).
@@ -92,6 +98,17 @@ EXAMPLES = r"""
         usage: sign
         privatekey_type: ECC
   register: selection
+
+- name: Tell the accounts of all of them
+  mailcert.acme.smime_select:
+    store_path: /etc/smime/store
+    accounts_only: true
+    wishes:
+      anna:
+        addresses:
+          - "{{ mail_address }}"
+        acme_directory: "{{ acme_directory }}"
+  register: fleet
 
 - name: Show them
   ansible.builtin.debug:
@@ -224,7 +241,7 @@ plans:
       privatekey_path: /etc/smime/store/mailboxes/anna%40example.com/dual/0001/privkey.pem
 accounts:
   description:
-    - The accounts that the mailboxes which order a certificate need, each once.
+    - The accounts that the mailboxes which order a certificate need, each once. With O(accounts_only) those of all mailboxes.
   returned: success
   type: list
   elements: dict
@@ -232,6 +249,10 @@ accounts:
     account_key_path:
       description:
         - The path of the account key.
+      type: str
+    account_record_path:
+      description:
+        - The path of the record of the account.
       type: str
     host:
       description:
@@ -243,6 +264,7 @@ accounts:
       type: str
   sample:
     - account_key_path: /etc/smime/store/accounts/acme.example.com-0a1b2c3d/default/account.key
+      account_record_path: /etc/smime/store/accounts/acme.example.com-0a1b2c3d/default/account.json
       host: anna
       acme_directory: https://acme.example.com/directory
 untouched:

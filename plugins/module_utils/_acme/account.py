@@ -13,13 +13,17 @@ from ansible_collections.mailcert.acme.plugins.module_utils._acme import jws, wi
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.exchange import Response
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.keys import AccountKey
-from ansible_collections.mailcert.acme.plugins.module_utils._acme.problems import error_for
+from ansible_collections.mailcert.acme.plugins.module_utils._acme.problems import Problem, error_for
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.transport import AnswerLostError, problem_of
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     AccountError,
     AcmeProblemError,
     InputError,
+    TermsError,
 )
+
+# what a CA may say of a binding that it does not take (RFC 8555, section 7.3.4, leaves it open)
+_BINDING_PROBLEMS = frozenset(("unauthorized", "malformed", "externalAccountRequired", "badSignatureAlgorithm"))
 
 
 @dataclass(frozen=True)
@@ -93,15 +97,16 @@ def create(
     """Create the account; the one that exists for this key is returned as it is, with ``created`` False.
 
     :arg contact: URLs, ``mailto:`` for mail.
-    :raises InputError: a contact that RFC 8555, section 7.3 forbids, terms not agreed to, a binding that is missing.
+    :raises InputError: a contact that RFC 8555, section 7.3 forbids, a binding that is missing.
+    :raises TermsError: terms not agreed to.
     :raises AccountError: the account of this key is not valid any more.
     """
     directory = client.fetch_directory("account")
     if directory.terms_of_service and not terms_agreed:
-        raise InputError(
+        raise TermsError(
             f"The CA wants its terms of service agreed to: {directory.terms_of_service}. Read them and set terms_agreed"
             " to true.",
-            stage="account",
+            details={"terms_url": directory.terms_of_service},
         )
     if directory.external_account_required and eab is None:
         raise InputError(
@@ -117,7 +122,12 @@ def create(
         payload["externalAccountBinding"] = jws.bind_external_account(
             account_key=client.key, url=directory.new_account, kid=eab.kid, mac_key=eab.key, alg=eab.alg
         )
-    response = client.transport.signed_post(directory.new_account, payload, key=client.key, stage="account")
+    try:
+        response = client.transport.signed_post(directory.new_account, payload, key=client.key, stage="account")
+    except AcmeProblemError as error:
+        if eab is not None and Problem.from_json(error.problem).kind in _BINDING_PROBLEMS:
+            _blame_binding(error, eab)
+        raise
     uri = client.account_location(response)
     # a repeated request finds what the lost one created
     account = _account(response, uri=uri, created=response.status == 201 or response.resent)
@@ -126,6 +136,32 @@ def create(
             f"The account {wire.clean(uri, 200)} is {account.status}. Use a new account key.", stage="account"
         )
     client.account_uri = uri
+    return account
+
+
+def _blame_binding(error: AcmeProblemError, eab: ExternalAccountBinding) -> None:
+    """Where an account with a binding is refused, the binding is what to look at first."""
+    error.message += (
+        f" Check external_account_binding (kid {wire.clean(eab.kid, 100)}, alg {eab.alg}): kid, key and alg must be what"
+        " the CA gave you, and many CAs take each only once."
+    )
+    error.args = (error.message,)
+
+
+def agree(client: AcmeClient) -> Account:
+    """Agree to the terms of service that the CA has now (RFC 8555, sections 7.3 and 7.3.3).
+
+    :raises TermsError: the CA wants the agreement elsewhere; the message says where.
+    """
+    uri = client.known_account_uri()
+    account = _account(client.post(uri, {"termsOfServiceAgreed": True}, stage="account"), uri=uri)
+    if account.terms is False:
+        terms = client.fetch_directory("account").terms_of_service
+        raise TermsError(
+            f"The CA does not take the agreement to its terms of service {terms} from here. Agree where the CA says it,"
+            " on its website.",
+            details={"terms_url": terms},
+        )
     return account
 
 

@@ -13,6 +13,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     AccountError,
     AcmeProblemError,
     AcmeRateLimitedError,
+    TermsError,
 )
 
 _URNS = ("urn:ietf:params:acme:error:", "urn:acme:error:")
@@ -34,7 +35,8 @@ _REFUSED = {
 _REMEDIES = {
     "externalAccountRequired": "Set external_account_binding to the key that the CA gave you.",
     "accountDoesNotExist": "Create the account with smime_account first, or check acme_directory and the account key.",
-    "userActionRequired": "Read the terms there, then agree with terms_agreed.",
+    "userActionRequired": "Read the terms and do what the CA says there, then agree: set terms_agreed to true, and"
+    " terms_url to the URL of the terms.",
     "invalidContact": "Correct the option contact.",
     "unsupportedContact": "Correct the option contact.",
     "badRevocationReason": "Choose another revocation reason, or leave it out.",
@@ -120,18 +122,24 @@ def clean_identifier(identifier: object) -> str:
 
 
 def error_for(
-    problem: Problem, stage: str, *, retry_after: float | None = None, help_urls: t.Sequence[str] = ()
+    problem: Problem,
+    stage: str,
+    *,
+    retry_after: float | None = None,
+    help_urls: t.Sequence[str] = (),
+    terms_urls: t.Sequence[str] = (),
 ) -> AcmeProblemError:
     """The error of a refusal, ready to be raised.
 
     :arg stage: of the chain, see :class:`SmimeError`.
     :arg retry_after: seconds after which the CA says it may succeed (RFC 8555, section 6.6); shown in ``details``.
-    :arg help_urls: link relations ``help`` and ``terms-of-service`` of the response.
+    :arg help_urls: link relation ``help`` of the response.
+    :arg terms_urls: link relation ``terms-of-service`` (RFC 8555, section 7.3.3); the first stands in ``details``.
     """
     details: dict[str, t.Any] = {}
     kind = problem.kind
     message = f"The CA refused {_REFUSED.get(stage, 'the request')}: {problem.describe()}."
-    where = [wire.clean(url, 300) for url in (problem.instance, *help_urls) if wire.clean(url)]
+    where = [wire.clean(url, 300) for url in (problem.instance, *help_urls, *terms_urls) if wire.clean(url)]
     if where:
         message += f" See {' and '.join(dict.fromkeys(where))}."
     if kind in _REMEDIES:
@@ -142,6 +150,9 @@ def error_for(
     if problem.status == 429 or kind == "rateLimited":
         cls = AcmeRateLimitedError
         message += " Try again later."
+    elif kind == "userActionRequired":
+        cls = TermsError
+        details["terms_url"] = wire.clean(next(iter(terms_urls), ""), 300)
     elif kind == "accountDoesNotExist" or (problem.status == 401 and kind == "unauthorized"):
         # RFC 8555, section 7.3.6: 401 with unauthorized is what a deactivated account gets
         cls = AccountError

@@ -271,7 +271,8 @@ class Transport:
                 problem,
                 response.stage,
                 retry_after=response.retry_after,
-                help_urls=[*response.links("help"), *response.links("terms-of-service")],
+                help_urls=response.links("help"),
+                terms_urls=response.links("terms-of-service"),
             )
         if response.status in _PASSING_STATUSES:
             return AcmeConnectionError(

@@ -94,6 +94,13 @@ class Turns:
             until = now + datetime.timedelta(seconds=seconds)
             return self._write(Turn(tuple(urls), opened, run_id, until, displaced))
 
+    def open_urls(self) -> tuple[str, ...]:
+        """URLs of the authorizations that may be open now, whoever works on them."""
+        found = self._read()
+        if found is None or self._now() - found.opened >= OPEN_FOR:
+            return ()
+        return (*found.displaced, *found.urls)
+
     def ended(self, turn: Turn) -> Turn:
         """The authorizations that had the turn before are final now."""
         return self._change(turn, displaced=())

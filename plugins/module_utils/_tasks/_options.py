@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import typing as t
 
@@ -17,6 +16,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Dea
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AddressError, InputError
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import usage as usages
 from ansible_collections.mailcert.acme.plugins.module_utils._store import files
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _account_record
 
 Params = t.Dict[str, t.Any]
 
@@ -192,21 +192,10 @@ def transport(params: Params, until: Deadline) -> Transport:
 
 def client(params: Params, until: Deadline, key: account_keys.AccountKey) -> AcmeClient:
     """A client of the CA for one account."""
-    uri = params.get("account_uri") or _recorded_account(params, key)
+    uri = params.get("account_uri") or _account_record.account_uri(
+        params.get("account_record_path"), params["acme_directory"], key.public_fingerprint
+    )
     return AcmeClient(transport(params, until), params["acme_directory"], key, uri)
-
-
-def _recorded_account(params: Params, key: account_keys.AccountKey) -> str | None:
-    """The account's URL as smime_account wrote it down, where that was for this CA and this key."""
-    path = params.get("account_record_path")
-    data = files.read_optional(path, what="account_record_path") if path else None
-    try:
-        record = json.loads(data or b"{}")
-    except ValueError:
-        return None  # only a memory aid: the CA knows the account by its key
-    if not isinstance(record, dict) or record.get("directory") != params["acme_directory"]:
-        return None
-    return record.get("account_uri") if record.get("public_key_fingerprint") == key.public_fingerprint else None
 
 
 def input_bytes(params: Params, base: str, *, exists_later: bool = False) -> bytes | None:

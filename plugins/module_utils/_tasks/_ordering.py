@@ -29,7 +29,14 @@ from ansible_collections.mailcert.acme.plugins.module_utils._pki import chain_ch
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import csr as requests
 from ansible_collections.mailcert.acme.plugins.module_utils._store import journal as journals
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _asked, _chain, _opening, _options, _run_id
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import (
+    _account_record,
+    _asked,
+    _chain,
+    _opening,
+    _options,
+    _run_id,
+)
 
 # A random value may be answered for 24 hours at most (S/MIME BR 3.2.2.4)
 CHALLENGE_LIFETIME = datetime.timedelta(hours=24)
@@ -174,6 +181,7 @@ class Ordering:
         )
         self._state = self._journal.update(before, intent)
         order = self._ordered(asked)
+        _account_record.warn_of_new_terms(self._params.get("account_record_path"), self._client, self._context)
         if order.status == "invalid":
             raise self._dead(order)
         self._advance(

@@ -163,10 +163,20 @@ def pending_fits(wish: Wish, line: versions.Line) -> bool:
     return journal is None or journal.directory in ("", wish.acme_directory)
 
 
+def account_of(store: layout.Store, wish: Wish) -> dict[str, str]:
+    """The CA of a mailbox, and where the account is that orders its certificates."""
+    folder = store.account_folder(wish.acme_directory, wish.account_name)
+    return {
+        "acme_directory": wish.acme_directory,
+        "account_key_path": os.path.join(folder, "account.key"),
+        "account_record_path": os.path.join(folder, "account.json"),
+    }
+
+
 def plan_of(store: layout.Store, wish: Wish, state: State, line: versions.Line) -> dict[str, t.Any]:
     """Where everything of a mailbox that is due goes: the paths that the modules of the chain are given."""
     version = line.pending() if state.due else line.current()
-    account = store.account_folder(wish.acme_directory, wish.account_name)
+    account = account_of(store, wish)
     return {
         "addresses": list(wish.addresses),
         "reason": state.reason,
@@ -186,9 +196,9 @@ def plan_of(store: layout.Store, wish: Wish, state: State, line: versions.Line) 
         "pkcs12_path": line.pkcs12,
         "pkcs12_record_path": line.pkcs12_record,
         "record_key_path": os.path.join(store.path, "secret"),
-        "account_key_path": os.path.join(account, "account.key"),
-        "account_record_path": os.path.join(account, "account.json"),
-        "slots_path": os.path.join(os.path.dirname(account), "slots"),
+        "account_key_path": account["account_key_path"],
+        "account_record_path": account["account_record_path"],
+        "slots_path": os.path.join(os.path.dirname(os.path.dirname(account["account_key_path"])), "slots"),
         "history": _history(wish, line, version),
     }
 

@@ -5,23 +5,28 @@
 
 from __future__ import annotations
 
-import json
 import os
 import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import account as accounts
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import keys as account_keys
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import libs as acme_libs
+from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AccountError, InputError
 from ansible_collections.mailcert.acme.plugins.module_utils._store import files, locks
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Outcome, Task
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _options
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import (
+    _account_record,
+    _account_terms,
+    _options,
+    _rollover,
+)
 
 LOCK = ".account.lock"
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     **_options.acme_options(),
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "state": {"type": "str", "choices": ["present", "absent", "changed_key"], "default": "present"},
     "allow_creation": {"type": "bool", "default": True},
     "account_key_type": {
         "type": "str",
@@ -40,24 +45,27 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
         },
     },
     "account_record_path": {"type": "path"},
+    "terms_url": {"type": "str"},
+    "new_account_key_src": {"type": "path"},
+    "new_account_key_content": {"type": "str", "no_log": True},
+    "new_account_key_passphrase": {"type": "str", "no_log": True},
+    "store_path": {"type": "path"},
+    "force": {"type": "bool", "default": False},
 }
 
 
 def run(params: dict[str, t.Any], context: Context) -> Outcome:
     """Bring the account at the CA to the wish; with a record that equals it, without a word to the CA."""
-    _options.check_paths(params, "account_key_src", "account_record_path")
+    _options.check_paths(params, "account_key_src", "account_record_path", "new_account_key_src", "store_path")
     contact = _checked_contact(params["contact"])
-    if params["state"] == "absent":
-        return _absent(params, context)
+    work = {"present": _present, "absent": _absent, "changed_key": _changed_key}[params["state"]]
     folder = _lock_folder(params)
-    if context.check_mode:
-        return _present(params, context, contact)
-    if folder is None:
-        return _present(params, context, contact)
+    if context.check_mode or folder is None or (params["state"] != "present" and not os.path.isdir(folder)):
+        return work(params, context, contact)
     files.ensure_folder(folder)
     # many hosts of a fleet share an account: one makes it, the others find it
     with locks.lock(os.path.join(folder, LOCK), timeout=params["deadline"]):
-        return _present(params, context, contact)
+        return work(params, context, contact)
 
 
 def _lock_folder(params: dict[str, t.Any]) -> str | None:
@@ -81,62 +89,130 @@ def _checked_contact(contact: list[str]) -> list[str]:
 def _present(params: dict[str, t.Any], context: Context, contact: list[str]) -> Outcome:
     key, new_pem = _key(params)
     wish = _wish(params, key, contact)
-    record = _read_record(params)
-    if new_pem is None and record is not None and {name: record.get(name) for name in wish} == wish:
+    path = params["account_record_path"]
+    record = _account_record.load(path)
+    changing = _rollover.is_under_way(params)
+    if new_pem is None and not changing and record is not None and _is_fulfilled(record, wish, params["terms_url"]):
         return _outcome(record, changed=False, before=record)
-    if context.check_mode and (new_pem is not None or _asks_nothing(record, wish)):
+    known = _account_record.speaks_of(record, params["acme_directory"], key.public_fingerprint)
+    if record is not None and known:
+        _account_record.check_not_closed(record, path)
+    if context.check_mode and not changing and (new_pem is not None or known):
+        # newAccount is sent only to look up (onlyReturnExisting), and only where there is no record
         return _outcome({**wish, "account_uri": "", "status": ""}, changed=True, before=record, would_exist=True)
     if new_pem is not None:
         # the key is on disk before the CA learns of it
         files.write_atomic(params["account_key_src"], new_pem, mode=0o600)
     client = _options.client(params, _options.deadline(params), key)
+    rolled = _settled(params, context, client) if changing else None
+    if rolled is not None:
+        wish["public_key_fingerprint"] = rolled.key.public_fingerprint
     account = accounts.find(client)
-    created = updated = False
+    created = account is None
     if account is None:
         if not params["allow_creation"]:
             raise AccountError("The CA has no account for this key, and allow_creation is false.")
         if context.check_mode:
             return _outcome({**wish, "account_uri": "", "status": ""}, changed=True, before=record, would_exist=True)
+        _account_terms.check(client, params["terms_url"])
         account = accounts.create(
             client, contact=contact, terms_agreed=params["terms_agreed"], eab=_binding(params)
         )
-        created = True
-    elif account.status != "valid":
-        raise AccountError(f"The account {account.uri} is {account.status}; a new account needs a new account key.")
-    elif "contact" in account.raw and sorted(account.contact) != sorted(contact):
-        # a CA that does not show the contact cannot be held to it
-        updated = True
-        if not context.check_mode:
-            account = accounts.update(client, contact=contact)
-    state = {**wish, "account_uri": account.uri, "status": account.status}
-    if params["account_record_path"] and not context.check_mode and record != state:
-        text = json.dumps(state, indent=1, sort_keys=True) + "\n"
-        files.write_atomic(params["account_record_path"], text.encode(), mode=0o600)
+        terms, updated = client.directory.terms_of_service, False
+    else:
+        terms, updated = _brought_up(params, context, client, account, contact, record)
+    state = {**wish, "account_uri": account.uri, "status": account.status, "terms": terms}
+    if path and not context.check_mode and record != state:
+        _account_record.write(path, state)
     before = None if created else {**state, "contact": list(account.contact)} if not updated else record
-    return _outcome(state, changed=created or updated or new_pem is not None, before=before, created=created)
+    changed = created or updated or new_pem is not None or rolled is not None
+    return _outcome(state, changed=changed, before=before, created=created, old_path=rolled.old_path if rolled else "")
 
 
-def _asks_nothing(record: dict[str, t.Any] | None, wish: dict[str, t.Any]) -> bool:
-    """In check mode newAccount is sent only to look up (onlyReturnExisting), and only where there is no record."""
-    return record is not None and record.get("public_key_fingerprint") == wish["public_key_fingerprint"]
+def _brought_up(
+    params: dict[str, t.Any],
+    context: Context,
+    client: AcmeClient,
+    account: accounts.Account,
+    contact: list[str],
+    record: dict[str, t.Any] | None,
+) -> tuple[str, bool]:
+    """Contact and terms of an account that exists. Gives the URL of the terms agreed to, and whether anything changed.
+
+    :raises AccountError: the account is no more.
+    """
+    if account.status != "valid":
+        uri = account.uri or str((record or {}).get("account_uri") or "of this key")
+        raise AccountError(_account_record.closed(uri, params["account_record_path"], account.status))
+    terms, agreed = _account_terms.agree(params, context, client, account, record)
+    # a CA that does not show the contact cannot be held to it
+    differs = "contact" in account.raw and sorted(account.contact) != sorted(contact)
+    if differs and not context.check_mode:
+        accounts.update(client, contact=contact)
+    return terms, differs or agreed
 
 
-def _absent(params: dict[str, t.Any], context: Context) -> Outcome:
-    record = _read_record(params)
-    path = params["account_key_src"]
-    if params["account_key_content"] is None and not os.path.lexists(path):
+def _settled(params: dict[str, t.Any], context: Context, client: AcmeClient) -> _rollover.Rolled | None:
+    """A change of the key that was stopped is ended where the CA knows the new key already."""
+    files_of_key = _rollover.key_files(params)
+    rolled = None if files_of_key is None else _rollover.settle(files_of_key, client, write=not context.check_mode)
+    if rolled is None and files_of_key is not None:
+        context.warn(
+            f"A change of the account key was begun and is not done; the CA has the old key. Run state: changed_key"
+            f" again, which goes on with {files_of_key.new_path}."
+        )
+    return rolled
+
+
+def _absent(params: dict[str, t.Any], context: Context, contact: list[str]) -> Outcome:
+    path = params["account_record_path"]
+    record = _account_record.load(path)
+    if params["account_key_content"] is None and not os.path.lexists(params["account_key_src"]):
         return _outcome({}, changed=False, before=record)
     key = _options.account_key(params)
+    known = _account_record.speaks_of(record, params["acme_directory"], key.public_fingerprint)
+    if record is not None and known and record.get("status") == "deactivated":
+        return _outcome({}, changed=False, before=record)
     client = _options.client(params, _options.deadline(params), key)
+    if _rollover.is_under_way(params):
+        _settled(params, context, client)
     account = accounts.find(client)
     if account is None or account.status == "deactivated":
         return _outcome({}, changed=False, before=record)
     if not context.check_mode:
         accounts.deactivate(client)
-        if params["account_record_path"] and record is not None:
-            os.unlink(params["account_record_path"])
+        if path and record is not None:
+            # so that nobody takes the account for one that can be made again
+            fingerprint = client.key.public_fingerprint
+            _account_record.write(path, {**record, "status": "deactivated", "public_key_fingerprint": fingerprint})
     gone = {"account_uri": account.uri, "status": "deactivated", "contact": list(account.contact)}
     return _outcome(gone, changed=True, before={**gone, "status": account.status})
+
+
+def _changed_key(params: dict[str, t.Any], context: Context, contact: list[str]) -> Outcome:
+    path = params["account_record_path"]
+    record = _account_record.load(path)
+    if context.check_mode and params["account_key_src"] and not os.path.lexists(params["account_key_src"]):
+        return _outcome({}, changed=True, before=record, would_exist=True)
+    client = _options.client(params, _options.deadline(params), _options.account_key(params))
+    before = {"public_key_fingerprint": client.key.public_fingerprint, "status": "valid", **(record or {})}
+    rolled = _rollover.roll(params, context, client)
+    # in check mode there is no new key yet
+    fingerprint = "" if context.check_mode and rolled.changed else rolled.key.public_fingerprint
+    state = {
+        "directory": params["acme_directory"],
+        "contact": list(rolled.account.contact),
+        "terms_agreed": rolled.account.terms is True,
+        "external_account_kid": "",
+        "terms": "",
+        **(record or {}),
+        "public_key_fingerprint": fingerprint,
+        "account_uri": rolled.account.uri,
+        "status": rolled.account.status,
+    }
+    if path and not context.check_mode and record != state:
+        _account_record.write(path, state)
+    return _outcome(state, changed=rolled.changed, before=before, old_path=rolled.old_path)
 
 
 def _key(params: dict[str, t.Any]) -> tuple[account_keys.AccountKey, bytes | None]:
@@ -171,17 +247,11 @@ def _wish(params: dict[str, t.Any], key: account_keys.AccountKey, contact: list[
     }
 
 
-def _read_record(params: dict[str, t.Any]) -> dict[str, t.Any] | None:
-    if not params["account_record_path"]:
-        return None
-    data = files.read_optional(params["account_record_path"], what="account_record_path")
-    if data is None:
-        return None
-    try:
-        record = json.loads(data)
-    except ValueError:
-        return None  # only a memory aid: the CA knows the account by its key
-    return record if isinstance(record, dict) else None
+def _is_fulfilled(record: dict[str, t.Any], wish: dict[str, t.Any], terms_url: str | None) -> bool:
+    """Whether the record says that there is nothing to do."""
+    if any(record.get(name) != value for name, value in wish.items()) or record.get("status") != "valid":
+        return False
+    return not terms_url or not wish["terms_agreed"] or record.get("terms") == terms_url
 
 
 def _outcome(
@@ -191,6 +261,7 @@ def _outcome(
     before: dict[str, t.Any] | None,
     created: bool = False,
     would_exist: bool = False,
+    old_path: str = "",
 ) -> Outcome:
     return Outcome(
         changed=changed,
@@ -199,6 +270,7 @@ def _outcome(
             "account_status": state.get("status", ""),
             "contact": state.get("contact", []),
             "public_key_fingerprint": state.get("public_key_fingerprint", ""),
+            "old_account_key_path": old_path,
             "created": created,
             "would_exist": would_exist,
         },
@@ -210,13 +282,17 @@ def _outcome(
 def _describe(state: dict[str, t.Any] | None) -> str:
     if not state:
         return ""
-    return f"account: {state.get('status') or 'valid'}\ncontact: {', '.join(state.get('contact', []))}\n"
+    lines = [f"account: {state.get('status') or 'valid'}", f"contact: {', '.join(state.get('contact', []))}"]
+    for name, word in (("terms", "terms of service"), ("public_key_fingerprint", "key")):
+        if state.get(name):
+            lines.append(f"{word}: {state[name]}")
+    return "\n".join(lines) + "\n"
 
 
 TASK = Task(
     run=run,
     argument_spec=ARGUMENT_SPEC,
     libraries=(acme_libs.require,),
-    mutually_exclusive=(_options.ACCOUNT_KEY_EXCLUSIVE,),
+    mutually_exclusive=(_options.ACCOUNT_KEY_EXCLUSIVE, ("new_account_key_src", "new_account_key_content")),
     required_one_of=(_options.ACCOUNT_KEY_EXCLUSIVE,),
 )

@@ -20,6 +20,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "wishes": {"type": "dict"},
     "max_changes": {"type": "str", "default": _brake.DEFAULT},
     "run_id": {"type": "str"},
+    "accounts_only": {"type": "bool", "default": False},
 }
 
 # a mailbox, its wish, what the store holds for it
@@ -35,13 +36,19 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
     run_id = params["run_id"] or uuid.uuid4().hex
     failed: dict[str, t.Any] = {}
     store.check()
+    wishes = _read_all(params["wishes"], failed)
+    accounts: dict[str, dict[str, t.Any]] = {}
+    if params["accounts_only"]:
+        for name, wish in wishes.items():
+            account = _selection.account_of(store, wish)
+            accounts.setdefault(account["account_key_path"], {"host": name, **account})
+        return _outcome(run_id=run_id, failed=failed, accounts=accounts, untouched=len(wishes))
     if not context.check_mode:
         leftovers.sweep_store(store.path)
-    found = _look_at_all(params["wishes"], store, context, failed)
+    found = _look_at_all(wishes, store, context, failed)
     _brake.check(params["max_changes"], len(params["wishes"]), _selection.changes(found))
     due: list[str] = []
     plans: dict[str, t.Any] = {}
-    accounts: dict[str, dict[str, t.Any]] = {}
     prepared = False
     for name, (wish, state, where) in found.items():
         try:
@@ -57,26 +64,45 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
         plans[name] = plan
         if state.due:
             # the first host of an account stands for it: its variables say how the account is made
-            accounts.setdefault(plan["account_key_path"], {"host": name, "acme_directory": wish.acme_directory})
-    return Outcome(
+            account = _selection.account_of(store, wish)
+            accounts.setdefault(account["account_key_path"], {"host": name, **account})
+    return _outcome(
         changed=prepared,
+        run_id=run_id,
+        due=due,
+        failed=failed,
+        plans=plans,
+        accounts=accounts,
+        untouched=len(params["wishes"]) - len(due) - len(failed),
+    )
+
+
+def _outcome(
+    *,
+    run_id: str,
+    failed: dict[str, t.Any],
+    accounts: dict[str, dict[str, t.Any]],
+    untouched: int,
+    changed: bool = False,
+    due: t.Sequence[str] = (),
+    plans: dict[str, t.Any] | None = None,
+) -> Outcome:
+    return Outcome(
+        changed=changed,
         values={
             "run_id": run_id,
-            "due": due,
+            "due": list(due),
             "failed_mailboxes": failed,
-            "plans": plans,
-            "accounts": [{"account_key_path": path, **account} for path, account in accounts.items()],
-            "untouched": len(params["wishes"]) - len(due) - len(failed),
+            "plans": plans or {},
+            "accounts": list(accounts.values()),
+            "untouched": untouched,
         },
     )
 
 
-def _look_at_all(
-    wishes: dict[str, t.Any], store: layout.Store, context: Context, failed: dict[str, t.Any]
-) -> dict[str, Found]:
-    """What is due, in the order of the wishes; what cannot be used goes into ``failed``."""
-    now = context.now()
-    found: dict[str, Found] = {}
+def _read_all(wishes: dict[str, t.Any], failed: dict[str, t.Any]) -> dict[str, Wish]:
+    """The wishes, checked; what cannot be used goes into ``failed``."""
+    found: dict[str, Wish] = {}
     owners: dict[tuple[str, str], str] = {}
     for name, values in wishes.items():
         try:
@@ -90,6 +116,20 @@ def _look_at_all(
                     f" {wish.addresses[0]}; give each address and usage to one host."
                 )
             owners[line] = name
+            found[name] = wish
+        except SmimeError as error:
+            failed[name] = _failure(error)
+    return found
+
+
+def _look_at_all(
+    wishes: dict[str, Wish], store: layout.Store, context: Context, failed: dict[str, t.Any]
+) -> dict[str, Found]:
+    """What is due, in the order of the wishes; what cannot be used goes into ``failed``."""
+    now = context.now()
+    found: dict[str, Found] = {}
+    for name, wish in wishes.items():
+        try:
             state, where = _selection.state_of(store, wish, now)
             if not context.check_mode:
                 _store_care.sweep(store, wish, where, whole=state.due)

@@ -81,6 +81,7 @@ class Stage:
             "acme_directory": self.lab.directory,
             "mail_address": first["address"],
             "mail_password": first["password"],
+            "terms_url": self.lab.behaviour()["terms"],
             "second_mail_address": second["address"],
             "second_mail_password": second["password"],
             "imap_host": self.lab.imaps["host"],
@@ -113,21 +114,24 @@ class Stage:
         return self._run(plays, *(["--check"] if check else []))
 
     def prepare(self) -> None:
-        """What some examples are about and do not make: an account to be given up, a key that is too short."""
-        account = {
-            "acme_directory": self.lab.directory,
-            "account_key_src": f"{self.files}/old-account/account.key",
-            "contact": ["postmaster@example.com"],
-            "terms_agreed": True,
-        }
+        """What some examples are about and do not make: accounts to be given up or given a new key, a key that is too short."""
+        accounts = [
+            {
+                "acme_directory": self.lab.directory,
+                "account_key_src": f"{self.files}/{name}/account.key",
+                "contact": ["postmaster@example.com"],
+                "terms_agreed": True,
+            }
+            for name in ("old-account", "rolled-account")
+        ]
         request = {
             "privatekey_path": f"{self.files}/replaced/privkey.pem",
             "privatekey_size": 2048,
             "csr_path": f"{self.files}/replaced/request.csr",
             "addresses": [self.lab.mailboxes[0]["address"]],
         }
-        tasks = [{f"{PREFIX}smime_account": account}, {f"{PREFIX}smime_csr": request}]
-        assert self._run([self._play("preparation", tasks)]).recap("changed") == 2
+        tasks = [*({f"{PREFIX}smime_account": account} for account in accounts), {f"{PREFIX}smime_csr": request}]
+        assert self._run([self._play("preparation", tasks)]).recap("changed") == 3
 
     def _play(self, name: str, tasks: list[dict[str, t.Any]]) -> dict[str, t.Any]:
         defaults = self.module_defaults()

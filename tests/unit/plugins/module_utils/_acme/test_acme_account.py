@@ -18,6 +18,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     AcmeProblemError,
     InputError,
     NotAcmeError,
+    TermsError,
 )
 
 
@@ -82,7 +83,7 @@ def test_the_account_is_looked_up_once_for_signed_requests(ca, stranger, found, 
 def test_create(ca, stranger, tools):
     ca.directory["meta"] = {"termsOfService": "https://ca.test/terms"}
     ca.on("/account", tools.Reply(201, {"status": "valid"}, {"Location": "/account/1"}))
-    with pytest.raises(InputError, match="https://ca.test/terms. Read them and set terms_agreed"):
+    with pytest.raises(TermsError, match="https://ca.test/terms. Read them and set terms_agreed"):
         account.create(stranger)
     result = account.create(stranger, contact=["mailto:a@b.test"], terms_agreed=True)
     assert result.created and result.uri == stranger.account_uri == ca.account_uri
