@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 import pathlib
 import ssl
@@ -23,6 +24,9 @@ REQUIREMENTS = pathlib.Path(__file__).resolve().parent / "requirements.txt"
 EAB_KEY_ID = "rig-kid-1"
 # base64url of the 32 bytes "rig-external-account-binding-key"
 EAB_KEY = "cmlnLWV4dGVybmFsLWFjY291bnQtYmluZGluZy1rZXk"
+TERMS = "https://ca.test/terms"
+# more than one: with one alone it takes any name for that
+PROFILES = {"mail": "https://ca.test/profiles/mail", "short": "https://ca.test/profiles/short"}
 
 
 def ensure_venv(venv: pathlib.Path) -> None:
@@ -64,6 +68,8 @@ def start(settings: Settings) -> Server:
         ca=ca,
         certificates=settings.folder("ca", "certs"),
         eab=_eab(folder) if settings.eab else "",
+        profiles=f"profiles: {json.dumps(PROFILES)}\nprofiles_check_disable: False\n" if settings.profiles else "",
+        directory=f"[Directory]\ntos_url: {TERMS}\n" if settings.terms else "",
     )
     gunicorn = fill(
         "gunicorn.conf.in",

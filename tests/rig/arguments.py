@@ -41,6 +41,8 @@ def parse(description: str) -> argparse.Namespace:
         "--full", action="store_true", help="the quota of each mailbox is used up; mail is still delivered to it"
     )
     parser.add_argument("--eab", action="store_true", help="accounts need an external account binding")
+    parser.add_argument("--terms", action="store_true", help="accounts need an agreement to terms of service")
+    parser.add_argument("--profiles", action="store_true", help="the CA has the profiles mail and short")
     parser.add_argument("--key-usage", default=Settings.key_usage, help="of all certificates (default: %(default)s)")
     parser.add_argument("--prepare", action="store_true", help="install packages and virtual environment, then end")
     parser.add_argument("--check", action="store_true", help="start, send a mail, look at it, stop, tell the times")

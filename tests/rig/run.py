@@ -207,6 +207,8 @@ def serve(options: argparse.Namespace, state: pathlib.Path, ports: Ports, signal
             old_imap=options.old_imap,
             full=options.full,
             eab=options.eab,
+            terms=options.terms,
+            profiles=options.profiles,
             key_usage=options.key_usage,
         ),
         Keeper(*(() if options.state else (state,))),

@@ -68,6 +68,8 @@ class Settings:
     old_imap: bool = False
     full: bool = False
     eab: bool = False
+    terms: bool = False
+    profiles: bool = False
     key_usage: str = "digitalSignature, keyEncipherment"
 
     @property
