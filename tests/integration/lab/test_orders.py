@@ -138,3 +138,27 @@ def test_profile_that_the_ca_knows(lab, mailbox):
     assert result["heeded"] == [
         {"option": "profile", "asked": "shortlived", "given": "shortlived", "heeded": True}
     ]
+
+
+def test_authorization_that_is_valid_already_needs_no_mail(lab, mailbox):
+    mailbox.issue()
+    lab.behaviour(reuse_authorizations=True)
+    mailbox.run("smime_csr", regenerate="always")
+    ordered = mailbox.order()
+    assert (ordered["changed"], ordered["order_status"], ordered["challenges"]) == (True, "ready", [])
+    assert not mailbox.answer(ordered)["changed"]
+    assert mailbox.fetch()["order_status"] == "valid"
+    assert len(lab.mails()) == len(lab.replies()) == 1
+
+
+def test_order_that_the_ca_gives_back_is_gone_on_with(lab, mailbox):
+    mailbox.prepare()
+    first = mailbox.order()
+    # as after the loss of the journal
+    mailbox.journal_path.unlink()
+    lab.behaviour(reuse_orders=True)
+    again = mailbox.order()
+    assert again["order_uri"] == first["order_uri"]
+    mailbox.answer(again)
+    assert mailbox.fetch()["order_status"] == "valid"
+    assert len(lab.mails()) == 1
