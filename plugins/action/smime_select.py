@@ -14,7 +14,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import Input
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks import smime_select
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks._run_id import new_run_id
 from ansible_collections.mailcert.acme.plugins.plugin_utils.in_process import InProcessAction
-from ansible_collections.mailcert.acme.plugins.plugin_utils.wishes import hosts_of_run, wishes_of_hosts
+from ansible_collections.mailcert.acme.plugins.plugin_utils.wishes import hosts_of_run, names_all_mailboxes, wishes_of_hosts
 
 
 class ActionModule(InProcessAction):
@@ -36,6 +36,7 @@ class ActionModule(InProcessAction):
         try:
             _check_surroundings(task_vars)
             args["wishes"] = wishes_of_hosts(self._task, self._templar, task_vars)
+            args.setdefault("complete", names_all_mailboxes(self._task, task_vars))
             result = super().run(tmp, task_vars)
         except SmimeError as error:
             return {"failed": True, "changed": False, **error.as_result()}

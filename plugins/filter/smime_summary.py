@@ -73,6 +73,13 @@ _value:
         - Each has C(mailbox), C(awaiting), C(instructions), C(replies), C(command) and C(line).
       type: list
       elements: dict
+    orphans:
+      description:
+        - Mailboxes of the store that the inventory no longer names, each with C(address), C(folder), C(lines), C(not_after) and
+          C(error). They are not renewed.
+        - Empty in a run over a part of the inventory.
+      type: list
+      elements: dict
     lines:
       description: The same for people, one sentence a line.
       type: list
@@ -125,6 +132,7 @@ def smime_summary(selection: dict[str, t.Any], hostvars: t.Any, check_mode: bool
         "untouched": selection.get("untouched", 0),
         "failed": failed,
         "awaiting": awaiting,
+        "orphans": selection.get("orphans", []),
         "check_mode": bool(check_mode),
     }
     return {**summary, "lines": _lines(summary)}
@@ -179,7 +187,18 @@ def _lines(summary: dict[str, t.Any]) -> list[str]:
     ]
     for mailbox in summary["awaiting"]:
         lines += [mailbox["line"], *(f"  {line}" for line in mailbox["instructions"])]
-    return lines + [failure["line"] for failure in summary["failed"]]
+    lines += [failure["line"] for failure in summary["failed"]]
+    if summary["orphans"]:
+        lines.append(f"in the store, but not in the inventory: {len(summary['orphans'])}")
+        lines += [_told_orphan(orphan) for orphan in summary["orphans"]]
+    return lines
+
+
+def _told_orphan(orphan: dict[str, t.Any]) -> str:
+    if orphan["error"]:
+        return f"{orphan['address'] or orphan['folder']}: {orphan['error']}"
+    until = f"valid until {orphan['not_after'][:10]}, not renewed" if orphan["not_after"] else "no certificate in use"
+    return f"{orphan['address']}: {until}"
 
 
 def _told_reasons(summary: dict[str, t.Any]) -> str:

@@ -36,7 +36,8 @@ options:
     description:
       - Absolute path of the store.
       - Folders for mailboxes that are due are made in it, unless they are there.
-      - What an earlier run began there for another wish is set aside. Nothing is removed.
+      - What an earlier run began there for another wish is set aside. Nothing is removed but the temporary files of runs that
+        were killed.
     type: path
     required: true
   wishes:
@@ -50,6 +51,8 @@ options:
       - It knows those that say when a certificate is renewed too. These are C(remaining_days), C(remaining_percentage), C(force),
         C(spread_days), C(run_interval), C(renewal_info) and C(allow_ca_change), and for the CA's renewal information
         C(acme_validate_certs), C(acme_ca_path) and C(acme_request_timeout).
+      - With C(former_addresses) the private keys of other mailboxes of the store go into the PKCS#12 file. An address that
+        another wish names is refused.
       - C(addresses) and C(acme_directory) must be set.
     type: dict
   max_changes:
@@ -71,6 +74,13 @@ options:
       - Without it a new one is made, which also tells the process that the run belongs to. Another run on the same machine
         can tell from it that this one was stopped.
     type: str
+  complete:
+    description:
+      - Whether O(wishes) are those of all mailboxes, so that what the store has beside them is told in RV(orphans).
+      - Where O(wishes) are taken from the play, this is true if no host outside the play has C(smime_address) or
+        C(smime_addresses), which is to say not under C(--limit).
+    type: bool
+    default: false
 seealso:
   - module: mailcert.acme.smime_certificate_info
   - module: mailcert.acme.smime_csr
@@ -273,6 +283,42 @@ untouched:
   returned: success
   type: int
   sample: 1999
+orphans:
+  description:
+    - The mailboxes of the store that no wish names, by their addresses. They are told, and never renewed.
+    - Empty unless O(complete), and where a wish cannot be read at all.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    address:
+      description:
+        - The primary address. Empty where the folder does not tell it.
+      type: str
+    folder:
+      description:
+        - The folder of the mailbox.
+      type: str
+    lines:
+      description:
+        - What the certificates are for, such as V(dual).
+      type: list
+      elements: str
+    not_after:
+      description:
+        - When the last certificate in use expires. Empty where none is in use.
+      type: str
+    error:
+      description:
+        - What is wrong with the folder. Empty where nothing is.
+      type: str
+  sample:
+    - address: carl@example.com
+      folder: /etc/smime/store/mailboxes/carl%40example.com
+      lines:
+        - dual
+      not_after: "2027-05-01T12:00:00+00:00"
+      error: ""
 failed_mailboxes:
   description:
     - The mailboxes whose wish or store cannot be used, by their names. The others are not concerned.

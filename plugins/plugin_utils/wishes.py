@@ -22,11 +22,25 @@ PREFIX = "smime_"
 NAMES = [PREFIX + name for name in READERS]
 # one address may be given in the singular
 ADDRESS = PREFIX + "address"
+ADDRESSES = PREFIX + "addresses"
 
 
 def hosts_of_run(task: t.Any, task_vars: dict[str, t.Any]) -> list[str]:
     """The hosts that the task speaks for: all of the play, in a play with ``serial`` those of the running batch."""
     return task_vars["ansible_play_batch" if _play_of(task).serial else "ansible_play_hosts_all"]
+
+
+def names_all_mailboxes(task: t.Any, task_vars: dict[str, t.Any]) -> bool:
+    """Whether the hosts that the task speaks for are all of the inventory that have an address.
+
+    Under ``--limit``, in a batch, or where ``smime_hosts`` names a part of the fleet, they are not.
+    """
+    left = set(task_vars["groups"]["all"]) - set(hosts_of_run(task, task_vars))
+    if left and task_vars.get("ansible_limit"):
+        return False
+    hostvars = task_vars["hostvars"]
+    with _no_facts_to_clean():
+        return not any(name in hostvars.raw_get(host) for host in left for name in (ADDRESS, ADDRESSES))
 
 
 def wishes_of_hosts(

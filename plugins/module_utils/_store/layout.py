@@ -15,6 +15,7 @@ import os
 import re
 import secrets
 import stat
+import typing as t
 import urllib.parse
 
 from ansible_collections.mailcert.acme.plugins.module_utils import _addresses
@@ -198,15 +199,20 @@ class Store:
         folder.exists()
         return folder
 
-    def list_addresses(self, problems: list[StoreError] | None = None) -> list[str]:
+    def list_addresses(
+        self, problems: list[StoreError] | None = None, *, without: t.Collection[str] = ()
+    ) -> list[str]:
         """The primary addresses of all mailboxes in the store, sorted.
 
         :arg problems: takes the errors of folders that cannot be read, so that the others can go on.
+        :arg without: addresses that are not wanted; their folders are told by their names, and not opened.
         :raises StoreError: a folder cannot be read, where ``problems`` is None.
         """
         self.exists()
         found = []
         for name in _names(self._mailboxes):
+            if without and urllib.parse.unquote(name) in without:
+                continue
             path = os.path.join(self._mailboxes, name)
             try:
                 address = _address_in(path)
@@ -219,7 +225,9 @@ class Store:
                         f"{encode_name(address)}; move it there.",
                         details={"path": shown(path)},
                     )
-                found.append(address)
+                # a name that was cut with a hash did not tell
+                if address not in without:
+                    found.append(address)
             except StoreError as error:
                 if problems is None:
                     raise

@@ -75,6 +75,10 @@ class Version:
         """Whether its folder is there."""
         return os.path.isdir(self.folder)
 
+    def has_pair(self) -> bool:
+        """Whether a private key and a certificate are there."""
+        return os.path.lexists(self.certificate) and os.path.lexists(self.privatekey)
+
     def create(self) -> None:
         """Make its folder, 0700, and remove what killed writers left in it long ago."""
         files.ensure_folder(self.folder)

@@ -18,7 +18,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._pki import certific
 from ansible_collections.mailcert.acme.plugins.module_utils._store import files, layout, paths, record, versions
 from ansible_collections.mailcert.acme.plugins.module_utils._store.journal import Journal
 from ansible_collections.mailcert.acme.plugins.module_utils._store.renewal import Renewal
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _due
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _due, _formers
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks._wish import Wish
 
 
@@ -49,7 +49,12 @@ def state_of(store: layout.Store, wish: Wish, now: datetime.datetime) -> tuple[S
     :raises SmimeError: where the store's files of this mailbox cannot be used; another mailbox is not concerned.
     """
     line = store.mailbox(wish.addresses[0]).line(layout.line_name(wish.usage, wish.staging))
-    return state_of_line(line, wish, now), line
+    state = state_of_line(line, wish, now)
+    if wish.former_addresses and not state.due and not state.rebuild:
+        lacks = _formers.missing(store, wish, line)
+        if lacks:
+            state = dataclasses.replace(state, rebuild=True, reason="pkcs12", detail=lacks)
+    return state, line
 
 
 def state_of_line(line: versions.Line, wish: Wish, now: datetime.datetime) -> State:
@@ -199,16 +204,18 @@ def plan_of(store: layout.Store, wish: Wish, state: State, line: versions.Line) 
         "account_key_path": account["account_key_path"],
         "account_record_path": account["account_record_path"],
         "slots_path": os.path.join(os.path.dirname(os.path.dirname(account["account_key_path"])), "slots"),
-        "history": _history(wish, line, version),
+        "history": _history(store, wish, line, version),
     }
 
 
-def _history(wish: Wish, line: versions.Line, version: versions.Version) -> list[dict[str, str]]:
+def _history(
+    store: layout.Store, wish: Wish, line: versions.Line, version: versions.Version
+) -> list[dict[str, str]]:
     """Every older pair that can open mail, newest first: mail encrypted to it must stay readable."""
     if wish.usage == "sign":
         return []
+    own = [old for old in reversed(line.versions()) if old.number < version.number and old.has_pair()]
     return [
         {"privatekey_path": old.privatekey, "certificate_path": old.certificate}
-        for old in reversed(line.versions())
-        if old.number < version.number and os.path.lexists(old.certificate) and os.path.lexists(old.privatekey)
+        for old in own + _formers.pairs(store, wish)
     ]

@@ -9,6 +9,7 @@ import os
 import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._store import layout, leftovers, record, replies, versions
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _formers
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks._selection import State
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks._wish import Wish
 
@@ -29,7 +30,7 @@ def sweep(store: layout.Store, wish: Wish, line: versions.Line, *, whole: bool) 
         leftovers.remove_stale_temporaries(folder)
 
 
-def damages(state: State, line: versions.Line) -> t.Iterator[str]:
+def damages(store: layout.Store, wish: Wish, state: State, line: versions.Line) -> t.Iterator[str]:
     """What is gone or was changed in the store, and what a person should do; nothing of it stops the mailbox."""
     if state.reason == "key_changed":
         yield (
@@ -38,6 +39,8 @@ def damages(state: State, line: versions.Line) -> t.Iterator[str]:
         )
     elif state.reason in ("incomplete", "key_mismatch"):
         yield f"{state.detail}. A new certificate is due; to keep the old one, put the file back from a backup."
+    for address in _formers.unknown(store, wish):
+        yield f"the store has no mailbox {address}, which smime_former_addresses names."
     current = line.current()
     for old in line.versions() if current else []:
         if old.number < current.number and not os.path.lexists(old.privatekey) and _had_key(old):

@@ -117,6 +117,7 @@ class Wish:
     pkcs12_encoding: str = "modern"
     pkcs12_friendly_name: str = ""
     pkcs12_generation: int = 0
+    former_addresses: tuple[str, ...] = ()
 
     @property
     def rules(self) -> _due.Rules:
@@ -151,6 +152,7 @@ READERS: dict[str, t.Callable[[t.Any], t.Any]] = {
     "pkcs12_encoding": _choice("modern", "compatible"),
     "pkcs12_friendly_name": _text,
     "pkcs12_generation": _whole,
+    "former_addresses": _optional(_addresses),
 }
 
 REQUIRED = ("addresses", "acme_directory")
@@ -165,6 +167,14 @@ def _common_name(value: str, addresses: t.Sequence[str]) -> str:
     if common_name in addresses:
         return common_name
     raise InputError(f"smime_common_name: give one of the addresses, {', '.join(addresses)}, not {value!r}.")
+
+
+def _former(values: list[str] | None, addresses: t.Sequence[str]) -> tuple[str, ...]:
+    """The former addresses; one that stands in the certificate still may have been the first of an earlier one."""
+    former = tuple(_options.checked_addresses(values, option="smime_former_addresses")) if values else ()
+    if addresses[0] in former:
+        raise InputError(f"smime_former_addresses: {addresses[0]} is the mailbox's address now; remove it from the list.")
+    return former
 
 
 def read_wish(name: str, values: t.Mapping[str, t.Any]) -> Wish:
@@ -191,6 +201,7 @@ def read_wish(name: str, values: t.Mapping[str, t.Any]) -> Wish:
             hint = " (or smime_address)" if field == "addresses" else ""
             raise InputError(f"smime_{field}{hint} is not set for {name}.")
     found["addresses"] = tuple(_options.checked_addresses(found["addresses"], option="smime_addresses"))
+    found["former_addresses"] = _former(found.get("former_addresses"), found["addresses"])
     if found.get("common_name"):
         found["common_name"] = _common_name(found["common_name"], found["addresses"])
     spec = keys.key_spec(

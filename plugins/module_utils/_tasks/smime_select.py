@@ -12,7 +12,8 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import Input
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import libs as pki_libs
 from ansible_collections.mailcert.acme.plugins.module_utils._store import layout, leftovers, versions
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Outcome, Task
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _brake, _selection, _store_care
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _brake, _formers, _orphans, _selection, _store_care
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks._names import Names
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks._wish import Wish, read_wish
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -21,6 +22,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "max_changes": {"type": "str", "default": _brake.DEFAULT},
     "run_id": {"type": "str"},
     "accounts_only": {"type": "bool", "default": False},
+    "complete": {"type": "bool", "default": False},
 }
 
 # a mailbox, its wish, what the store holds for it
@@ -36,7 +38,8 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
     run_id = params["run_id"] or uuid.uuid4().hex
     failed: dict[str, t.Any] = {}
     store.check()
-    wishes = _read_all(params["wishes"], failed)
+    names = Names()
+    wishes = _read_all(params["wishes"], failed, names)
     accounts: dict[str, dict[str, t.Any]] = {}
     if params["accounts_only"]:
         for name, wish in wishes.items():
@@ -52,10 +55,11 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
     prepared = False
     for name, (wish, state, where) in found.items():
         try:
+            _formers.check(wish, names)
             if not context.check_mode:
                 prepared |= _prepare(store, wish, state, where, run_id)
             plan = _selection.plan_of(store, wish, state, where)
-            for sentence in _store_care.damages(state, where):
+            for sentence in _store_care.damages(store, wish, state, where):
                 context.warn(f"{name}: {sentence}")
         except SmimeError as error:
             failed[name] = _failure(error)
@@ -73,6 +77,7 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
         failed=failed,
         plans=plans,
         accounts=accounts,
+        orphans=_orphans.orphans(store, names) if params["complete"] else [],
         untouched=len(params["wishes"]) - len(due) - len(failed),
     )
 
@@ -86,6 +91,7 @@ def _outcome(
     changed: bool = False,
     due: t.Sequence[str] = (),
     plans: dict[str, t.Any] | None = None,
+    orphans: t.Sequence[dict[str, t.Any]] = (),
 ) -> Outcome:
     return Outcome(
         changed=changed,
@@ -95,20 +101,19 @@ def _outcome(
             "failed_mailboxes": failed,
             "plans": plans or {},
             "accounts": list(accounts.values()),
+            "orphans": list(orphans),
             "untouched": untouched,
         },
     )
 
 
-def _read_all(wishes: dict[str, t.Any], failed: dict[str, t.Any]) -> dict[str, Wish]:
-    """The wishes, checked; what cannot be used goes into ``failed``."""
+def _read_all(wishes: dict[str, t.Any], failed: dict[str, t.Any], names: Names) -> dict[str, Wish]:
+    """The wishes, checked; what cannot be used goes into ``failed``, whom all name into ``names``."""
     found: dict[str, Wish] = {}
     owners: dict[tuple[str, str], str] = {}
     for name, values in wishes.items():
         try:
-            if not isinstance(values, dict):
-                raise InputError(f"The wish of {name} must be a dictionary.")
-            wish = read_wish(name, values)
+            wish = _read(name, values, names)
             line = (wish.addresses[0], layout.line_name(wish.usage, wish.staging))
             if line in owners:
                 raise InputError(
@@ -139,6 +144,18 @@ def _look_at_all(
         if state.due or state.rebuild:
             found[name] = (wish, state, where)
     return found
+
+
+def _read(name: str, values: t.Any, names: Names) -> Wish:
+    try:
+        if not isinstance(values, dict):
+            raise InputError(f"The wish of {name} must be a dictionary.")
+        wish = read_wish(name, values)
+    except SmimeError:
+        names.add_unusable(values)
+        raise
+    names.add(wish)
+    return wish
 
 
 def _failure(error: SmimeError) -> dict[str, t.Any]:

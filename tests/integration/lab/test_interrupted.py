@@ -45,7 +45,7 @@ def spki(key):
 
 
 def test_two_runs_at_once_make_one_reply_and_one_certificate_each(make_fleet):
-    fleet = make_fleet(3)
+    fleet = make_fleet(20)
     fleet.lab.behaviour(mail_delay=2.5)
     runs = {}
 
@@ -58,15 +58,19 @@ def test_two_runs_at_once_make_one_reply_and_one_certificate_each(make_fleet):
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(fleet.lab.replies()) == 3
-    assert len(fleet.lab.log("certificate")) == 3
-    for done in runs.values():
-        assert "Traceback" not in done.output
-        for failure in failures(done).values():
-            assert (failure["error_code"], failure["retryable"]) == ("busy", True)
-            assert "Another run" in failure["msg"]
-    issued = [name for done in runs.values() for name in summary(done)["issued"]]
-    assert sorted(issued) == sorted(fleet.hosts), "each by one of the two"
+    addresses = sorted(wish["smime_address"] for wish in fleet.hosts.values())
+    assert sorted(reply["address"] for reply in fleet.lab.replies()) == addresses
+    assert sorted(event["addresses"] for event in fleet.lab.log("order")) == [[address] for address in addresses]
+    assert len(fleet.lab.log("certificate")) == len(addresses)
+    issued = {name: sorted(summary(done)["issued"]) for name, done in runs.items()}
+    assert sorted(issued["one"] + issued["two"]) == sorted(fleet.hosts), "each by one of the two"
+    for name, other in (("one", "two"), ("two", "one")):
+        assert "Traceback" not in runs[name].output
+        told = failures(runs[name])
+        assert sorted(told) == issued[other], "and the other run says busy"
+        assert {(failure["error_code"], failure["retryable"]) for failure in told.values()} <= {("busy", True)}
+        assert all("Another run works on" in failure["msg"] for failure in told.values())
+    assert_every_certificate_has_its_key(fleet, fleet.lab.log())
     again = fleet.issue()
     assert again.recap("changed") == 0, again.output
 
