@@ -15,7 +15,8 @@ description:
   - Then tells the CA, and waits until the authorization is valid.
   - At most one reply is ever sent for a challenge. What is sent is on disk before it leaves.
   - A mail that cannot be proved gets no reply. The module goes on to wait for the genuine one.
-  - The mailbox is only read, unless O(answered_mail) says what happens to the mail that was answered.
+  - The mailbox is only read, unless O(answered_mail) says what happens to the mail that was answered, or O(sent_copy) keeps
+    a copy of the reply.
 author:
   - mailcert.acme contributors (@mailcert)
 requirements:
@@ -231,6 +232,18 @@ options:
       - move
       - delete
     default: keep
+  sent_copy:
+    description:
+      - Whether a copy of each reply is put into the mailbox's folder for sent mail, as one that was read.
+      - It is exactly what was sent. Where the server keeps it by itself there is no second one.
+      - A copy that fails is a warning, and nothing is sent again for it.
+    type: bool
+    default: false
+  sent_folder:
+    description:
+      - The folder for O(sent_copy), by its name or by its special use (RFC 6154). See O(imap_folders).
+    type: str
+    default: \Sent
   answered_folder:
     description:
       - The folder that answered challenge mails are moved to, by name or by special use such as V(\\Trash).

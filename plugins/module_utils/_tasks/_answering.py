@@ -24,7 +24,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
 from ansible_collections.mailcert.acme.plugins.module_utils._mail import dkim_sign
 from ansible_collections.mailcert.acme.plugins.module_utils._store import replies
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _replying, _tidying, _watching
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _copying, _replying, _tidying, _watching
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks._mailboxes import Mailbox
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks._settling import Answer, Settling
 
@@ -39,6 +39,7 @@ class Answering(Settling):
         policy = _watching.policy_of(params, self._behaviour)
         self._watch = _watching.Watch(params, context, policy, deadline)
         self._tidying = _tidying.Tidying(params, context, deadline)
+        self._copying = _copying.Copying(params, context, deadline)
         if policy.authentication == "none":
             context.warn(
                 "authentication: none answers whatever mail bears the expected From and Subject, forged or not."
@@ -62,6 +63,7 @@ class Answering(Settling):
             signing_key=mailbox.signing_key,
         )
         reply = ledger.find(challenge["authorization_uri"])
+        sends = reply is None or reply.may_go_again
         if reply is None:
             if mailbox.signing_key is not None:
                 # a reply that no CA takes would be the only one
@@ -94,5 +96,9 @@ class Answering(Settling):
                 # it answered the mail of somebody else's order for our address
                 self._deactivate(challenge)
             raise
+        finally:
+            # not before the CA was told: a slow mailbox must not hold up what the reply is for
+            if sends:
+                self._copying.copy(challenge["address"], mailbox.reader, reply)
         self._tidying.tidy(challenge["address"], mailbox.reader, reply, place)
         return Answer(challenge["address"], reply.message_id, reply.state, refused)

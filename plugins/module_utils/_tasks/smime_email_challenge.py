@@ -20,6 +20,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._tasks import (
     _answering,
     _behaviour,
     _by_hand,
+    _copying,
     _logins,
     _mailboxes,
     _opening,
@@ -69,6 +70,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     **_watching.proof_options(),
     **_behaviour.options(),
     **_tidying.options(),
+    **_copying.options(),
     **_by_hand.options(),
     "reply_retries": {"type": "int", "default": 8},
     "search_interval": {"type": "float", "default": 15.0},
@@ -89,6 +91,7 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
         return _outcome(params["challenges"], [], changed=would, would_exist=would)
     by_hand = params["mail_access"] == "by_hand"
     _tidying.wish_of(params)
+    _copying.Copying(params, context, Deadline(None))
     # every mailbox, and what a person said, is checked before the first mail is read
     subjects = _by_hand.subjects_of(params, [entry["address"] for entry in open_ones])
     for entry in open_ones:

@@ -1,0 +1,48 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A copy of what was sent is there once, octet for octet, whoever put it there."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import FolderError
+from ansible_collections.mailcert.acme.plugins.module_utils._mail import imap, imap_session, sent_copy
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.credentials import PasswordLogin
+
+REPLY = b"From: user@lab.test\r\nTo: acme@ca.test\r\nSubject: Re: ACME: x\r\nMessage-ID: <1@lab.test>\r\n\r\n.\r\nx\r\n"
+
+
+@pytest.fixture
+def settings(servers):
+    login = PasswordLogin("user@lab.test", 'pw "1\\')
+    return imap.ImapSettings("localhost", servers.ports["imaps"], "tls", login, ca_path=servers.ca_path)
+
+
+def held(settings, folder):
+    session = imap_session.connect(settings)
+    session.open(folder)
+    with session.talking() as client:
+        found = client.fetch(client.search(["ALL"]), ["BODY.PEEK[]", "FLAGS"])
+    session.close()
+    return [(mail[b"BODY[]"], set(mail[b"FLAGS"]) - {rb"\Recent"}) for mail in found.values()]
+
+
+def test_octets_and_flag(servers, settings):
+    servers.make_folder("Sent")
+    sent_copy.keep(settings, REPLY, folder="\\Sent")
+    assert held(settings, "Sent") == [(REPLY, {rb"\Seen"})]
+
+
+def test_one_that_the_server_kept_by_itself_is_enough(servers, settings):
+    servers.make_folder("Sent")
+    servers.deliver(REPLY, "Sent")
+    sent_copy.keep(settings, REPLY, folder="Sent")
+    assert held(settings, "Sent") == [(REPLY, set())]
+
+
+@pytest.mark.parametrize("folder", ["\\Sent", "Nowhere"])
+def test_no_folder_is_made(servers, settings, folder):
+    with pytest.raises(FolderError, match="No folder is for|has no folder"):
+        sent_copy.keep(settings, REPLY, folder=folder)
