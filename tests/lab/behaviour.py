@@ -88,6 +88,7 @@ class Behaviour:
     eab_keys: dict[str, str] = dataclasses.field(default_factory=_eab_keys)
     terms: str = "https://ca.test/terms/v1"  # "" is a CA without terms
     terms_required: bool = True
+    terms_enforced: bool = False  # an account that agreed to other terms gets nothing until it agrees to these
     contact_required: bool = False
     profiles: dict[str, dict[str, t.Any]] = dataclasses.field(default_factory=_profiles)
     # -- certificates

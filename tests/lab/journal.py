@@ -32,6 +32,8 @@ KINDS: dict[str, str] = {
     # accounts
     "account_key_reused": "an account key that is a certificate's, or a former account key (11.1, RULES 29)",
     "key_change": "a keyChange request that breaks 7.3.5",
+    "account_closed": "a new account was asked for with the key of one that is deactivated (7.3.6)",
+    "key_change_open": "the key was changed while a challenge was open, whose reply is void then (RULES 29)",
     "binding": "an external account binding that breaks 7.3.4",
     # orders
     "identifier": "an identifier in newOrder that is malformed, of a wrong type, or there twice",

@@ -33,7 +33,7 @@ class Account:
     id: str
     key: PublicKey
     contact: list[str]
-    terms_agreed: bool
+    terms: str  # URL of the terms it agreed to
     status: str = "valid"
     binding: t.Optional[dict[str, t.Any]] = None
     orders: list[str] = dataclasses.field(default_factory=list)

@@ -52,7 +52,9 @@ class Accounts:
         known = self._state.accounts_by_key.get(call.key.thumbprint)
         if known is not None:
             if known.status != "valid":
-                raise Problem("unauthorized", f"The account is {known.status}.", status=401)
+                asked = payload.get("onlyReturnExisting") is True
+                raise Problem("unauthorized", f"The account is {known.status}.", status=401,
+                              violation="" if asked else "account_closed")
             return self._answer(known, status=200)
         if payload.get("onlyReturnExisting") is True:
             raise Problem("accountDoesNotExist", "There is no account with this key.")
@@ -67,7 +69,7 @@ class Accounts:
         binding = self._binding(call, payload.get("externalAccountBinding"))
         account = Account(
             id=new_id(), key=call.key, contact=contact, binding=binding,
-            terms_agreed=payload.get("termsOfServiceAgreed") is True,
+            terms=behaviour.terms if payload.get("termsOfServiceAgreed") is True else "",
         )
         self._state.accounts[account.id] = account
         self._state.accounts_by_key[call.key.thumbprint] = account
@@ -132,7 +134,8 @@ class Accounts:
             if "contact" in payload:
                 account.contact = self._contact(payload["contact"])
             if payload.get("termsOfServiceAgreed") is True:
-                account.terms_agreed = True
+                account.terms = self._state.behaviour.terms
+                self._state.journal.event("terms", account=account.id, terms=account.terms)
         return self._answer(account, status=200)
 
     def _deactivate_open(self, account: Account) -> None:
@@ -142,12 +145,16 @@ class Accounts:
 
     def _answer(self, account: Account, *, status: int) -> Answer:
         body: dict[str, t.Any] = {
-            "status": account.status, "contact": account.contact, "termsOfServiceAgreed": account.terms_agreed,
+            "status": account.status, "contact": account.contact, "termsOfServiceAgreed": self._agreed(account),
             "orders": self._server.url("orders", account.id),
         }
         if account.binding is not None:
             body["externalAccountBinding"] = account.binding
         return Answer(body, status, {"Location": self._server.url("account", account.id)})
+
+    def _agreed(self, account: Account) -> bool:
+        behaviour = self._state.behaviour
+        return account.terms == behaviour.terms if behaviour.terms_enforced else bool(account.terms)
 
     def orders(self, call: Call) -> Answer:
         """RFC 8555, 7.1.2.1; a page is asked for as /orders/<account>~<start>."""
@@ -192,6 +199,10 @@ class Accounts:
                           headers={"Location": self._server.url("account", other.id)})
         if key.thumbprint in self._state.former_keys or spki_fingerprint(key.key) in self._state.key_addresses:
             raise Problem("badPublicKey", "The new key was used before.", violation="account_key_reused")
+        if self._has_open_challenge(account):
+            self._state.journal.violation(
+                "key_change_open", f"A challenge of the account {account.id} is open.", account=account.id
+            )
         del self._state.accounts_by_key[account.key.thumbprint]
         self._state.former_keys.add(account.key.thumbprint)
         account.former_thumbprints.append(account.key.thumbprint)
@@ -200,3 +211,10 @@ class Accounts:
         self._state.account_fingerprints.add(spki_fingerprint(key.key))
         self._state.journal.event("key_change", account=account.id)
         return self._answer(account, status=200)
+
+    def _has_open_challenge(self, account: Account) -> bool:
+        state = self._state
+        return any(
+            state.refresh_authorization(item) == "pending" and state.challenges[item.challenge].mail_started
+            for item in list(state.authorizations.values()) if item.account == account.id
+        )

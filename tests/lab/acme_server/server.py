@@ -216,7 +216,19 @@ class AcmeServer:
         key.verify(parsed)
         if account is not None and account.status != "valid":
             raise Problem("unauthorized", f"The account is {account.status}.", status=401)
+        if account is not None and resource.name != "account":
+            self._check_terms(account)
         return Call(request.path, url, resource.name, argument, parsed, key, account, self._state)
+
+    def _check_terms(self, account: Account) -> None:
+        """RFC 8555, 7.3.3."""
+        behaviour = self._state.behaviour
+        if behaviour.terms_enforced and account.terms != behaviour.terms:
+            raise Problem(
+                "userActionRequired", "Terms of service have changed.",
+                extra={"instance": f"{behaviour.terms}/how-to-agree"},
+                headers={"Link": f'<{behaviour.terms}>;rel="terms-of-service"'},
+            )
 
     def account_by_url(self, url: t.Any) -> Account:
         prefix = self.url("account", "")

@@ -223,8 +223,31 @@ def test_account_update_and_deactivation(lab, client, user):
     assert client.post(client.kid, {"status": "deactivated"}).json["status"] == "deactivated"
     refused = client.post(order["authorizations"][0])
     assert (refused.status, refused.kind) == (401, "unauthorized")
-    assert client.register().status == 401
+    assert client.post(client.directory["newAccount"], {"onlyReturnExisting": True}, with_jwk=True).status == 401
     lab.assert_clean()
+    assert client.register().status == 401
+    assert kinds(lab) == ["account_closed"]
+
+
+def test_terms_that_changed(lab, client, user):
+    lab.behaviour(terms="https://ca.test/terms/v2")
+    assert client.order(user["address"]).status == 201, "many CAs only tell"
+    lab.behaviour(terms_enforced=True)
+    refused = client.order(user["address"])
+    assert (refused.status, refused.kind) == (403, "userActionRequired")
+    assert refused.json["instance"] == "https://ca.test/terms/v2/how-to-agree"
+    assert '<https://ca.test/terms/v2>;rel="terms-of-service"' in refused.headers.get_all("Link")
+    assert client.post(client.kid).json["termsOfServiceAgreed"] is False
+    assert client.post(client.kid, {"termsOfServiceAgreed": True}).json["termsOfServiceAgreed"] is True
+    assert client.order(user["address"]).status == 201
+    lab.assert_clean()
+
+
+def test_key_change_while_a_challenge_is_open(lab, client, user):
+    order = client.order(user["address"]).json
+    client.challenge(order)
+    assert key_change(client, new_key()).status == 200
+    assert kinds(lab) == ["key_change_open"]
 
 
 def binding(client, *, key=b"lab external account binding key", **changes):
