@@ -6,6 +6,7 @@ SHELL := /bin/sh
 PYTHON ?= $(firstword $(foreach name,python3 python3.11 python3.12 python3.13,$(shell command -v $(name) 2>/dev/null)))
 MAILBOXES ?= 5
 EXAMPLES ?= 1000000
+KILLS ?= 200
 
 ifeq ($(strip $(PYTHON)),)
 $(error Missing on this machine: Python 3.11 or newer. Install: sudo apt-get update && sudo apt-get install -y python3-venv)
@@ -15,7 +16,7 @@ endif
 CLEAN := env $(patsubst %,-u %,$(filter ANSIBLE_% MOLECULE_% PYTHON_% PYTHONPATH PYTHONHOME LC_%,$(.VARIABLES))) LC_ALL=C.UTF-8
 RUN := $(CLEAN) $(PYTHON) tests/tools/bootstrap.py run
 CHECK := $(RUN) dev tests/tools/check.py
-PARTS := lint sanity units fuzz-quick integration-lab integration-rig molecule importer docs-lint
+PARTS := lint sanity units fuzz-quick chaos-quick integration-lab integration-rig molecule importer docs-lint
 
 .PHONY: help
 help:
@@ -26,6 +27,9 @@ help:
 	@echo '                         units, sanity and lab against each ansible-core and each Python that is here'
 	@echo 'make fuzz [EXAMPLES=N] [SEED=N]'
 	@echo '                         N generated mails, a million if left out, that must be refused or accepted rightly'
+	@echo 'make chaos [KILLS=N] [SEED=N]'
+	@echo '                         the whole kill sweep, and N random kills, 200 if left out'
+	@echo 'make chaos RECORD=1      the list of what is swept anew, once the chain writes or sends something new'
 	@echo 'make bench               the figures of docs/performance.md'
 	@echo 'make $(PARTS)'
 	@echo '                         one part of make test'
@@ -55,6 +59,10 @@ test-matrix:
 .PHONY: fuzz
 fuzz:
 	@$(RUN) dev tests/fuzz/run.py --examples $(EXAMPLES) $(if $(SEED),--seed $(SEED))
+
+.PHONY: chaos
+chaos:
+	@$(RUN) dev tests/chaos/run.py --kills $(KILLS) $(if $(SEED),--seed $(SEED)) $(if $(RECORD),--record)
 
 .PHONY: bench
 bench:

@@ -89,11 +89,16 @@ def clean_environment(collections: pathlib.Path) -> dict[str, str]:
     }
 
 
+def program(name: str) -> pathlib.Path:
+    """A program of this Python's environment."""
+    return pathlib.Path(sys.executable).parent / name
+
+
 def run_playbook(
     playbook: str, inventory: pathlib.Path, *args: str, collections: pathlib.Path, timeout: float = 900, **env: str
 ) -> Run:
     """Run ansible-playbook of this Python's environment to its end."""
-    command = [str(pathlib.Path(sys.executable).parent / "ansible-playbook"), "-i", str(inventory), playbook, *args]
+    command = [str(program("ansible-playbook")), "-i", str(inventory), playbook, *args]
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     done = subprocess.run(
         command,

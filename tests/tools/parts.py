@@ -80,6 +80,8 @@ PARTS = (
         (("{collection}/tests/fuzz/run.py", "--examples", "20000", "--seed", "1", "--processes", "1"),),
         results=None,
     ),
+    # the sweep of one mailbox and ten random kills; the rest is for make chaos
+    Part("chaos-quick", "dev", (pytest("tests/chaos"),), minutes=60),
     Part("sanity", "dev", (("{tools}/ansible_test.py", "--tree", "{tree}", "sanity", "--junit"),)),
     Part("molecule", "molecule", (("molecule", "test"),), folder="extensions", results=None),
     Part(

@@ -13,7 +13,6 @@ import json
 import os
 import pathlib
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -28,6 +27,7 @@ sys.path[:0] = [str(COLLECTION / "tests" / folder) for folder in ("lab", "tools"
 
 import fleet  # noqa: E402
 from handle import Lab  # noqa: E402
+from processes import kill  # noqa: E402
 
 PLAYBOOK = "mailcert.acme.issue_smime"
 # the summary as data, for the tests
@@ -84,7 +84,7 @@ class Fleet:
     @contextlib.contextmanager
     def started(self, *args: str) -> t.Iterator[subprocess.Popen[str]]:
         """The playbook in the background, in a process group of its own; afterwards nothing of it is left."""
-        command = [str(pathlib.Path(sys.executable).parent / "ansible-playbook"), "-i", str(self.inventory())]
+        command = [str(fleet.program("ansible-playbook")), "-i", str(self.inventory())]
         process = subprocess.Popen(
             [*command, PLAYBOOK, *args],
             env={**fleet.clean_environment(COLLECTIONS), **SHOW_STATS},
@@ -112,28 +112,6 @@ class Fleet:
     def version(self, name: str, usage: str = "dual") -> str:
         """The name of the version that is current."""
         return os.readlink(self.line(name, usage) / "current")
-
-
-def kill(process: subprocess.Popen[str]) -> str:
-    """End a process and all that came from it at once, as a power failure would; gives what it said until then."""
-    kill_tree(process.pid)
-    return process.communicate()[0]
-
-
-def kill_tree(root: int) -> None:
-    """End a process and all that came from it at once."""
-    for pid in [root, *descendants(root)]:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-
-
-def descendants(pid: int) -> list[int]:
-    """The processes below a process. Ansible's workers have sessions of their own, so a process group is not enough."""
-    try:
-        children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
-    except OSError:
-        return []
-    return [found for child in map(int, children) for found in (child, *descendants(child))]
 
 
 def summary(run: fleet.Run) -> dict[str, t.Any]:

@@ -21,7 +21,8 @@ import termios
 import time
 import typing as t
 
-from conftest import COLLECTIONS, SHOW_STATS, Fleet, fleet, kill_tree, wait_until
+from conftest import COLLECTIONS, SHOW_STATS, Fleet, fleet, wait_until
+from processes import kill_tree
 
 SECONDS = 90.0
 # colours and cursor moves, which a terminal does not show

@@ -1,0 +1,147 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The chain of one mailbox as the role runs it, without Ansible: for lives that are too many to start it for each.
+
+The tasks, their options and their conditions are read from the role, so that what is added there is run here too.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+import pathlib
+import typing as t
+
+import jinja2.nativetypes
+import yaml
+
+from ansible_collections.mailcert.acme.plugins.module_utils import _shell
+from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _run_id
+
+COLLECTION = pathlib.Path(__file__).resolve().parents[2]
+ROLE = COLLECTION / "roles" / "smime"
+MODULES = "ansible_collections.mailcert.acme.plugins.module_utils._tasks."
+PREFIX = "mailcert.acme."
+NAME = "mailbox"
+
+_templates = jinja2.nativetypes.NativeEnvironment(undefined=jinja2.StrictUndefined)
+_OMIT = object()
+
+
+class Failed(Exception):
+    """A task failed; ``result`` is what it said."""
+
+    def __init__(self, result: dict[str, t.Any]) -> None:
+        super().__init__(result["msg"])
+        self.result = result
+
+
+@functools.lru_cache(maxsize=None)
+def read(name: str) -> t.Any:
+    """A file of the role."""
+    return yaml.safe_load((ROLE / name).read_text("utf-8"))
+
+
+@functools.lru_cache(maxsize=None)
+def task_of(module: str) -> t.Any:
+    """The task of a module of this collection."""
+    return importlib.import_module(MODULES + module.removeprefix(PREFIX)).TASK
+
+
+def warm() -> None:
+    """Read and import beforehand all that a life needs."""
+    for name in ("tasks/account.yml", "tasks/issue.yml"):
+        for entry in read(name):
+            task_of(module_of(entry))
+    for module in ("smime_select", "smime_revoke"):
+        task_of(module)
+    for task in map(task_of, ("smime_account", "smime_csr", "smime_email_challenge")):
+        for require in task.libraries:
+            require()
+    read("defaults/main.yml")
+
+
+def run(module: str, options: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Run a module's task as its action plugin does.
+
+    :raises Failed: where it fails.
+    """
+    result = _shell.run_in_process(task_of(module), options, Context(), name=module, show_invocation=False)
+    if result.get("failed"):
+        raise Failed(result)
+    return result
+
+
+def module_of(entry: dict[str, t.Any]) -> str:
+    """The module that a task of the role calls."""
+    (module,) = [key for key in entry if key.startswith(PREFIX)]
+    return module
+
+
+def options_of(args: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
+    """A task's options: its own, templated, and those that it names variables for."""
+    found = {}
+    for option, name in args.get("variables", {}).items():
+        value: t.Any = variables
+        for key in name.split("."):
+            value = value[key]
+        found[option] = value
+    own = {option: template(value, variables) for option, value in args.items() if option != "variables"}
+    return {option: value for option, value in {**found, **own}.items() if value is not None and value is not _OMIT}
+
+
+def template(value: t.Any, variables: dict[str, t.Any]) -> t.Any:
+    """A value of the role with its templates filled in."""
+    return _templates.from_string(value).render(variables) if isinstance(value, str) and "{{" in value else value
+
+
+def play(name: str, variables: dict[str, t.Any]) -> None:
+    """Run a file of tasks of the role; what they register goes to the variables."""
+    for entry in read(name):
+        conditions = entry.get("when", [])
+        conditions = conditions if isinstance(conditions, list) else [conditions]
+        if not all(_templates.compile_expression(condition)(**variables) for condition in conditions):
+            continue
+        module = module_of(entry)
+        own = {key: template(value, variables) for key, value in entry.get("vars", {}).items()}
+        result = run(module, options_of(entry[module], {**variables, **own}))
+        if "register" in entry:
+            variables[entry["register"]] = result
+
+
+def issue(variables: dict[str, t.Any]) -> bool:
+    """What issue_smime does for one mailbox; gives whether it had anything to do."""
+    wishes = importlib.import_module(MODULES + "_wish").READERS
+    known = {**read("defaults/main.yml"), "ansible_check_mode": False, "omit": _OMIT, **variables}
+    # what the playbook reads of the inventory: only what is set there
+    wish = {name: variables[f"smime_{name}"] for name in wishes if f"smime_{name}" in variables}
+    wish.setdefault("addresses", [variables["smime_address"]])
+    selection = run(
+        "smime_select",
+        {
+            "store_path": known["smime_store_path"],
+            "wishes": {NAME: wish},
+            "run_id": _run_id.new_run_id(os.getpid()),
+        },
+    )
+    if selection["failed_mailboxes"]:
+        raise Failed(selection["failed_mailboxes"][NAME])
+    if not selection["due"]:
+        return False
+    known.update(__smime_selection=selection, __smime_plan=selection["plans"][NAME])
+    if selection["accounts"]:
+        play("tasks/account.yml", known)
+    play("tasks/issue.yml", known)
+    return True
+
+
+def module(variables: dict[str, t.Any]) -> bool:
+    """One module with its options, as ``module`` and ``options``; gives whether it changed anything."""
+    changed: bool = run(variables["module"], variables["options"])["changed"]
+    return changed
+
+
+WORK: dict[str, t.Callable[[dict[str, t.Any]], bool]] = {"issue": issue, "module": module}

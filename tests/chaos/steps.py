@@ -1,0 +1,213 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The moments at which a process changes the disk or says something to a server, by name, and an end at one of them.
+
+Python's own functions for this are wrapped, in a process that exists for one life only. Each call of them that comes
+from the collection is a *step*, named by file, function, kind and target, as ``_store/journal.py:_write fsync
+mailboxes/MAILBOX/dual/VERSION/journal.json``: no line numbers and no random parts, so that a name changes only when the
+chain does. What Python's audit events tell and no wrapper saw is a step of the kind ``unwatched``, so that nothing is
+left out in silence.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import dataclasses
+import os
+import re
+import signal
+import socket
+import ssl
+import stat
+import sys
+import typing as t
+
+BEFORE, AFTER = "before", "after"
+# here a step is named by who calls: what these do is the same for all
+PLUMBING = (
+    "_store/files.py",
+    "_store/documents.py",
+    "_store/locks.py",
+    "_acme/exchange.py",
+    "_acme/transport.py",
+    "_acme/client.py",
+    "_acme/directory.py",
+    "_mail/tls.py",
+)
+UNWATCHED = "unwatched"
+_WRITER = "_store/files.py"
+_LAYERS = "/plugins/module_utils/"
+_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+# audit events that tell of a change, with the place of the argument that tells where
+_AUDITED = {
+    "open": 0,
+    "os.link": 1,
+    "os.mkdir": 0,
+    "os.remove": 0,
+    "os.rename": 1,
+    "os.rmdir": 0,
+    "os.symlink": 1,
+    "os.truncate": 0,
+    "subprocess.Popen": 0,
+}
+_PATTERNS = (
+    (re.compile(r"[^/ ]+%40[^/ ]+"), "MAILBOX"),
+    (re.compile(r"(?<=accounts/)[^/ ]+"), "CA"),
+    (re.compile(r"(?<=/)\d{4}(?=/|$)"), "VERSION"),
+    (re.compile(r"(?<=/)[0-9a-f]{16,64}(?=[./]|$)"), "HASH"),
+)
+_REQUEST = re.compile(rb"(GET|HEAD|POST) (\S+) HTTP/1")
+_IDENTIFIER = re.compile(r"(?<=/)[A-Za-z0-9_.-]{12,}(?=/|$)")
+# an IMAP command after its tag, or a command of SMTP; the subcommand of UID too
+_COMMAND = re.compile(rb"(?:[A-P]{4}\d+ )?((?:UID )?[A-Za-z]{4,12})(?: |\r\n)")
+
+
+@dataclasses.dataclass(frozen=True)
+class Kill:
+    """Where a life ends: before or after a step is passed for the n-th time, from 1."""
+
+    name: str
+    nth: int
+    side: str
+
+
+class Steps:
+    """Names the steps of this process, and ends its process group at one of them.
+
+    :arg home: the folder that paths are told from.
+    :arg kill: where to end; None for nowhere.
+    :ivar passed: the names in the order in which they were passed.
+    """
+
+    def __init__(self, home: str, kill: Kill | None) -> None:
+        self.passed: list[str] = []
+        self._home = home.rstrip("/") + "/"
+        self._kill = kill
+        self._counts: collections.Counter[str] = collections.Counter()
+        # a step within a step, as a TLS socket's send within its sendall, is none of its own
+        self._within = False
+
+    def install(self) -> None:
+        """Wrap what changes anything."""
+        sys.addaudithook(self._hear)
+        for name, kind in (("rename", "rename"), ("replace", "rename"), ("link", "link"), ("symlink", "symlink")):
+            self._wrap(os, name, kind, lambda args: args[1])
+        for name in ("unlink", "remove", "rmdir"):
+            self._wrap(os, name, "remove", lambda args: args[0] if os.path.lexists(args[0]) else None)
+        self._wrap(os, "mkdir", "mkdir", lambda args: None if os.path.lexists(args[0]) else args[0])
+        self._wrap(os, "open", "create", _created)
+        for name in ("write", "fsync", "fdatasync", "ftruncate"):
+            self._wrap(os, name, name, lambda args: _path_of(args[0]))
+        for family in (socket.socket, ssl.SSLSocket):
+            for name in ("send", "sendall", "sendto", "sendmsg"):
+                self._wrap(family, name, "send", lambda args: _words(args[0], args[1]))
+
+    def _wrap(self, owner: t.Any, name: str, kind: str, target_of: t.Callable[[tuple[t.Any, ...]], t.Any]) -> None:
+        original = getattr(owner, name)
+
+        def wrapped(*args: t.Any, **kwargs: t.Any) -> t.Any:
+            if self._within:
+                return original(*args, **kwargs)
+            target = target_of(args)
+            with self._step(kind, target):
+                return original(*args, **kwargs)
+
+        setattr(owner, name, wrapped)
+
+    @contextlib.contextmanager
+    def _step(self, kind: str, target: t.Any) -> t.Iterator[None]:
+        """One step: the end may come before it, or after it. One without a target changes nothing."""
+        name = "" if target is None else self._name(kind, os.fsdecode(target))
+        self._within = True
+        here = ""
+        if name:
+            self._counts[name] += 1
+            if self._kill and (self._kill.name, self._kill.nth) == (name, self._counts[name]):
+                here = self._kill.side
+        if here == BEFORE:
+            _end()
+        try:
+            yield
+        finally:
+            self._within = False
+            if name:
+                self.passed.append(name)
+            if here == AFTER:
+                _end()
+
+    def _hear(self, event: str, args: tuple[t.Any, ...]) -> None:
+        if self._within or event not in _AUDITED:
+            return
+        if event == "open" and not (args[2] or 0) & _WRITES:
+            return
+        target = args[_AUDITED[event]]
+        if isinstance(target, (str, bytes, os.PathLike)):
+            name = self._name(f"{UNWATCHED} {event}", os.fsdecode(target))
+            if name:
+                self.passed.append(name)
+
+    def _name(self, kind: str, target: str) -> str:
+        """The name of a step; empty where the collection has no part in it."""
+        who = ""
+        frame: t.Any = sys._getframe(2)
+        while frame is not None:
+            file = frame.f_code.co_filename.partition(_LAYERS)[2]
+            if "/.smime-tmp-" in target and file == _WRITER:
+                # it has not got its name yet
+                final = frame.f_locals.get("link") or frame.f_locals.get("target")
+                target = f"{final} (temporary)" if final else target
+            if file:
+                who = f"{file}:{frame.f_code.co_name}"
+                if not file.startswith(PLUMBING):
+                    break
+            frame = frame.f_back
+        if not who:
+            return ""
+        target = self._relative(target)
+        for pattern, word in _PATTERNS:
+            target = pattern.sub(word, target)
+        return f"{who} {kind} {target}"
+
+
+    def _relative(self, target: str) -> str:
+        if target.startswith(self._home):
+            return target[len(self._home) :]
+        if target == self._home[:-1]:
+            return "HOME"
+        return "outside of HOME" if target.startswith("/") else target
+
+
+def _end() -> None:
+    """The end, as by a power failure, of this process and all that it started."""
+    os.killpg(0, signal.SIGKILL)
+    signal.pause()
+
+
+def _created(args: tuple[t.Any, ...]) -> t.Any:
+    """The file that opening makes or cuts short; None where it does neither."""
+    path, flags = args[0], args[1]
+    return path if flags & os.O_TRUNC or (flags & os.O_CREAT and not os.path.lexists(path)) else None
+
+
+def _path_of(handle: int) -> str | None:
+    """The path of an open file; None for pipes, which nobody reads after the end."""
+    mode = os.fstat(handle).st_mode
+    return os.readlink(f"/proc/self/fd/{handle}") if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else None
+
+
+def _words(connection: socket.socket, data: t.Any) -> str:
+    """What is said to a server, without what differs from run to run: a request line, a command."""
+    if isinstance(data, (list, tuple)):
+        data = b"".join(data)
+    data = bytes(data)
+    if connection.type == socket.SOCK_DGRAM:
+        return "datagram"
+    request = _REQUEST.match(data)
+    if request:
+        return f"{request[1].decode()} {_IDENTIFIER.sub('ID', request[2].decode())}"
+    if data == b".\r\n" or data.endswith(b"\r\n.\r\n"):
+        return "final dot"
+    command = _COMMAND.match(data)
+    return command[1].decode().upper() if command and len(data) < 1000 else "data"

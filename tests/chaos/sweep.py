@@ -1,0 +1,245 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The kill sweep: for each step of the chains a mailbox that is killed there, and then run to its end.
+
+A step is swept before and after. Between two steps of the disk nothing happens that outlasts the process, so that one
+kill stands for "after the one" and "before the next"; after something was said to a server, both are tried: before its
+answer, and with it.
+"""
+
+from __future__ import annotations
+
+import collections
+import concurrent.futures
+import dataclasses
+import json
+import pathlib
+import threading
+import typing as t
+
+import fleet
+from judge import Judge, complaints_of_files
+from nursery import Nursery
+from steps import AFTER, BEFORE, Kill
+
+# lives at once: many of them wait for a deadline
+AT_ONCE = 4
+# seconds of a task's deadline: where nothing but the end of it can come, and else; the first is doubled with each try
+SHORT, LONG = 4, 120
+TRIES = 6
+# what a run may say after a kill; the next one goes on
+PASSING = ("reply_unknown", "deadline_exceeded")
+RECORD = "make chaos RECORD=1"
+LIST = pathlib.Path(__file__).with_name("points.txt")
+AFTER_A_KILL = "after a kill"
+
+
+@dataclasses.dataclass(frozen=True)
+class Chain:
+    """One of the things that are done with a mailbox, one after the other.
+
+    :arg changes: variables of the mailbox from here on.
+    :arg orders: how many the CA must see for it.
+    """
+
+    name: str
+    changes: t.Mapping[str, t.Any]
+    orders: int = 0
+    revokes: bool = False
+
+
+CHAINS = (
+    Chain("first issue", {}, orders=1),
+    Chain("renewal with key change", {"smime_privatekey_curve": "secp384r1"}, orders=1),
+    Chain("PKCS#12", {"smime_pkcs12_generation": 1}),
+    Chain("revocation", {}, revokes=True),
+)
+
+
+class Mailbox:
+    """A mailbox of the lab with a store of its own."""
+
+    def __init__(self, lab: t.Any, nursery: Nursery, folder: pathlib.Path, name: str) -> None:
+        self.address = f"{name}@lab.test"
+        self.store = folder / name / "store"
+        self.orders = 0
+        self.kills = 0
+        self.passed: list[str] = []
+        self._lab = lab
+        self._nursery = nursery
+        password = f"pw-{name}"
+        lab.add_users({"address": self.address, "password": password})
+        self.variables = {
+            **fleet.shared_variables(lab.endpoints, self.store),
+            **fleet.mailbox_variables({"address": self.address, "user": self.address, "password": password}),
+            "smime_privatekey_type": "ECC",
+        }
+
+    def live(self, chain: Chain, *, kill: Kill | None = None, deadline: int = LONG) -> dict[str, t.Any]:
+        """One life."""
+        work, variables = "issue", {**self.variables, "smime_deadline": deadline}
+        if chain.revokes:
+            work, variables = "module", self._revocation(deadline)
+        return self._nursery.live(
+            work, variables, home=str(self.store), kill=dataclasses.asdict(kill) if kill else None
+        )
+
+    def begin(self, chain: Chain) -> None:
+        """What is wished from now on."""
+        self.variables.update(chain.changes)
+        self.orders += chain.orders
+
+    def run_to_the_end(self, chain: Chain) -> dict[str, t.Any]:
+        """Run until it succeeds, as a schedule would; gives what the last run told."""
+        for number in range(TRIES):
+            told = self.live(chain, deadline=SHORT << number if self.is_in_doubt() else LONG)
+            assert told["code"] == 0, f"{self.address}: the run ended with {told['code']}"
+            self.passed += told["passed"]
+            if not told["failed"]:
+                return told
+            assert told["failed"] in PASSING, f"{self.address}: {told['failed']}: {told['message']}"
+        raise AssertionError(f"{self.address}: no end after {TRIES} runs; the last one said {told['message']}")
+
+    def is_in_doubt(self) -> bool:
+        """Whether a reply may have left for all that the disk knows, and did not: only time can tell then."""
+        for path in self.store.glob("replies/*/*.json"):
+            reply = json.loads(path.read_bytes())
+            if reply["state"] == "claimed":
+                delivered = {reply["in_reply_to"] for reply in self._lab.replies()}
+                return reply["message_id"] not in delivered
+        return False
+
+    def complaints(self, judge: Judge) -> list[str]:
+        """What is not as it must be; each kill may have cost one order."""
+        return judge.complaints(
+            self.store, self.address, passphrase=fleet.PASSPHRASE, most_orders=self.orders + self.kills
+        ) + complaints_of_files(self.store)
+
+    def _revocation(self, deadline: int) -> dict[str, t.Any]:
+        (line,) = self.store.glob("mailboxes/*/dual")
+        (account,) = self.store.glob("accounts/*/default")
+        options = {
+            "acme_directory": self.variables["smime_acme_directory"],
+            "ca_path": self.variables["smime_acme_ca_path"],
+            "account_key_src": f"{account}/account.key",
+            "account_record_path": f"{account}/account.json",
+            "certificate_path": f"{line}/current/cert.pem",
+            "reason": "superseded",
+            "deadline": deadline,
+        }
+        return {"module": "smime_revoke", "options": options}
+
+
+def dry_run(mailbox: Mailbox) -> dict[str, list[str]]:
+    """The steps of each chain where nothing goes wrong, in order."""
+    found = {}
+    for chain in CHAINS:
+        mailbox.begin(chain)
+        told = mailbox.live(chain)
+        assert (told["code"], told["failed"]) == (0, ""), told
+        found[chain.name] = told["passed"]
+    return found
+
+
+def kills_of(passed: t.Sequence[str], swept: set[str], *, every: bool) -> list[Kill]:
+    """The kills that sweep the steps of a chain.
+
+    :arg passed: the steps in order.
+    :arg swept: names that need no sweep any more; those of this chain are added.
+    :arg every: whether to sweep each time that a step is passed, not only the first.
+    """
+    counts: collections.Counter[str] = collections.Counter()
+    places = []
+    for name in passed:
+        counts[name] += 1
+        places.append((name, counts[name], every or (name not in swept and counts[name] == 1)))
+    swept.update(counts)
+    found = []
+    for number, (name, nth, wanted) in enumerate(places):
+        before_wanted = number > 0 and places[number - 1][2]
+        if wanted or before_wanted:
+            found.append(Kill(name, nth, BEFORE))
+        if wanted and (" send " in name or number == len(places) - 1):
+            found.append(Kill(name, nth, AFTER))
+    return found
+
+
+def names_of(passed: t.Iterable[str]) -> list[str]:
+    """Each name once, in order."""
+    return list(dict.fromkeys(passed))
+
+
+def read_list() -> dict[str, list[str]]:
+    """The list of names by chain."""
+    found: dict[str, list[str]] = {}
+    section: list[str] = []
+    for line in LIST.read_text("utf-8").splitlines():
+        if line.startswith("["):
+            section = found.setdefault(line.strip("[]"), [])
+        elif line and not line.startswith("#"):
+            section.append(line)
+    return found
+
+
+def write_list(path: str, names: t.Mapping[str, t.Iterable[str]]) -> None:
+    """Write the list of names by chain."""
+    lines = [
+        "# The steps of the chains that change the disk or say something to a server: what the kill sweep sweeps.",
+        f"# Made by: {RECORD}",
+    ]
+    for chain, found in names.items():
+        lines += ["", f"[{chain}]", *found]
+    pathlib.Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def differences(listed: t.Mapping[str, t.Iterable[str]], passed: t.Mapping[str, t.Iterable[str]]) -> list[str]:
+    """What the list and the runs have against each other, a sentence each."""
+    found = []
+    for chain in {**listed, **passed}:
+        if chain == AFTER_A_KILL:
+            continue
+        known, seen = set(listed.get(chain, ())), set(passed.get(chain, ()))
+        found += [f"{chain}: {name} is not in the list; see that a kill there does no harm, then run: {RECORD}"
+                  for name in sorted(seen - known)]
+        found += [f"{chain}: {name} is in the list and no run passes it; run: {RECORD}"
+                  for name in sorted(known - seen)]
+    return found
+
+
+class Sweep:
+    """All kills over all chains."""
+
+    def __init__(self, make: t.Callable[[str], Mailbox], kills: t.Mapping[str, t.Sequence[Kill]]) -> None:
+        self._make = make
+        self._kills = kills
+        self._lock = threading.Lock()
+        self.mailboxes: list[Mailbox] = []
+        self.killed = 0
+        self.missed: list[str] = []
+
+    def run(self) -> None:
+        """Run all of it; raises what the first mailbox that went wrong raises."""
+        with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+            for done in [pool.submit(self._course, number) for number in range(max(map(len, self._kills.values())))]:
+                done.result()
+
+    def _course(self, number: int) -> None:
+        """One mailbox through all chains, killed in each that has so many kills."""
+        mailbox = self._make(f"swept{number}")
+        with self._lock:
+            self.mailboxes.append(mailbox)
+        last = max(place for place, chain in enumerate(CHAINS) if number < len(self._kills[chain.name]))
+        for chain in CHAINS[: last + 1]:
+            mailbox.begin(chain)
+            kills = self._kills[chain.name]
+            if number < len(kills):
+                told = mailbox.live(chain, kill=kills[number])
+                with self._lock:
+                    if told["code"] == 0:
+                        # it depends on the time whether this step is passed so often
+                        self.missed.append(f"{chain.name}: {kills[number]}")
+                    else:
+                        self.killed += 1
+                        mailbox.kills += 1
+            mailbox.run_to_the_end(chain)

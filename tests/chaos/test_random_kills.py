@@ -1,0 +1,135 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The playbook over 20 mailboxes, killed at random moments of renewals with key change, and then run to the end.
+
+The moments are drawn in relation to how long a run takes on this machine, so that a slow one is killed in the midst.
+"""
+
+from __future__ import annotations
+
+import collections
+import itertools
+import random
+import secrets
+import subprocess
+import time
+
+import fleet
+from conftest import COLLECTIONS, started_lab
+from judge import Judge, complaints_of_files
+from processes import kill
+
+MAILBOXES = 20
+PLAYBOOK = "mailcert.acme.issue_smime"
+CURVES = ("secp256r1", "secp384r1")
+# after so many renewals all begins anew: a PKCS#12 holds all older keys too, and gets slow
+RENEWALS = 6
+# how often a run may fail after the last kill: a reply in doubt costs one
+TRIES = 6
+
+
+class Fleet:
+    """A lab, mailboxes on it and their store; all have their first certificate."""
+
+    def __init__(self, lab, folder, draw):
+        self.lab = lab
+        self.folder = folder
+        self.store = folder / "store"
+        self.group = {**fleet.shared_variables(lab.endpoints, self.store), "smime_privatekey_type": "ECC"}
+        self.hosts = {fleet.host_name(box["address"]): fleet.mailbox_variables(box) for box in lab.mailboxes}
+        self.orders = collections.Counter(box["address"] for box in lab.mailboxes)
+        self.kills = self.runs = self.renewals = 0
+        self._draw = draw
+        began = time.monotonic()
+        assert self.run() == 0
+        self.length = time.monotonic() - began
+        # a reply in doubt is waited for so long, and nothing else needs it
+        self.group["smime_deadline"] = max(20, round(self.length))
+        self.assert_all_is_well()
+
+    def renew(self, most_kills):
+        """Change the wish for a key, and run until every mailbox has its new certificate."""
+        self.renewals += 1
+        self.group["smime_privatekey_curve"] = CURVES[self.renewals % 2]
+        for address in self.orders:
+            self.orders[address] += 1
+        kills = failures = 0
+        while True:
+            moment = None
+            if kills < most_kills:
+                # the later runs of a renewal have less to do, and must not be killed at their beginning for ever
+                moment = self._draw.uniform(0.1, 1.0 + kills / 4) * self.length
+            code = self.run(moment)
+            if code is None:
+                kills += 1
+                self.note_what_was_in_flight()
+            elif code == 0:
+                break
+            else:
+                failures += 1
+                assert failures <= TRIES, self.said
+        self.kills += kills
+        self.assert_all_is_well()
+        return kills
+
+    def run(self, moment=None):
+        """One run, killed after so many seconds if any; gives its exit code, None where it was killed."""
+        self.runs += 1
+        inventory = fleet.write_inventory(self.folder / "inventory", self.group, self.hosts)
+        process = subprocess.Popen(
+            [str(fleet.program("ansible-playbook")), "-i", str(inventory), PLAYBOOK],
+            env=fleet.clean_environment(COLLECTIONS),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        try:
+            self.said = process.communicate(timeout=moment)[0]
+        except subprocess.TimeoutExpired:
+            self.said = kill(process)
+            return None
+        assert "Traceback" not in self.said, self.said
+        return process.returncode
+
+    def line(self, address):
+        """Where the versions of a mailbox are."""
+        return self.store / "mailboxes" / address.replace("@", "%40") / "dual"
+
+    def note_what_was_in_flight(self):
+        """A mailbox whose order may have been asked for may cost one more (RULES 11 and 23)."""
+        for address in self.orders:
+            line = self.line(address)
+            newest = max(path.name for path in line.iterdir() if path.name.isdigit())
+            if newest != (line / "current").readlink().name and (line / newest / "journal.json").exists():
+                self.orders[address] += 1
+
+    def assert_all_is_well(self):
+        """What must be true once a run has come to its end."""
+        # what was left a moment ago may still be of a writer, for all that a run on another machine could know
+        time.sleep(1.1)
+        assert self.run() == 0
+        judge = Judge(self.lab)
+        found = judge.complaints_of_replies() + complaints_of_files(self.store)
+        for address, most in self.orders.items():
+            found += judge.complaints(self.store, address, passphrase=fleet.PASSPHRASE, most_orders=most)
+        assert found == [], self.said
+        self.lab.assert_clean()
+
+
+def test_killed_at_random_moments(request, tmp_path, capsys):
+    wanted = request.config.getoption("--kills")
+    seed = request.config.getoption("--seed") or secrets.randbelow(10**6) + 1
+    draw = random.Random(seed)
+    kills = runs = renewals = 0
+    for number in itertools.count():
+        if kills >= wanted:
+            break
+        with started_lab() as lab:
+            whole = Fleet(lab, tmp_path / str(number), draw)
+            while kills < wanted and whole.renewals < RENEWALS:
+                kills += whole.renew(wanted - kills)
+            runs, renewals = runs + whole.runs, renewals + whole.renewals
+    with capsys.disabled():
+        print(f"\n{kills} random kills (--seed {seed}) in {runs} runs, {renewals} renewals of {MAILBOXES} mailboxes")
