@@ -17,6 +17,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import pkcs12
 
+from ansible_collections.mailcert.acme.plugins.module_utils._store import leftovers
+
 
 class Judge:
     """What the CA and the mail server saw, asked once, and what is in a store.
@@ -62,12 +64,14 @@ class Judge:
 
 
 def complaints_of_files(store: pathlib.Path) -> list[str]:
-    """Files that others may read."""
+    """Temporary files that are left, and files that others may use."""
     found = []
     for folder, folders, files in os.walk(store):
         for name in [*folders, *files]:
             path = pathlib.Path(folder, name)
-            if not path.is_symlink() and stat.S_IMODE(path.stat().st_mode) & 0o077:
+            if leftovers.is_temporary(name):
+                found.append(f"{path} is left")
+            elif not path.is_symlink() and stat.S_IMODE(path.stat().st_mode) & 0o077:
                 found.append(f"others may use {path}")
     return found
 

@@ -53,12 +53,10 @@ def task_of(module: str) -> t.Any:
 
 def warm() -> None:
     """Read and import beforehand all that a life needs."""
-    for name in ("tasks/account.yml", "tasks/issue.yml"):
-        for entry in read(name):
-            task_of(module_of(entry))
-    for module in ("smime_select", "smime_revoke"):
-        task_of(module)
-    for task in map(task_of, ("smime_account", "smime_csr", "smime_email_challenge")):
+    modules = {"smime_revoke"}
+    for name in ("select", "account", "issue", "roll_account_key"):
+        modules.update(map(module_of, read(f"tasks/{name}.yml")))
+    for task in map(task_of, modules):
         for require in task.libraries:
             require()
     read("defaults/main.yml")
@@ -112,36 +110,67 @@ def play(name: str, variables: dict[str, t.Any]) -> None:
             variables[entry["register"]] = result
 
 
-def issue(variables: dict[str, t.Any]) -> bool:
-    """What issue_smime does for one mailbox; gives whether it had anything to do."""
+def select(variables: dict[str, t.Any], **own: t.Any) -> dict[str, t.Any]:
+    """What is to be done for the mailbox; its variables with the role's defaults, and the selection among them.
+
+    :raises Failed: where its variables or its files cannot be used.
+    """
     wishes = importlib.import_module(MODULES + "_wish").READERS
     known = {**read("defaults/main.yml"), "ansible_check_mode": False, "omit": _OMIT, **variables}
     # what the playbook reads of the inventory: only what is set there
     wish = {name: variables[f"smime_{name}"] for name in wishes if f"smime_{name}" in variables}
     wish.setdefault("addresses", [variables["smime_address"]])
-    selection = run(
-        "smime_select",
-        {
-            "store_path": known["smime_store_path"],
-            "wishes": {NAME: wish},
-            "run_id": _run_id.new_run_id(os.getpid()),
-        },
-    )
+    (entry,) = read("tasks/select.yml")
+    options = options_of(entry[module_of(entry)], known)
+    # as the action plugin gives it, so that those who come after a kill know that this process is gone
+    run_id = _run_id.new_run_id(os.getpid())
+    selection = run(module_of(entry), {**options, "wishes": {NAME: wish}, "run_id": run_id, **own})
     if selection["failed_mailboxes"]:
         raise Failed(selection["failed_mailboxes"][NAME])
+    return {**known, "__smime_selection": selection}
+
+
+def issue(variables: dict[str, t.Any]) -> bool:
+    """What issue_smime does for one mailbox; gives whether it had anything to do."""
+    known = select(variables)
+    selection = known["__smime_selection"]
     if not selection["due"]:
         return False
-    known.update(__smime_selection=selection, __smime_plan=selection["plans"][NAME])
+    known["__smime_plan"] = selection["plans"][NAME]
     if selection["accounts"]:
         play("tasks/account.yml", known)
     play("tasks/issue.yml", known)
     return True
 
 
-def module(variables: dict[str, t.Any]) -> bool:
-    """One module with its options, as ``module`` and ``options``; gives whether it changed anything."""
-    changed: bool = run(variables["module"], variables["options"])["changed"]
+def roll_account_key(variables: dict[str, t.Any]) -> bool:
+    """What roll_account_key does for the account of one mailbox."""
+    known = select(variables, accounts_only=True)
+    (known["__smime_account_paths"],) = known["__smime_selection"]["accounts"]
+    play("tasks/roll_account_key.yml", known)
+    return True
+
+
+def revoke(variables: dict[str, t.Any]) -> bool:
+    """Revoke the certificate in use by the account's key; gives whether it was valid until now."""
+    store = pathlib.Path(variables["smime_store_path"])
+    (line,) = store.glob("mailboxes/*/dual")
+    (account,) = store.glob("accounts/*/default")
+    options = {
+        "acme_directory": variables["smime_acme_directory"],
+        "ca_path": variables["smime_acme_ca_path"],
+        "account_key_src": f"{account}/account.key",
+        "account_record_path": f"{account}/account.json",
+        "certificate_path": f"{line}/current/cert.pem",
+        "reason": "superseded",
+        "deadline": variables["smime_deadline"],
+    }
+    changed: bool = run("smime_revoke", options)["changed"]
     return changed
 
 
-WORK: dict[str, t.Callable[[dict[str, t.Any]], bool]] = {"issue": issue, "module": module}
+WORK: dict[str, t.Callable[[dict[str, t.Any]], bool]] = {
+    "issue": issue,
+    "revoke": revoke,
+    "roll_account_key": roll_account_key,
+}

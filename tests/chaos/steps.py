@@ -56,7 +56,7 @@ _PATTERNS = (
     (re.compile(r"[^/ ]+%40[^/ ]+"), "MAILBOX"),
     (re.compile(r"(?<=accounts/)[^/ ]+"), "CA"),
     (re.compile(r"(?<=/)\d{4}(?=/|$)"), "VERSION"),
-    (re.compile(r"(?<=/)[0-9a-f]{16,64}(?=[./]|$)"), "HASH"),
+    (re.compile(r"(?<=[/.])[0-9a-f]{16,64}(?=[ ./]|$)"), "HASH"),
 )
 _REQUEST = re.compile(rb"(GET|HEAD|POST) (\S+) HTTP/1")
 _IDENTIFIER = re.compile(r"(?<=/)[A-Za-z0-9_.-]{12,}(?=/|$)")

@@ -16,6 +16,7 @@ import dataclasses
 import json
 import pathlib
 import threading
+import time
 import typing as t
 
 import fleet
@@ -23,8 +24,10 @@ from judge import Judge, complaints_of_files
 from nursery import Nursery
 from steps import AFTER, BEFORE, Kill
 
+from ansible_collections.mailcert.acme.plugins.module_utils._store import leftovers
+
 # lives at once: many of them wait for a deadline
-AT_ONCE = 4
+AT_ONCE = 6
 # seconds of a task's deadline: where nothing but the end of it can come, and else; the first is doubled with each try
 SHORT, LONG = 4, 120
 TRIES = 6
@@ -39,21 +42,25 @@ AFTER_A_KILL = "after a kill"
 class Chain:
     """One of the things that are done with a mailbox, one after the other.
 
+    :arg work: what is run, a name of lives.WORK.
     :arg changes: variables of the mailbox from here on.
     :arg orders: how many the CA must see for it.
+    :arg shown_by_next: whether only the next chain shows that all is well.
     """
 
     name: str
-    changes: t.Mapping[str, t.Any]
+    work: str = "issue"
+    changes: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
     orders: int = 0
-    revokes: bool = False
+    shown_by_next: bool = False
 
 
 CHAINS = (
-    Chain("first issue", {}, orders=1),
-    Chain("renewal with key change", {"smime_privatekey_curve": "secp384r1"}, orders=1),
-    Chain("PKCS#12", {"smime_pkcs12_generation": 1}),
-    Chain("revocation", {}, revokes=True),
+    Chain("first issue", orders=1),
+    Chain("account key rollover", work="roll_account_key", shown_by_next=True),
+    Chain("renewal with key change", changes={"smime_privatekey_curve": "secp384r1"}, orders=1),
+    Chain("PKCS#12 anew", changes={"smime_pkcs12_generation": 1}),
+    Chain("revocation", work="revoke"),
 )
 
 
@@ -78,11 +85,9 @@ class Mailbox:
 
     def live(self, chain: Chain, *, kill: Kill | None = None, deadline: int = LONG) -> dict[str, t.Any]:
         """One life."""
-        work, variables = "issue", {**self.variables, "smime_deadline": deadline}
-        if chain.revokes:
-            work, variables = "module", self._revocation(deadline)
+        variables = {**self.variables, "smime_deadline": deadline}
         return self._nursery.live(
-            work, variables, home=str(self.store), kill=dataclasses.asdict(kill) if kill else None
+            chain.work, variables, home=str(self.store), kill=dataclasses.asdict(kill) if kill else None
         )
 
     def begin(self, chain: Chain) -> None:
@@ -101,6 +106,11 @@ class Mailbox:
             assert told["failed"] in PASSING, f"{self.address}: {told['failed']}: {told['message']}"
         raise AssertionError(f"{self.address}: no end after {TRIES} runs; the last one said {told['message']}")
 
+    def wait_for_orphans(self) -> None:
+        """Wait until it is known of temporary files that nobody is writing them, as it is when the next run comes."""
+        for path in self.store.rglob(f"{leftovers.TEMPORARY_PREFIX}*"):
+            time.sleep(max(0.0, path.lstat().st_mtime + leftovers.ORPHANED_SECONDS - time.time()))
+
     def is_in_doubt(self) -> bool:
         """Whether a reply may have left for all that the disk knows, and did not: only time can tell then."""
         for path in self.store.glob("replies/*/*.json"):
@@ -115,20 +125,6 @@ class Mailbox:
         return judge.complaints(
             self.store, self.address, passphrase=fleet.PASSPHRASE, most_orders=self.orders + self.kills
         ) + complaints_of_files(self.store)
-
-    def _revocation(self, deadline: int) -> dict[str, t.Any]:
-        (line,) = self.store.glob("mailboxes/*/dual")
-        (account,) = self.store.glob("accounts/*/default")
-        options = {
-            "acme_directory": self.variables["smime_acme_directory"],
-            "ca_path": self.variables["smime_acme_ca_path"],
-            "account_key_src": f"{account}/account.key",
-            "account_record_path": f"{account}/account.json",
-            "certificate_path": f"{line}/current/cert.pem",
-            "reason": "superseded",
-            "deadline": deadline,
-        }
-        return {"module": "smime_revoke", "options": options}
 
 
 def dry_run(mailbox: Mailbox) -> dict[str, list[str]]:
@@ -229,7 +225,8 @@ class Sweep:
         mailbox = self._make(f"swept{number}")
         with self._lock:
             self.mailboxes.append(mailbox)
-        last = max(place for place, chain in enumerate(CHAINS) if number < len(self._kills[chain.name]))
+        wanted = [place for place, chain in enumerate(CHAINS) if number < len(self._kills[chain.name])]
+        last = wanted[-1] + CHAINS[wanted[-1]].shown_by_next
         for chain in CHAINS[: last + 1]:
             mailbox.begin(chain)
             kills = self._kills[chain.name]
@@ -242,4 +239,5 @@ class Sweep:
                     else:
                         self.killed += 1
                         mailbox.kills += 1
+                mailbox.wait_for_orphans()
             mailbox.run_to_the_end(chain)
