@@ -5,14 +5,18 @@
 
 Ansible masks what stands in an option that is ``no_log``, and needs the right types and names for it. Where a
 dictionary is a list, where an option is misspelled or a password is a list, it shows the secret in ``invocation``, or
-takes it for another one. So the arguments are sifted before Ansible validates them.
+takes it for another one. So the arguments are sifted before Ansible validates them: what stands where a secret could
+have been meant is refused, and not repeated.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
+import re
 import typing as t
+import urllib.parse
 
 from ansible.module_utils.common.validation import check_type_dict
 
@@ -20,6 +24,11 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import Input
 
 # Ansible's own word for it
 HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+# an option that does not exist is told by its name, unless that looks like no name
+_NAME = re.compile(r"[a-z]+(_[a-z0-9]+)*")
+# user and password before the host, as browsers take them
+_CREDENTIALS = re.compile(r"://[^/?#\s]*@")
+_PASSWORD = re.compile(r"://[^/?#\s:]*:([^/?#\s]+)@")
 _WORDS = {bool: "a boolean", float: "a number with a point", list: "a list", dict: "a dictionary"}
 
 
@@ -61,10 +70,16 @@ def _options(
     sifted: Sifted, argument_spec: dict[str, t.Any], params: dict[str, t.Any], *, where: str
 ) -> dict[str, t.Any]:
     known = {alias: spec for name, spec in argument_spec.items() for alias in (name, *spec.get("aliases", ()))}
-    return {
-        name: _value(sifted, known[name], value, where=name + where) if name in known else HIDDEN
-        for name, value in params.items()
-    }
+    secret = secret_options(argument_spec)
+    found: dict[str, t.Any] = {}
+    for name, value in params.items():
+        if name not in known:
+            found[name if _NAME.fullmatch(name) else sifted.refuse("A name of an option is none.")] = HIDDEN
+        elif known[name].get("type") == "path" and _is_beside(name, secret):
+            found[name] = _path(sifted, value, where=name + where)
+        else:
+            found[name] = _value(sifted, known[name], value, where=name + where)
+    return found
 
 
 def _value(sifted: Sifted, spec: dict[str, t.Any], value: t.Any, *, where: str) -> t.Any:
@@ -73,6 +88,9 @@ def _value(sifted: Sifted, spec: dict[str, t.Any], value: t.Any, *, where: str) 
     if spec.get("no_log") is True:
         return _secret(sifted, value, where=where)
     if not spec.get("options"):
+        sifted.secrets.update(_passwords(value))
+        if spec.get("type", "str") == "str" and isinstance(value, str) and _CREDENTIALS.search(value):
+            return sifted.refuse(f"{where} must be a URL without user and password.")
         return value
     if spec["type"] == "dict":
         return _dictionary(sifted, spec["options"], value, where=where, kind="dictionary")
@@ -81,6 +99,38 @@ def _value(sifted: Sifted, spec: dict[str, t.Any], value: t.Any, *, where: str) 
             _dictionary(sifted, spec["options"], entry, where=where, kind="list of dictionaries") for entry in value
         ]
     return sifted.refuse(f"{where} must be a list of dictionaries.")
+
+
+def _passwords(value: t.Any) -> t.Iterator[str]:
+    """What stands as a password in the URLs of a value, quoted and not."""
+    if isinstance(value, str):
+        if "@" in value:
+            for found in _PASSWORD.findall(value):
+                yield found
+                yield urllib.parse.unquote(found)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _passwords(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _passwords(item)
+
+
+def _is_beside(name: str, secret: t.Iterable[str]) -> bool:
+    """Whether the option is the path of what others hold: its content, or a passphrase for it."""
+    base = name.rpartition("_")[0]
+    return bool(base) and any(other.startswith(base) for other in secret)
+
+
+def _path(sifted: Sifted, value: t.Any, *, where: str) -> t.Any:
+    """A key or a token itself is no absolute path."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        path = os.path.expanduser(os.path.expandvars(value))  # as Ansible will
+        if os.path.isabs(path) and path.isprintable():
+            return value
+    return sifted.refuse(f"{where} must be an absolute path.")
 
 
 def _secret(sifted: Sifted, value: t.Any, *, where: str) -> t.Any:

@@ -20,7 +20,7 @@ from ansible.module_utils.common.parameters import remove_values
 from ansible.module_utils.errors import UnsupportedError
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import SmimeError
-from ansible_collections.mailcert.acme.plugins.module_utils._secrets import sift
+from ansible_collections.mailcert.acme.plugins.module_utils._secrets import HIDDEN, secret_options, sift
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Task
 
 
@@ -56,6 +56,19 @@ class _Module(AnsibleModule):
         self.no_log_values.update(sifted.secrets)
         if sifted.problem:
             self.fail_json(**sifted.problem.as_result())
+
+    def _log_invocation(self) -> None:
+        """Ansible quotes what is inside of lists and dictionaries before it looks for the secrets in there."""
+        params = self.params
+        secret = secret_options(self.argument_spec)
+        self.params = {
+            name: HIDDEN if name in secret else remove_values(value, self.no_log_values)
+            for name, value in params.items()
+        }
+        try:
+            super()._log_invocation()
+        finally:
+            self.params = params
 
 
 def run_as_module(task: Task) -> None:

@@ -17,7 +17,7 @@ import os
 import ssl
 import time
 import typing as t
-from urllib.parse import parse_qs, quote, quote_plus, unquote_plus, urlsplit
+from urllib.parse import parse_qs, unquote_plus, urlsplit
 
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, TokenError
@@ -210,7 +210,7 @@ def _read(answer: t.Any, seconds: float) -> bytes:
 
 
 def _secrets(request: t.Any) -> list[str]:
-    """The secrets of a request, in the spellings in which a server may give them back."""
+    """The secrets of a request."""
     body = request.body or b""
     fields = parse_qs(body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body))
     found = [value for name in _SECRET_FIELDS for value in fields.get(name, [])]
@@ -218,7 +218,7 @@ def _secrets(request: t.Any) -> list[str]:
     if scheme == "Basic":
         pair = base64.b64decode(basic).decode("utf-8", "replace")
         found += [basic, unquote_plus(pair.partition(":")[2])]
-    return [spelling for value in found for spelling in (value, quote(value, safe=""), quote_plus(value)) if value]
+    return found
 
 
 def _roots(ca_path: str | None) -> str | bool:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import MailError
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.masking import masked
 
 # Every reason there is, and what it means
 REASONS: t.Mapping[str, str] = {
@@ -86,9 +87,6 @@ def shown(value: str | bytes, limit: int = 80) -> str:
 
 def plain(value: str | bytes, *, secrets: t.Sequence[str] = (), limit: int = 300) -> str:
     """A server's words for a message: one line, no control characters, none of our secrets, at most *limit* long."""
-    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-    for secret in secrets:
-        if secret:
-            text = text.replace(secret, "********")
+    text = masked(value.decode("utf-8", "replace") if isinstance(value, bytes) else value, secrets)
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return text if len(text) <= limit else text[:limit] + "..."

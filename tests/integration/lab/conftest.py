@@ -9,6 +9,7 @@ The tests run in the copy of the checkout that tests/tools/tree.py makes, where 
 from __future__ import annotations
 
 import contextlib
+import datetime
 import json
 import os
 import pathlib
@@ -19,7 +20,8 @@ import time
 import typing as t
 
 import pytest
-from cryptography.hazmat.primitives import serialization
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 
 COLLECTION = pathlib.Path(__file__).resolve().parents[3]
 COLLECTIONS = COLLECTION.parents[2]
@@ -159,6 +161,23 @@ def private_pem(key: t.Any, passphrase: str = "") -> bytes:
     """A private key as PKCS#8."""
     how = serialization.BestAvailableEncryption(passphrase.encode()) if passphrase else serialization.NoEncryption()
     return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, how)
+
+
+def self_signed(key: t.Any, host: str = "localhost") -> x509.Certificate:
+    """A certificate that no root vouches for."""
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
 
 
 @pytest.fixture(scope="session")

@@ -6,39 +6,23 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
 import socket
 import ssl
 import threading
 
 import pytest
-from conftest import Fleet, fleet, failures, fleet_of, summary
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from conftest import Fleet, fleet, failures, fleet_of, private_pem, self_signed, summary
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 NAMES = [f"user{number:04d}.lab.test" for number in range(1, 40)]
 
 
-def self_signed(folder):
+def foreign_pair(folder):
     """A certificate for localhost that no root vouches for, with its key, as a file."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.timezone.utc)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
     path = folder / "stranger.pem"
-    private = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + key.private_bytes(*private))
+    path.write_bytes(self_signed(key).public_bytes(serialization.Encoding.PEM) + private_pem(key))
     return path
 
 
@@ -154,7 +138,7 @@ class Troubled:
     def __init__(self, lab, folder):
         lab.reset()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self_signed(folder))
+        context.load_cert_chain(foreign_pair(folder))
         with listener(lambda connection: connection.recv(1), context) as stranger, listener(website) as web:
             self.troubles = troubles(lab, stranger, web)
             self.fleet: Fleet = fleet_of(lab, folder, len(self.troubles) + 1)

@@ -29,7 +29,9 @@ SECRET = "Geheimnis"
 SPEC: dict[str, t.Any] = {
     "path": {"type": "str"},
     "passphrase": {"type": "str", "no_log": True},
+    "passphrase_path": {"type": "path", "no_log": False},
     "token_join": {"type": "str", "no_log": False},
+    "wishes": {"type": "dict"},
     "binding": {
         "type": "dict",
         "options": {"kid": {"type": "str", "aliases": ["id"]}, "key": {"type": "str", "no_log": True}},
@@ -65,6 +67,19 @@ def test_sift_leaves_what_is_right():
     assert sifted.params == params
     assert sifted.secrets == {"k", "12345"}
     assert sifted.problem is None
+
+
+@pytest.mark.parametrize("path", ["/k", "~/k", "$HOME/k", None])
+def test_sift_takes_the_path_of_a_secret(path):
+    sifted = sift(SPEC, {"passphrase_path": path})
+    assert sifted.params == {"passphrase_path": path} and sifted.problem is None
+
+
+def test_sift_masks_a_password_in_a_url_wherever_it_is():
+    params = {"wishes": {"anna": {"urls": [f"https://anna:{SECRET}%21@ca.test/"]}}}
+    sifted = sift(SPEC, params)
+    assert sifted.params == params and sifted.problem is None
+    assert sifted.secrets == {f"{SECRET}%21", f"{SECRET}!"}
 
 
 def test_sift_does_not_touch_what_it_was_given():
@@ -103,6 +118,13 @@ def test_sift_hides_the_values_of_unknown_options(params, shown):
         ({"mailboxes": {"password": SECRET}}, "mailboxes must be a list of dictionaries."),
         ({"mailboxes": [SECRET]}, "mailboxes must be a list of dictionaries."),
         ({"mailboxes": [{"password": {"a": SECRET}}]}, "password in mailboxes must be text"),
+        ({"binding": {SECRET: "1"}}, "A name of an option is none."),
+        ({f"passphrase {SECRET}": None}, "A name of an option is none."),
+        ({"passphrase_path": SECRET}, "passphrase_path must be an absolute path."),
+        ({"passphrase_path": f"/{SECRET}\nand more"}, "passphrase_path must be an absolute path."),
+        ({"passphrase_path": [SECRET]}, "passphrase_path must be an absolute path."),
+        ({"path": f"https://anna:{SECRET}@ca.test/"}, "path must be a URL without user and password."),
+        ({"mailboxes": [{"address": f"https://{SECRET}@ca.test/"}]}, "address in mailboxes must be a URL without"),
     ],
 )
 def test_sift_refuses_a_wrong_shape_without_showing_it(params, says):

@@ -1,0 +1,105 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Nothing secret appears anywhere, whatever was mistyped and whatever fails.
+
+Marked secrets stand in every option that is secret, as the modules themselves say which, rightly and wrongly typed; each
+step fails, at servers that repeat what they were given. Then everything is searched that somebody else could read.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import json
+import pathlib
+import subprocess
+import sys
+
+import fleet
+import secret_cases
+import secret_uses
+from conftest import COLLECTIONS
+from echo_servers import EchoServers
+from secret_marks import shown, shown_in, told
+from secret_options import secret_options
+from secret_watch import Watched
+from shells import SAME_PYTHON, SHELLS, SPELLED_OTHERWISE
+
+ALL = ["PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER"]
+ALONE = pathlib.Path(__file__).with_name("secret_alone.py")
+
+
+def at_once(work, parts):
+    """Two at a time, in threads that wait for their processes; the results in the order of the parts."""
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        return list(pool.map(work, parts))
+
+
+def alone(folder, cases):
+    """For each case its result in process, and what it gave as a module."""
+    folder.mkdir()
+    (folder / "cases.json").write_text(json.dumps([case[1:] for case in cases]), encoding="utf-8")
+    path = [str(COLLECTIONS), str(pathlib.Path(fleet.__file__).parent), str(pathlib.Path(fleet.__file__).parents[1] / "lab")]
+    subprocess.run(
+        [sys.executable, str(ALONE), str(folder / "cases.json"), str(folder / "results.json")],
+        env={**fleet.clean_environment(COLLECTIONS), "PYTHONPATH": ":".join(path)}, check=True, timeout=300,
+    )
+    return json.loads((folder / "results.json").read_text("utf-8"))
+
+
+def test_slips_of_the_hand_show_no_secret(tmp_path):
+    """Each secret option alone, in every wrong form, through both shells."""
+    cases = secret_cases.cases()
+    halves = [cases[0::2], cases[1::2]]
+    results = at_once(lambda number: alone(tmp_path / str(number), halves[number]), range(2))
+    found, wrong = {}, []
+    for case, (here, sent) in zip(halves[0] + halves[1], results[0] + results[1], strict=True):
+        if len(sent["results"]) != 1:
+            wrong.append(f"{case.name}: {sent['printed']}")
+        for shell, result in (("in process", json.dumps(here)), ("as module", sent["printed"])):
+            places = shown(result)
+            if places:
+                found[f"{case.name}, {shell}"] = places
+    assert not wrong, "\n".join(wrong[:5])
+    assert not found, f"{len(found)} of {2 * len(cases)}\n{told(found)}"
+
+
+def test_each_step_fails_without_showing_a_secret(lab, tmp_path):
+    """Each secret option where it belongs, in a task that fails where it is used, through both shells."""
+    work = tmp_path / "work"
+    work.mkdir(mode=0o700)
+    lab.behaviour(imap_auth=ALL, smtp_auth=ALL)
+    with EchoServers(lab.ca_file) as echo:
+        world = secret_uses.World(lab, echo, work)
+        uses = secret_uses.uses(world)
+        forgotten = set(secret_options()) - {use.option for use in uses}
+        assert not forgotten, f"Without a use in secret_uses.py: {', '.join(map(str, forgotten))}"
+        # sending modules takes most of the time, so each option goes that way once
+        sent = list({use.option: use for use in uses}.values())
+        parts = [("in_process", uses), ("as_module", sent[0::2]), ("as_module", sent[1::2])]
+
+        def run(part):
+            shell, some = part
+            folder = tmp_path / f"{shell}{parts.index(part)}"
+            python = SAME_PYTHON if shell == "in_process" else SPELLED_OTHERWISE
+            tasks = [
+                {"name": use.name, f"mailcert.acme.{use.option.module}": use.args, "ignore_errors": True} for use in some
+            ]
+            play = {"name": "Uses", "hosts": "mailbox", "gather_facts": False, "tasks": tasks}
+            folder.mkdir()
+            (folder / "play.yml").write_text(json.dumps([play]), encoding="utf-8")
+            host = {"ansible_connection": "local", "ansible_python_interpreter": python}
+            return Watched(folder, str(folder / "play.yml"), fleet.write_inventory(folder, {}, {"mailbox": host}))
+
+        runs = at_once(run, parts)
+    for (shell, some), watched in zip(parts, runs):
+        assert watched.run.code == 0, watched.run.output
+        results = watched.results()
+        codes = {use.name: (results[use.name].get("error_code"), results[use.name].get("msg")) for use in some}
+        wrong = [f"{shell}, {use.name}: {codes[use.name]}, not {use.code}" for use in some if codes[use.name][0] != use.code]
+        assert not wrong, "\n".join(wrong)
+    places = {}
+    for (shell, _some), watched in zip(parts, runs):
+        places.update({f"{kind}, {shell}": found for kind, found in watched.found(*world.keys).items()})
+    assert not places, told(places)
+    assert not shown_in(work)
