@@ -155,6 +155,20 @@ def _of_keys(world: World) -> t.Iterator[Use]:
         yield Use(f"{module}: passphrase", Option(module, ("account_key_passphrase",)), wrong, "wrong_passphrase")
     binding = Option("smime_account", ("external_account_binding", "key"))
     new = {**bases["smime_account"], "account_key_src": world.at("new.key")}
+    changing = {**world.acme, "acme_directory": echo, "state": "changed_key", "deadline": 5}
+    locked_too = {"new_account_key_src": world.at("locked.key"), "new_account_key_passphrase": mark()}
+    yield Use(
+        "new account key", Option("smime_account", ("new_account_key_content",)),
+        {**changing, "new_account_key_content": world.pem()}, "account_error",
+    )
+    yield Use(
+        "broken new account key", Option("smime_account", ("new_account_key_content",)),
+        {**changing, "new_account_key_content": broken}, "invalid_privatekey",
+    )
+    yield Use(
+        "new account key with a wrong passphrase", Option("smime_account", ("new_account_key_passphrase",)),
+        {**changing, **locked_too}, "wrong_passphrase",
+    )
     for key, more, code in (
         (mark(), {}, "invalid_input"), (plain_mark() + "A" * 24, {"acme_directory": echo}, "acme_problem"),
     ):
@@ -205,6 +219,12 @@ def _of_logins(world: World) -> list[tuple[str, str, Args, str]]:
     account["token_uri"] = client["oauth_token_url"]
     google = {"imap_auth": "xoauth2", "oauth_grant": "google_service_account"}
     file = "oauth_service_account_content"
+    cert = {
+        "imap_auth": "external", "mail_client_cert_path": world.at("own.crt"), "mail_client_key_path": world.at("locked.key"),
+    }
+    signing = {"dkim_selector": "rsa", "dkim_domain": "lab.test"}
+    broken = f"-----BEGIN PRIVATE KEY-----\n{mark()}\n-----END PRIVATE KEY-----\n"
+    locked = {**signing, "dkim_privatekey_path": world.at("locked.key")}
     rsa_key = _rsa_pem(world)
     return [
         ("IMAP password", "imap_password", {**imap, "imap_password": mark()}, "login_refused"),
@@ -217,6 +237,15 @@ def _of_logins(world: World) -> list[tuple[str, str, Args, str]]:
         ("SMTP token", "smtp_token", {**smtp, "smtp_auth": "xoauth2", "smtp_token": plain_mark()}, "login_refused"),
         ("client secret", "oauth_client_secret", {**client, "oauth_client_secret": mark()}, "token_unavailable"),
         ("refresh token", "oauth_refresh_token", {**refresh, "oauth_refresh_token": mark()}, "token_unavailable"),
+        ("client key", "mail_client_key_passphrase", {**cert, "mail_client_key_passphrase": mark()}, "invalid_input"),
+        (
+            "broken DKIM key", "dkim_privatekey_content", {**signing, "dkim_privatekey_content": broken},
+            "invalid_input",
+        ),
+        (
+            "locked DKIM key", "dkim_privatekey_passphrase", {**locked, "dkim_privatekey_passphrase": mark()},
+            "invalid_input",
+        ),
         ("no key file", file, {**google, file: mark()}, "invalid_input"),
         ("broken key file", file, {**google, file: json.dumps({**account, "private_key": mark()})}, "invalid_input"),
         ("key file", file, {**google, file: json.dumps({**account, "private_key": rsa_key})}, "token_unavailable"),

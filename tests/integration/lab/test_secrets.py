@@ -74,8 +74,9 @@ def test_each_step_fails_without_showing_a_secret(lab, tmp_path):
         uses = secret_uses.uses(world)
         forgotten = set(secret_options()) - {use.option for use in uses}
         assert not forgotten, f"Without a use in secret_uses.py: {', '.join(map(str, forgotten))}"
-        # sending modules takes most of the time, so each option goes that way once
-        sent = list({use.option: use for use in uses}.values())
+        # sending modules takes most of the time, so each option goes that way once; logins have two modules in common
+        common = ("smime_email_challenge", "smime_mail_check")
+        sent = list({(use.option.module in common or use.option.module, use.option.path): use for use in uses}.values())
         parts = [("in_process", uses), ("as_module", sent[0::2]), ("as_module", sent[1::2])]
 
         def run(part):
