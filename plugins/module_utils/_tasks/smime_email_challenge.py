@@ -12,7 +12,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._acme import libs as
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.keys import AccountKey
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
-from ansible_collections.mailcert.acme.plugins.module_utils._errors import AuthorizationError
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import AuthorizationError, ReplyUnknownError
 from ansible_collections.mailcert.acme.plugins.module_utils._mail import libs as mail_libs
 from ansible_collections.mailcert.acme.plugins.module_utils._store import locks
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Outcome, Task
@@ -107,7 +107,7 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
         answers = [answer(entry) for entry in challenges if entry["status"] == "pending"]
         if any(done.awaiting for done in answers):
             # the challenges stay open, and nobody works on them until the person has
-            opening.rest()
+            opening.rest(awaits=True)
     return _outcome(challenges, answers, servers, changed=any(done.changed for done in answers))
 
 
@@ -158,6 +158,10 @@ def _turn(
                         retryable=True,
                     )
         yield opening, challenges
+    except (AuthorizationError, ReplyUnknownError):
+        # the order is over, whoever was to answer it
+        opening.rest(awaits=False)
+        raise
     except BaseException:
         opening.rest()
         raise
