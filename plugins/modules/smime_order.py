@@ -403,7 +403,8 @@ chain:
     issuer: CN=Example S/MIME Root 2,O=Example,C=XX
 heeded:
   description:
-    - What the CA made of the options that it may pass over, O(profile), O(not_before), O(not_after) and O(select_chain), where they were set when the order was made.
+    - What the CA made of the options that it may pass over, O(profile), O(not_before), O(not_after) and O(select_chain),
+      where they were set when the order was made.
     - There is a warning for each that was not heeded. Empty where no certificate was issued by this task.
   returned: success
   type: list
