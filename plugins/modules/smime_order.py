@@ -106,6 +106,18 @@ options:
       - Some CAs write all their mails from one address, and then nothing tells which mail belongs to which order.
       - A challenge that must wait for another has RV(challenges[].fetched=false).
     type: path
+  renewal_path:
+    description:
+      - Absolute path of a JSON file for what the CA says of when it wants the certificate renewed (RFC 9773).
+      - With it O(state=issued) asks the CA once the certificate is installed, where the CA offers that. An answer that is
+        missing is no failure.
+    type: path
+  replaces_cert_id:
+    description:
+      - The identifier of the certificate that the order is to replace (RFC 9773, section 4.1).
+      - It is sent where the CA offers renewal information, and left out on a second try where the CA refuses it.
+      - The certificate must be of the same account and have an address in common with the order.
+    type: str
   profile:
     description:
       - The profile of the certificate, one of those that the CA's directory names.

@@ -13,12 +13,16 @@ version_added: 0.1.0
 description:
   - Compares what is wished for each mailbox with what the store holds, in one task for the whole fleet.
   - Tells which mailboxes need work, and where everything that belongs to them goes in the store.
-  - It is the first step of the playbook C(mailcert.acme.issue_smime). No server is asked and no private key is read.
+  - It is the first step of the playbook C(mailcert.acme.issue_smime). No private key is read.
+  - CAs that offer renewal information (RFC 9773) are asked when they want a certificate renewed, one question a certificate and
+    no more often than they say. No other server is asked, and in check mode none at all.
 author:
   - mailcert.acme contributors (@mailcert)
 requirements:
   - cryptography >= 45
   - asn1crypto >= 1.5
+  - josepy >= 1.14, < 3
+  - requests >= 2.28
   - idna >= 3 for domains with non-ASCII letters
 extends_documentation_fragment:
   - mailcert.acme._variables
@@ -230,6 +234,14 @@ plans:
     account_record_path:
       description:
         - For O(mailcert.acme.smime_account#module:account_record_path).
+      type: str
+    renewal_path:
+      description:
+        - For O(mailcert.acme.smime_order#module:renewal_path). Null where the wish is to leave renewal information alone.
+      type: str
+    replaces_cert_id:
+      description:
+        - For O(mailcert.acme.smime_order#module:replaces_cert_id). Null where the order replaces no certificate of the account.
       type: str
     slots_path:
       description:

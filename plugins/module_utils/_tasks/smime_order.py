@@ -23,6 +23,8 @@ from ansible_collections.mailcert.acme.plugins.module_utils._tasks import (
     _install,
     _options,
     _ordering,
+    _renewal_looks,
+    _skew,
 )
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -43,6 +45,8 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "current_path": {"type": "path"},
     "journal_path": {"type": "path", "required": True},
     "replies_path": {"type": "path"},
+    "renewal_path": {"type": "path"},
+    "replaces_cert_id": {"type": "str"},
     "profile": {"type": "str"},
     "not_before": {"type": "str"},
     "not_after": {"type": "str"},
@@ -63,6 +67,7 @@ PATHS = (
     "journal_path",
     "replies_path",
     "account_record_path",
+    "renewal_path",
 )
 
 
@@ -84,17 +89,22 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
     ordering = _ordering.Ordering(params, context, request, addresses)
     if params["state"] == "requested":
         order, created, challenges = ordering.request()
+        _skew.tell(context, ordering.client.transport)
         return _outcome(params, changed=created, order=order, challenges=challenges)
     with ordering.leased():
         order, chosen = ordering.issue(criteria)
         try:
-            certificate, warnings = _install.install(params, context, request, addresses, chosen.pem)
+            certificate, warnings = _install.install(
+                params, context, request, addresses, chosen.pem, until=ordering.deadline
+            )
         except CertificateError as error:
             if error.details.get("errors") and not error.details.get("usable_later"):
                 ordering.give_up()
             raise
         heeded = _heeded.heeded(ordering.asked, order, certificate, chosen, context)
         ordering.close()
+    _renewal_looks.after_issue(params, ordering.client, certificate, context)
+    _skew.tell(context, ordering.client.transport)
     return _outcome(
         params, changed=True, order=order, certificate=certificate, warnings=warnings, chosen=chosen, heeded=heeded
     )
