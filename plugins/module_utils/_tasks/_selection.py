@@ -18,7 +18,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._pki import certific
 from ansible_collections.mailcert.acme.plugins.module_utils._store import files, layout, paths, record, versions
 from ansible_collections.mailcert.acme.plugins.module_utils._store.journal import Journal
 from ansible_collections.mailcert.acme.plugins.module_utils._store.renewal import Renewal
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _due, _formers
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _due, _formers, _replacing
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks._wish import Wish
 
 
