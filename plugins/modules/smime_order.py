@@ -106,6 +106,18 @@ options:
       - Some CAs write all their mails from one address, and then nothing tells which mail belongs to which order.
       - A challenge that must wait for another has RV(challenges[].fetched=false).
     type: path
+  renewal_path:
+    description:
+      - Absolute path of a JSON file for what the CA says of when it wants the certificate renewed (RFC 9773).
+      - With it O(state=issued) asks the CA once the certificate is installed, where the CA offers that. An answer that is
+        missing is no failure.
+    type: path
+  replaces_cert_id:
+    description:
+      - The identifier of the certificate that the order is to replace (RFC 9773, section 4.1).
+      - It is sent where the CA offers renewal information, and left out on a second try where the CA refuses it.
+      - The certificate must be of the same account and have an address in common with the order.
+    type: str
   profile:
     description:
       - The profile of the certificate, one of those that the CA's directory names.
@@ -160,20 +172,6 @@ options:
         description:
           - Its authority key identifier, written as O(select_chain[].subject_key_identifier).
         type: str
-  attempts_path:
-    description:
-      - Absolute path of a JSON file in which failed attempts are kept from run to run, with the last error and the time of the
-        next try.
-      - The next success removes it. Nothing is kept while all goes well.
-      - The module itself does not heed the time. M(mailcert.acme.smime_select) does.
-    type: path
-  order_rate:
-    description:
-      - At most so many orders in so much time, as in V(300/3h). The time has a unit of V(s), V(m), V(h), V(d) or V(w).
-      - All orders are counted that tasks with the same O(pace_path) send, in any run.
-      - An order that has to wait for less than O(deadline) waits. Another one fails with RV(error_code=rate_reached), and the CA
-        is not asked.
-    type: str
   run_id:
     description:
       - A name for the run, the same in both steps. The order is held by the run from the first step to the second then.
@@ -417,7 +415,8 @@ chain:
     issuer: CN=Example S/MIME Root 2,O=Example,C=XX
 heeded:
   description:
-    - What the CA made of the options that it may pass over, O(profile), O(not_before), O(not_after) and O(select_chain), where they were set when the order was made.
+    - What the CA made of the options that it may pass over, O(profile), O(not_before), O(not_after) and O(select_chain),
+      where they were set when the order was made.
     - There is a warning for each that was not heeded. Empty where no certificate was issued by this task.
   returned: success
   type: list

@@ -13,12 +13,16 @@ version_added: 0.1.0
 description:
   - Compares what is wished for each mailbox with what the store holds, in one task for the whole fleet.
   - Tells which mailboxes need work, and where everything that belongs to them goes in the store.
-  - It is the first step of the playbook C(mailcert.acme.issue_smime). No server is asked and no private key is read.
+  - It is the first step of the playbook C(mailcert.acme.issue_smime). No private key is read.
+  - CAs that offer renewal information (RFC 9773) are asked when they want a certificate renewed, one question a certificate and
+    no more often than they say. No other server is asked, and in check mode none at all.
 author:
   - mailcert.acme contributors (@mailcert)
 requirements:
   - cryptography >= 45
   - asn1crypto >= 1.5
+  - josepy >= 1.14, < 3
+  - requests >= 2.28
   - idna >= 3 for domains with non-ASCII letters
 extends_documentation_fragment:
   - mailcert.acme._variables
@@ -49,7 +53,7 @@ options:
         C(account_name), C(staging), C(profile), C(common_name), C(pkcs12), C(pkcs12_encoding), C(pkcs12_friendly_name) and
         C(pkcs12_generation).
       - It knows those that say when a certificate is renewed too. These are C(remaining_days), C(remaining_percentage), C(force),
-        C(retry_now), C(spread_days), C(run_interval), C(renewal_info) and C(allow_ca_change), and for the CA's renewal information
+        C(spread_days), C(run_interval), C(renewal_info) and C(allow_ca_change), and for the CA's renewal information
         C(acme_validate_certs), C(acme_ca_path) and C(acme_request_timeout).
       - With C(former_addresses) the private keys of other mailboxes of the store go into the PKCS#12 file. An address that
         another wish names is refused.
@@ -231,17 +235,13 @@ plans:
       description:
         - For O(mailcert.acme.smime_account#module:account_record_path).
       type: str
-    attempts_path:
+    renewal_path:
       description:
-        - For O(mailcert.acme.smime_order#module:attempts_path) and O(mailcert.acme.smime_email_challenge#module:attempts_path).
+        - For O(mailcert.acme.smime_order#module:renewal_path). Null where the wish is to leave renewal information alone.
       type: str
-    account_attempts_path:
+    replaces_cert_id:
       description:
-        - For O(mailcert.acme.smime_account#module:attempts_path).
-      type: str
-    pace_path:
-      description:
-        - For O(mailcert.acme.smime_order#module:pace_path) and the like.
+        - For O(mailcert.acme.smime_order#module:replaces_cert_id). Null where the order replaces no certificate of the account.
       type: str
     slots_path:
       description:
@@ -331,54 +331,6 @@ orphans:
         - dual
       not_after: "2027-05-01T12:00:00+00:00"
       error: ""
-held:
-  description:
-    - The mailboxes that are due and left alone for now, by their names, since the CA said no a moment ago.
-    - They are in none of the other lists. The wish C(retry_now) has them tried at once.
-  returned: success
-  type: dict
-  contains:
-    next_try:
-      description:
-        - When the mailbox is tried again, not earlier than that (ISO 8601, UTC).
-      type: str
-    attempts:
-      description:
-        - How many attempts failed since the last success.
-      type: int
-    last_try:
-      description:
-        - When the last one failed.
-      type: str
-    error_code:
-      description:
-        - The code of the last error.
-      type: str
-    stage:
-      description:
-        - The stage of the last error.
-      type: str
-    retryable:
-      description:
-        - Whether the last error may pass by itself.
-      type: bool
-    msg:
-      description:
-        - The last error for people.
-      type: str
-    problem:
-      description:
-        - The problem document of the CA, word for word. Empty where the CA said nothing.
-      type: dict
-    reason:
-      description:
-        - Why the mailbox is due, as in RV(plans[].reason).
-      type: str
-    detail:
-      description:
-        - The same for people.
-      type: str
-  sample: {}
 failed_mailboxes:
   description:
     - The mailboxes whose wish or store cannot be used, by their names. The others are not concerned.

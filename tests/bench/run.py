@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import pathlib
-import shutil
 import statistics
 import sys
 import tempfile
@@ -108,7 +107,7 @@ def no_op(work: pathlib.Path, count: int, rounds: int) -> list[Figure]:
         group, hosts = ec_fleet(lab, work / "noop", template)
         run(PLAYBOOK, fleet.write_inventory(work / "inventory", group, hosts), changed=True)
         model = lab.mailboxes[0]
-    many = multiply(work / "noop", model, count)
+    many = fleet.multiply(work / "noop", model, count)
     inventory = fleet.write_inventory(work / "many", group, many)
     empty = work / "empty.yml"
     empty.write_text(json.dumps(EMPTY_PLAY), encoding="utf-8")
@@ -127,39 +126,6 @@ def no_op(work: pathlib.Path, count: int, rounds: int) -> list[Figure]:
         figure(f"noop_{count}_wall_s", statistics.median(ours.wall for ours in passes), "s"),
         figure(f"noop_{count}_floor_wall_s", statistics.median(floor.wall for floor in floors), "s"),
     ]
-
-
-def multiply(store: pathlib.Path, model: dict[str, t.Any], count: int) -> dict[str, dict[str, t.Any]]:
-    """A store of many mailboxes out of one, by copying its folder; gives the host variables of all."""
-    source = store / "mailboxes" / model["address"].replace("@", "%40")
-    hosts = {}
-    for number in range(count):
-        address = f"copy{number:05d}@lab.test"
-        target = store / "mailboxes" / address.replace("@", "%40")
-        shutil.copytree(source, target, symlinks=True)
-        (target / "address").write_text(address + "\n", encoding="ascii")
-        adopt(target / "dual", model["address"], address)
-        hosts[fleet.host_name(address)] = {
-            "smime_address": address,
-            "smime_imap_user": address,
-            "smime_imap_password": "not used",
-        }
-    return hosts
-
-
-def adopt(line: pathlib.Path, old: str, new: str) -> None:
-    """Make a copied line's records speak of the copy: its address, and how its files look."""
-    version = line / "0001"
-    rewrite(version / "record.json", old, new, "privatekey", version / "privkey.pem")
-    rewrite(line / "identity.json", old, new, "file", line / "identity.p12")
-
-
-def rewrite(record: pathlib.Path, old: str, new: str, field: str, file: pathlib.Path) -> None:
-    """Change a record in place."""
-    document = json.loads(record.read_text(encoding="utf-8").replace(old, new))
-    found = file.stat()
-    document[field].update(size=found.st_size, mtime_ns=found.st_mtime_ns, inode=found.st_ino)
-    record.write_text(json.dumps(document), encoding="utf-8")
 
 
 def show(figures: list[Figure]) -> bool:

@@ -181,7 +181,10 @@ class Control:
         return self._zone.texts
 
     async def expire(self, request: web.Request) -> t.Any:
-        """{"address": ..., "what": "order"|"authorization"}: make the open ones of an address expire now."""
+        """{"address": ..., "what": "order"|"authorization"}: make the open ones of an address expire now.
+
+        With "renewal_info" it is the wait after which the renewal information of its certificates may be asked for.
+        """
         wish = await request.json()
         count = 0
         for order in self._state.orders.values():
@@ -191,6 +194,10 @@ class Control:
         for authorization in self._state.authorizations.values():
             if authorization.address == wish["address"] and wish.get("what") == "authorization":
                 authorization.expires = 0.0
+                count += 1
+        for issued in self._state.certificates.values():
+            if wish["address"] in issued.addresses and wish.get("what") == "renewal_info":
+                issued.ari_not_before = 0.0
                 count += 1
         return {"expired": count}
 

@@ -228,7 +228,7 @@ class Lab:
         self.call("POST", "/dns", {"name": name, "type": kind, "records": list(records)})
 
     def expire(self, address: str, what: str = "order") -> None:
-        """Make the orders or (``authorization``) the authorizations of an address expire now."""
+        """Make the orders of an address expire now, or ``authorization`` or the wait for ``renewal_info``."""
         self.call("POST", "/expire", {"address": address, "what": what})
 
     def reset(self, *what: str) -> None:

@@ -14,6 +14,7 @@ import json
 import os
 import pathlib
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -60,6 +61,42 @@ def write_inventory(folder: pathlib.Path, group: dict[str, t.Any], hosts: dict[s
     path = folder / "hosts.json"
     path.write_text(json.dumps({"all": {"vars": group, "hosts": hosts}}, indent=1) + "\n", encoding="utf-8")
     return path
+
+
+def multiply(store: pathlib.Path, model: dict[str, t.Any], count: int) -> dict[str, dict[str, t.Any]]:
+    """A store of many mailboxes out of one, by copying its folder; gives the host variables of all.
+
+    What a pass over the fleet reads of a mailbox is there for each; issuing thousands would take hours.
+    """
+    source = store / "mailboxes" / model["address"].replace("@", "%40")
+    hosts = {}
+    for number in range(count):
+        address = f"copy{number:05d}@lab.test"
+        target = store / "mailboxes" / address.replace("@", "%40")
+        shutil.copytree(source, target, symlinks=True)
+        (target / "address").write_text(address + "\n", encoding="ascii")
+        _adopt(target / "dual", model["address"], address)
+        hosts[host_name(address)] = {
+            "smime_address": address,
+            "smime_imap_user": address,
+            "smime_imap_password": "not used",
+        }
+    return hosts
+
+
+def _adopt(line: pathlib.Path, old: str, new: str) -> None:
+    """Make a copied line's records speak of the copy: its address, and how its files look."""
+    version = line / "0001"
+    _rewrite(version / "record.json", old, new, "privatekey", version / "privkey.pem")
+    _rewrite(line / "identity.json", old, new, "file", line / "identity.p12")
+
+
+def _rewrite(record: pathlib.Path, old: str, new: str, field: str, file: pathlib.Path) -> None:
+    """Change a record in place."""
+    document = json.loads(record.read_text(encoding="utf-8").replace(old, new))
+    found = file.stat()
+    document[field].update(size=found.st_size, mtime_ns=found.st_mtime_ns, inode=found.st_ino)
+    record.write_text(json.dumps(document), encoding="utf-8")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,8 +17,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
 )
 
 _URNS = ("urn:ietf:params:acme:error:", "urn:acme:error:")
-# one for each address of a certificate at most
-_SHOWN_SUBPROBLEMS = 100
+_SHOWN_SUBPROBLEMS = 10
 # what may pass by itself
 _PASSING = frozenset(("serverInternal", "badNonce", "connection", "dns", "rateLimited"))
 
@@ -102,26 +101,19 @@ class Problem:
                 return wire.clean(self.type[len(urn) :], 80)
         return "" if self.type == "about:blank" else wire.clean(self.type, 120)
 
-    def describe(self, *, whole: bool = False) -> str:
-        """One line without a full stop: kind, detail, status where that is all there is, and the subproblems.
-
-        The CA's words are given word for word; a control character stands there as its escape.
-
-        :arg whole: keep the CA's own full stop.
-        """
-        words = [part for part in (self.kind, wire.verbatim((self.detail or self.title).strip())) if part]
+    def describe(self) -> str:
+        """One line without a full stop: kind, detail, status where that is all there is, and the subproblems."""
+        words = [part for part in (self.kind, wire.clean(self.detail) or wire.clean(self.title)) if part]
         if not words:
             words = [f"HTTP status {self.status}" if self.status else "no reason given"]
-        line = ": ".join(words)
+        line = ": ".join(words).rstrip(".")
         inner = [
-            (f"{sub.identifier}: " if sub.identifier else "") + sub.describe(whole=True)
+            (f"{sub.identifier}: " if sub.identifier else "") + sub.describe()
             for sub in self.subproblems[:_SHOWN_SUBPROBLEMS]
         ]
         if len(self.subproblems) > _SHOWN_SUBPROBLEMS:
             inner.append(f"and {len(self.subproblems) - _SHOWN_SUBPROBLEMS} more")
-        if inner:
-            return f"{line} ({'; '.join(inner)})"
-        return line if whole else line.rstrip(".")
+        return f"{line} ({'; '.join(inner)})" if inner else line
 
 
 def clean_identifier(identifier: object) -> str:

@@ -74,13 +74,17 @@ def fetch(transport: Transport, directory: Directory, ari_id: str) -> RenewalInf
         start, end, explanation = _window(response.json())
     except AcmeError as error:
         raise _delayed(error) from None
-    wait = response.retry_after
     return RenewalInfo(
         start=start,
         end=end,
         explanation_url=explanation,
-        retry_after=RETRY_AFTER_FAILURE if wait is None else min(max(wait, SHORTEST_RETRY), LONGEST_RETRY),
+        retry_after=bounded(response.retry_after),
     )
+
+
+def bounded(retry_after: float | None) -> float:
+    """Seconds until the next look: what the CA said, within bounds (section 4.3.2); six hours where it said nothing."""
+    return RETRY_AFTER_FAILURE if retry_after is None else min(max(retry_after, SHORTEST_RETRY), LONGEST_RETRY)
 
 
 def _window(raw: dict[str, t.Any]) -> tuple[dt.datetime, dt.datetime, str]:

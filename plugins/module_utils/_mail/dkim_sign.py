@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import base64
 import re
-import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, SigningError

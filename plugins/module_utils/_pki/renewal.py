@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
 
 MAX_DAYS = 36500
-# in a renewal.json that a run with a wrong clock wrote, no look is farther away than this (RFC 9773, section 4.3.2)
+# no wait for another look is longer (RFC 9773, section 4.3.2)
 LONGEST_LOOK = timedelta(days=1)
 
 
@@ -30,12 +30,14 @@ class Decision:
     :ivar renew_at: the moment of the earliest rule; the end of the certificate where there is no rule; now if forced, or
         if the wish changed.
     :ivar by_time: whether it would be due had the wish not changed.
+    :ivar look: whether the CA may be asked now when it wants the certificate renewed.
     """
 
     due: bool
     reason: str
     renew_at: datetime
     by_time: bool = False
+    look: bool = False
 
 
 def decide(
@@ -51,6 +53,8 @@ def decide(
     spread: timedelta | None = None,
     place: float = 0.0,
     changed: bool = False,
+    asks: bool = False,
+    next_look: datetime | None = None,
 ) -> Decision:
     """Decide whether a certificate is due. All times are aware.
 
@@ -61,6 +65,8 @@ def decide(
     :arg spread: how much earlier than the rules of days and percentage say, at most; never before half of the lifetime.
     :arg place: the place of this certificate within the spread, from 0 to 1; see :func:`place_of`.
     :arg changed: whether the wish is another one than the certificate was ordered with.
+    :arg asks: whether the CA is asked for renewal information at all.
+    :arg next_look: when it may be asked again; None where it was never asked.
     :raises InputError: a threshold that is none; names the option.
     """
     lifetime = max(not_after - not_before, timedelta(0))
@@ -91,7 +97,10 @@ def decide(
         return Decision(due=True, reason="forced", renew_at=now, by_time=True)
     if now >= not_after:
         return Decision(due=True, reason="expired", renew_at=renew_at, by_time=True)
-    return Decision(due=by_time, reason=reason if by_time else "not_due", renew_at=renew_at, by_time=by_time)
+    if by_time:
+        return Decision(due=True, reason=reason, renew_at=renew_at, by_time=True)
+    # what is due is replaced soon, and is not asked about; nor is what has expired
+    return Decision(due=False, reason="not_due", renew_at=renew_at, look=asks and _may_look(now, next_look))
 
 
 def place_of(address: str, serial: str) -> float:
@@ -103,12 +112,9 @@ def place_of(address: str, serial: str) -> float:
     return int.from_bytes(octets[:8], "big") / 2**64
 
 
-def may_look(*, not_after: datetime, now: datetime, next_look: datetime | None) -> bool:
-    """Whether the CA may be asked for renewal information: not before its Retry-After, never after the end.
-
-    :arg next_look: when it may be asked again; None where it was never asked.
-    """
-    return now < not_after and (next_look is None or now >= next_look or next_look - now > LONGEST_LOOK)
+def _may_look(now: datetime, next_look: datetime | None) -> bool:
+    """Not before the CA's Retry-After; a wait that is too long was written by a clock that was wrong."""
+    return next_look is None or now >= next_look or next_look - now > LONGEST_LOOK
 
 
 def _earlier(moment: datetime, by: timedelta, not_before: datetime) -> datetime:

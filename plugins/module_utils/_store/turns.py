@@ -6,7 +6,8 @@
 Where a CA writes all its challenge mails from one address, nothing in a mail tells to which of two open challenges of the
 same mailbox it belongs. So the next authorization is fetched, which is what makes the CA send its mail, when the one
 before is final. A turn is a file beside the replies of the address, and outlives the process: an order whose run has
-ended keeps it until another order wants it, which then has to end those authorizations first.
+ended keeps it until another order wants it, which then has to end those authorizations first. An order that waits for a
+person keeps it as long as its challenge can be answered: nobody else can know how far the person is.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ class Turn:
     :ivar run_id: the run that works on them; empty where none does.
     :ivar until: when that run has lost its right to, aware.
     :ivar displaced: URLs of authorizations that had the turn before and may still be open; end them first.
+    :ivar owner: tells the certificate of the order from others, over all of its orders; empty where that is not known.
+    :ivar awaits: whether the order waits for a person, so that no other certificate's may take its turn.
     """
 
     urls: tuple[str, ...]
@@ -45,6 +48,8 @@ class Turn:
     run_id: str
     until: datetime.datetime
     displaced: tuple[str, ...] = ()
+    owner: str = ""
+    awaits: bool = False
 
 
 class Turns:
@@ -70,12 +75,15 @@ class Turns:
         self._now = now
         self._is_gone = is_gone
 
-    def take(self, urls: t.Sequence[str], *, run_id: str, seconds: float, displace: bool = True) -> Turn | None:
+    def take(
+        self, urls: t.Sequence[str], *, run_id: str, seconds: float, displace: bool = True, owner: str = ""
+    ) -> Turn | None:
         """Take the turn for an order, or prolong it; ``None`` where another order has it and is being worked on.
 
         :arg urls: of the order's authorizations, at least one.
         :arg seconds: for how long the run may work on it.
         :arg displace: whether to take it from an order that is open and that nobody works on.
+        :arg owner: see :class:`Turn`; an earlier order of the same certificate is displaced in any case.
         :raises JournalError: the file is damaged.
         """
         files.ensure_folder(self.folder)
@@ -83,16 +91,34 @@ class Turns:
         with self._locked():
             found = self._read()
             same = found is not None and not set(found.urls).isdisjoint(urls)
-            opened, displaced = now, ()
+            opened, displaced, awaits = now, (), False
             if found is not None and same:
-                opened, displaced = found.opened, found.displaced
+                opened, displaced, awaits = found.opened, found.displaced, found.awaits
+                owner = owner or found.owner
             elif found is not None:
                 if now - found.opened < OPEN_FOR:
                     displaced = (*found.displaced, *found.urls)
-                if self._is_held(found, now) or (displaced and not displace):
+                ours = bool(owner) and owner == found.owner
+                if self._is_held(found, now) or (displaced and not displace and not ours):
+                    return None
+                if found.awaits and displaced and not ours:
                     return None
             until = now + datetime.timedelta(seconds=seconds)
-            return self._write(Turn(tuple(urls), opened, run_id, until, displaced))
+            return self._write(Turn(tuple(urls), opened, run_id, until, displaced, owner, awaits))
+
+    def awaited(self) -> Turn | None:
+        """The turn, where its order waits for a person and can still be answered; ``None`` otherwise.
+
+        ``None`` also while a run works on it, perhaps with what the person has said.
+
+        :raises JournalError: the file is damaged.
+        """
+        with self._locked():
+            found = self._read()
+        now = self._now()
+        if found is None or not found.awaits or self._is_held(found, now) or now - found.opened >= OPEN_FOR:
+            return None
+        return found
 
     def open_urls(self) -> tuple[str, ...]:
         """URLs of the authorizations that may be open now, whoever works on them."""
@@ -105,13 +131,16 @@ class Turns:
         """The authorizations that had the turn before are final now."""
         return self._change(turn, displaced=())
 
-    def rest(self, turn: Turn) -> None:
-        """Nobody works on the order any more, and it stays open."""
-        self._change(turn, run_id="")
+    def rest(self, turn: Turn, *, awaits: bool | None = None) -> None:
+        """Nobody works on the order any more, and it stays open.
+
+        :arg awaits: whether it waits for a person; ``None`` leaves that as it was.
+        """
+        self._change(turn, run_id="", awaits=turn.awaits if awaits is None else awaits)
 
     def close(self, turn: Turn) -> None:
         """All authorizations of the order are final: whoever is next has nothing to end."""
-        self._change(turn, urls=(), run_id="", displaced=())
+        self._change(turn, urls=(), run_id="", displaced=(), awaits=False)
 
     def _change(self, turn: Turn, **changes: t.Any) -> Turn:
         changed = dataclasses.replace(turn, **changes)
@@ -144,6 +173,8 @@ class Turns:
             "run_id": turn.run_id,
             "until": documents.moment_text(turn.until),
             "displaced": list(turn.displaced),
+            "owner": turn.owner,
+            "awaits": turn.awaits,
         }
         files.write_atomic(self.path, documents.encode(fields))
         return turn
@@ -156,4 +187,6 @@ def _read_turn(document: Document) -> Turn:
         run_id=document.text("run_id"),
         until=document.present_moment("until"),
         displaced=document.texts("displaced"),
+        owner=document.text("owner"),
+        awaits=document.flag("awaits"),
     )

@@ -45,12 +45,14 @@ def decide(
     address: str = "",
     known: Renewal | None = None,
     changed: bool = False,
+    asks: bool = False,
 ) -> renewal.Decision:
     """The decision for one certificate.
 
     :arg address: the primary address, which places it within the spread.
     :arg known: what the CA said of this certificate, where it did.
     :arg changed: whether the wish is another one than the certificate was ordered with.
+    :arg asks: whether the CA is asked for renewal information at all.
     """
     spread = rules.spread_days
     return renewal.decide(
@@ -65,6 +67,8 @@ def decide(
         spread=datetime.timedelta(days=spread) if spread else None,
         place=renewal.place_of(address, certificate.serial) if spread else 0.0,
         changed=changed,
+        asks=asks,
+        next_look=known.next_look if known else None,
     )
 
 

@@ -7,21 +7,34 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import time
 import typing as t
 
+from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import CertificateError, KeyMismatchError
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificates, chains, keys, lint
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import csr as requests
 from ansible_collections.mailcert.acme.plugins.module_utils._store import files, record
+from ansible_collections.mailcert.acme.plugins.module_utils._store.journal import Journal
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _options
 
+# seconds that a certificate is waited for which is not valid yet
+LONGEST_WAIT = 60.0
+
 
 def install(
-    params: dict[str, t.Any], context: Context, request: requests.Csr, addresses: list[str], chain_pem: bytes
+    params: dict[str, t.Any],
+    context: Context,
+    request: requests.Csr,
+    addresses: list[str],
+    chain_pem: bytes,
+    *,
+    until: Deadline,
 ) -> tuple[certificates.Certificate, tuple[str, ...]]:
     """Check what the CA issued, write it, and switch to it in one atomic step.
 
+    :arg until: how long a certificate that is not valid yet is waited for.
     :returns: the certificate, and what lint has to say of it that is no reason to refuse it.
 
     :raises CertificateError: where it is not what the request asked for; nothing is written then.
@@ -29,6 +42,7 @@ def install(
     """
     sent = certificates.load_chain(chain_pem, source="what the CA issued")
     leaf, *chain = chains.order_chain(sent)
+    _wait_until_valid(leaf, context, until)
     report = lint.lint(
         leaf,
         chain + _broken_link([leaf, *chain], sent),
@@ -38,16 +52,25 @@ def install(
         now=context.now(),
     )
     if report.errors:
+        early = context.now() < leaf.not_before
         raise CertificateError(
             "What the CA issued cannot be used: " + " ".join(report.errors),
             # it may be valid later; anything else stays wrong, however often it is downloaded
-            details={"usable_later": context.now() < leaf.not_before, "errors": list(report.errors)},
+            retryable=early and len(report.errors) == 1,
+            details={"usable_later": early, "errors": list(report.errors)},
         )
     _check_private_key(params, request)
     _write(params, leaf, chain)
     _record(params, addresses, request, leaf)
     _switch(params)
     return leaf, report.warnings
+
+
+def _wait_until_valid(leaf: certificates.Certificate, context: Context, until: Deadline) -> None:
+    """A CA whose clock is a little ahead of ours issues for a moment to come: the switch waits for it (RULES 26)."""
+    early = (leaf.not_before - context.now()).total_seconds()
+    if 0 < early < min(LONGEST_WAIT, until.remaining()):
+        time.sleep(early + 0.01)
 
 
 def _broken_link(
@@ -141,6 +164,7 @@ def _record(
 ) -> None:
     if not params["record_path"]:
         return
+    journal = Journal.open(params["journal_path"]).read()
     record.VersionRecord(
         public_fingerprint=request.public_fingerprint,
         certificate_fingerprint=leaf.fingerprint,
@@ -156,4 +180,5 @@ def _record(
         serial=leaf.serial,
         issuer=leaf.issuer,
         ari_id=leaf.ari_id,
+        account_uri=journal.account_uri if journal else "",
     ).save(params["record_path"])

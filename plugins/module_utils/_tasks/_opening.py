@@ -23,6 +23,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import 
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AcmeProblemError, BusyError, OrderError
 from ansible_collections.mailcert.acme.plugins.module_utils._store import replies, turns
+from ansible_collections.mailcert.acme.plugins.module_utils._store.paths import shown
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _run_id
 
@@ -47,7 +48,11 @@ class Opening:
         self._seconds = seconds
         # without a name of its own a task holds its turns under one that nobody else has
         self._run_id = params["run_id"] or uuid.uuid4().hex
+        # smime_order has a journal for each certificate; smime_email_challenge goes on with what that began
+        self._owner = params.get("journal_path") or ""
         self._held: list[tuple[turns.Turns, turns.Turn]] = []
+        # the order that waits for a person and has the turn which was wanted last
+        self._awaited: turns.Turn | None = None
 
     def take(
         self, addresses: t.Sequence[str], urls: t.Sequence[str], *, displace: bool = False
@@ -69,8 +74,11 @@ class Opening:
                 now=self._context.now,
                 is_gone=_run_id.is_gone,
             )
-            turn = place.take(urls, run_id=self._run_id, seconds=self._seconds, displace=displace)
+            turn = place.take(
+                urls, run_id=self._run_id, seconds=self._seconds, displace=displace, owner=self._owner
+            )
             if turn is None:
+                self._awaited = place.awaited()
                 for other, taken in held:
                     other.rest(taken)
                 return None
@@ -82,12 +90,15 @@ class Opening:
     def wait(self, addresses: t.Sequence[str], urls: t.Sequence[str], deadline: Deadline) -> datetime.datetime:
         """As :meth:`take`, but wait until the turn is free, and end what nobody works on.
 
-        :raises BusyError: at the deadline.
+        :raises BusyError: at the deadline, or at once where another certificate's challenge waits for a person.
         """
         while True:
             opened = self.take(addresses, urls, displace=True)
             if opened is not None:
                 return opened
+            if self._awaited is not None:
+                # that may take hours
+                raise _awaits_its_person(addresses, self._awaited)
             if deadline.remaining() <= LAST_MOMENT:
                 raise BusyError(
                     f"Another challenge for {', '.join(addresses)} is open at this CA, and was so until the deadline;"
@@ -124,11 +135,14 @@ class Opening:
             )
         return entries
 
-    def rest(self) -> None:
-        """The task ends and the challenges stay open."""
+    def rest(self, *, awaits: bool | None = None) -> None:
+        """The task ends and the challenges stay open.
+
+        :arg awaits: whether a person goes on with them; ``None`` leaves that as it was.
+        """
         held, self._held = self._held, []
         for place, turn in held:
-            place.rest(turn)
+            place.rest(turn, awaits=awaits)
 
     def close(self) -> None:
         """The authorizations are final."""
@@ -150,6 +164,17 @@ class Opening:
         """When the CA wants to be asked again, for the task that asks next (RFC 8555, section 7.5.1)."""
         wait = self._client.told_wait(url)
         return (self._context.now() + datetime.timedelta(seconds=wait)).isoformat() if wait else ""
+
+
+def _awaits_its_person(addresses: t.Sequence[str], turn: turns.Turn) -> BusyError:
+    whose = f" (its order is in {shown(turn.owner)})" if turn.owner else ""
+    until = f"{turn.opened + turns.OPEN_FOR:%Y-%m-%d %H:%M} UTC"
+    return BusyError(
+        f"Another certificate's challenge for {', '.join(addresses)} waits for a person to answer it{whose}, and only one at a"
+        f" time can be told from its mail. Have that one answered first; it can be until {until}. The next run after that"
+        " goes on from here.",
+        stage="challenge",
+    )
 
 
 def unfetched(addresses: t.Sequence[str], urls: t.Sequence[str]) -> list[Entry]:

@@ -16,7 +16,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Dea
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AddressError, InputError
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import usage as usages
 from ansible_collections.mailcert.acme.plugins.module_utils._store import files
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _account_record, _pacing
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _account_record
 
 Params = t.Dict[str, t.Any]
 
@@ -41,9 +41,8 @@ def acme_options() -> Params:
         "ca_path": {"type": "path"},
         "allow_http": {"type": "bool", "default": False},
         "request_timeout": {"type": "int", "default": 10},
-        "request_retries": {"type": "int", "default": 7},
+        "request_retries": {"type": "int", "default": 5},
         "deadline": {"type": "int", "default": 300},
-        "pace_path": {"type": "path"},
     }
 
 
@@ -177,7 +176,7 @@ def deadline(params: Params) -> Deadline:
 
 def transport(params: Params, until: Deadline) -> Transport:
     """The connection to the CA that the options describe."""
-    check_paths(params, "ca_path", "pace_path")
+    check_paths(params, "ca_path")
     check_number(params, "request_timeout", least=1)
     check_number(params, "request_retries", least=0)
     return Transport(
@@ -187,7 +186,6 @@ def transport(params: Params, until: Deadline) -> Transport:
         user_agent=USER_AGENT,
         deadline=until,
         retries=params["request_retries"],
-        pace=_pacing.pace_of(params, until),
         allow_http_loopback=params["allow_http"],
     )
 

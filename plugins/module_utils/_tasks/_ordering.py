@@ -17,6 +17,8 @@ import uuid
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import authorization as authorizations
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import order as orders
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import wire
+from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
+from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     AcmeError,
     AcmeProblemError,
@@ -59,6 +61,16 @@ class Ordering:
         # the state that this run last saw or wrote: every change is made against it, never against a fresh look
         self._state: journals.JournalState | None = None
         self._run_id = params["run_id"] or uuid.uuid4().hex
+
+    @property
+    def client(self) -> AcmeClient:
+        """The way to the CA, for what else is to be asked over it."""
+        return self._client
+
+    @property
+    def deadline(self) -> Deadline:
+        """The deadline of the task."""
+        return self._deadline
 
     @contextlib.contextmanager
     def leased(self) -> t.Iterator[None]:
@@ -201,6 +213,7 @@ class Ordering:
                 profile=asked.profile,
                 not_before=asked.not_before,
                 not_after=asked.not_after,
+                replaces=self._params.get("replaces_cert_id"),
             )
         except AcmeProblemError as error:
             if not error.retryable and (asked.not_before or asked.not_after):

@@ -27,7 +27,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
 )
 from ansible_collections.mailcert.acme.plugins.module_utils._store import layout
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _account_keys, _account_record, _options
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _account_keys, _account_record
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks._open_challenges import OpenChallenges, pending_orders
 
 # what a CA says of a key that it will take at no time

@@ -18,7 +18,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._pki import certific
 from ansible_collections.mailcert.acme.plugins.module_utils._store import files, layout, paths, record, versions
 from ansible_collections.mailcert.acme.plugins.module_utils._store.journal import Journal
 from ansible_collections.mailcert.acme.plugins.module_utils._store.renewal import Renewal
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _due, _formers, _holding
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _due, _formers, _replacing
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks._wish import Wish
 
 
@@ -28,7 +28,7 @@ class State:
 
     ``due``: a certificate has to be ordered. ``rebuild``: only the PKCS#12 has to be written anew (RULES 19).
     ``reason``: a token; ``detail``: the same for people. ``decision``: by the rules of time, where there is a certificate.
-    ``look``: the CA may be asked for renewal information of the certificate; ``known``: what it said before.
+    ``recorded``: what the certificate was ordered with; ``known``: what the CA said of when to renew it.
     """
 
     due: bool
@@ -39,7 +39,11 @@ class State:
     decision: renewal.Decision | None = None
     recorded: record.VersionRecord | None = None
     known: Renewal | None = None
-    look: bool = False
+
+    @property
+    def look(self) -> bool:
+        """Whether the CA may be asked now when it wants the certificate renewed."""
+        return not self.due and self.decision is not None and self.decision.look
 
 
 def state_of(store: layout.Store, wish: Wish, now: datetime.datetime) -> tuple[State, versions.Line]:
@@ -73,8 +77,9 @@ def state_of_line(line: versions.Line, wish: Wish, now: datetime.datetime) -> St
     certificate = certificates.load_certificate(data, source=current.certificate)
     changed = _changed_wish(wish, recorded)
     known = _known(wish, line, recorded)
+    asks = wish.renewal_info and bool(recorded.ari_id)
     decision = _due.decide(
-        certificate, wish.rules, now, address=wish.addresses[0], known=known, changed=bool(changed)
+        certificate, wish.rules, now, address=wish.addresses[0], known=known, changed=bool(changed), asks=asks
     )
     facts: dict[str, t.Any] = {
         "certificate": certificate, "decision": decision, "recorded": recorded, "known": known,
@@ -90,13 +95,10 @@ def state_of_line(line: versions.Line, wish: Wish, now: datetime.datetime) -> St
     detail = _due.detail(decision, certificate, known)
     if decision.due:
         return State(True, False, decision.reason, detail, **facts)
-    look = wish.renewal_info and bool(recorded.ari_id) and renewal.may_look(
-        not_after=certificate.not_after, now=now, next_look=known.next_look if known else None
-    )
     stale = _stale_pkcs12(wish, line, certificate)
     if stale:
-        return State(False, True, "pkcs12", stale, look=look, **facts)
-    return State(False, False, decision.reason, detail, look=look, **facts)
+        return State(False, True, "pkcs12", stale, **facts)
+    return State(False, False, decision.reason, detail, **facts)
 
 
 def _known(wish: Wish, line: versions.Line, recorded: record.VersionRecord) -> Renewal | None:
@@ -144,6 +146,18 @@ def _stale_pkcs12(wish: Wish, line: versions.Line, certificate: certificates.Cer
     return ""
 
 
+def with_news(state: State, wish: Wish, news: Renewal, now: datetime.datetime) -> State:
+    """The state of a mailbox that was not due, now that the CA has said when it wants the certificate renewed."""
+    if state.certificate is None:
+        return state
+    decision = _due.decide(state.certificate, wish.rules, now, address=wish.addresses[0], known=news)
+    state = dataclasses.replace(state, decision=decision, known=news)
+    if not decision.due:
+        return state
+    detail = _due.detail(decision, state.certificate, news)
+    return dataclasses.replace(state, due=True, rebuild=False, reason=decision.reason, detail=detail)
+
+
 def changes(found: t.Mapping[str, tuple[Wish, State, versions.Line]]) -> dict[str, str]:
     """The mailboxes that would be reissued although it is not time, and why: what the brake counts (RULES 25)."""
     return {
@@ -182,7 +196,6 @@ def plan_of(store: layout.Store, wish: Wish, state: State, line: versions.Line) 
     """Where everything of a mailbox that is due goes: the paths that the modules of the chain are given."""
     version = line.pending() if state.due else line.current()
     account = account_of(store, wish)
-    ca = os.path.dirname(os.path.dirname(account["account_key_path"]))
     return {
         "addresses": list(wish.addresses),
         "reason": state.reason,
@@ -204,10 +217,9 @@ def plan_of(store: layout.Store, wish: Wish, state: State, line: versions.Line) 
         "record_key_path": os.path.join(store.path, "secret"),
         "account_key_path": account["account_key_path"],
         "account_record_path": account["account_record_path"],
-        "account_attempts_path": _holding.account_path(os.path.dirname(account["account_key_path"])),
-        "attempts_path": _holding.mailbox_path(line),
-        "pace_path": os.path.join(ca, "pace"),
-        "slots_path": os.path.join(ca, "slots"),
+        "renewal_path": line.renewal if wish.renewal_info else None,
+        "replaces_cert_id": _replacing.cert_id(wish, state.recorded, account["account_record_path"]) if state.due else None,
+        "slots_path": os.path.join(os.path.dirname(os.path.dirname(account["account_key_path"])), "slots"),
         "history": _history(store, wish, line, version),
     }
 

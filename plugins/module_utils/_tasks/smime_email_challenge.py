@@ -12,13 +12,12 @@ from ansible_collections.mailcert.acme.plugins.module_utils._acme import libs as
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.keys import AccountKey
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
-from ansible_collections.mailcert.acme.plugins.module_utils._errors import AuthorizationError
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import AuthorizationError, ReplyUnknownError
 from ansible_collections.mailcert.acme.plugins.module_utils._mail import libs as mail_libs
 from ansible_collections.mailcert.acme.plugins.module_utils._store import locks
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Outcome, Task
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks import (
     _answering,
-    _attempts,
     _behaviour,
     _by_hand,
     _copying,
@@ -67,7 +66,6 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
         },
     },
     "replies_path": {"type": "path", "required": True},
-    "attempts_path": {"type": "path"},
     "run_id": {"type": "str"},
     **_watching.proof_options(),
     **_behaviour.options(),
@@ -101,11 +99,6 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
             _mailboxes.mailbox_of(params, entry["address"])
     if context.check_mode:
         return _outcome(params["challenges"], [], changed=True, would_exist=True)
-    with _attempts.recorded(params, context):
-        return _answer_all(params, context, subjects)
-
-
-def _answer_all(params: dict[str, t.Any], context: Context, subjects: dict[str, str]) -> Outcome:
     deadline, key = _options.deadline(params), _options.account_key(params)
     client = _options.client(params, deadline, key)
     servers: list[dict[str, t.Any]] = []
@@ -114,7 +107,7 @@ def _answer_all(params: dict[str, t.Any], context: Context, subjects: dict[str, 
         answers = [answer(entry) for entry in challenges if entry["status"] == "pending"]
         if any(done.awaiting for done in answers):
             # the challenges stay open, and nobody works on them until the person has
-            opening.rest()
+            opening.rest(awaits=True)
     return _outcome(challenges, answers, servers, changed=any(done.changed for done in answers))
 
 
@@ -165,6 +158,10 @@ def _turn(
                         retryable=True,
                     )
         yield opening, challenges
+    except (AuthorizationError, ReplyUnknownError):
+        # the order is over, whoever was to answer it
+        opening.rest(awaits=False)
+        raise
     except BaseException:
         opening.rest()
         raise

@@ -17,13 +17,14 @@ from ansible_collections.mailcert.acme.plugins.module_utils._store import files
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Outcome, Task
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks import (
     _asked,
-    _attempts,
     _chain,
     _due,
     _heeded,
     _install,
     _options,
     _ordering,
+    _renewal_looks,
+    _skew,
 )
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -44,12 +45,12 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "current_path": {"type": "path"},
     "journal_path": {"type": "path", "required": True},
     "replies_path": {"type": "path"},
+    "renewal_path": {"type": "path"},
+    "replaces_cert_id": {"type": "str"},
     "profile": {"type": "str"},
     "not_before": {"type": "str"},
     "not_after": {"type": "str"},
     "select_chain": _chain.SELECT_CHAIN,
-    "attempts_path": {"type": "path"},
-    "order_rate": {"type": "str"},
     "run_id": {"type": "str"},
     "lease_duration": {"type": "int", "default": 3600},
     "would_exist": {"type": "bool", "default": False},
@@ -66,7 +67,7 @@ PATHS = (
     "journal_path",
     "replies_path",
     "account_record_path",
-    "attempts_path",
+    "renewal_path",
 )
 
 
@@ -85,32 +86,25 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
         return _keep(params, context, request, addresses, present)
     if context.check_mode:
         return _outcome(params, changed=True, would_exist=True)
-    with _attempts.recorded(params, context):
-        return _order(params, context, request, addresses, criteria)
-
-
-def _order(
-    params: dict[str, t.Any],
-    context: Context,
-    request: requests.Csr,
-    addresses: list[str],
-    criteria: t.Sequence[chain_choice.Criterion],
-) -> Outcome:
     ordering = _ordering.Ordering(params, context, request, addresses)
     if params["state"] == "requested":
         order, created, challenges = ordering.request()
+        _skew.tell(context, ordering.client.transport)
         return _outcome(params, changed=created, order=order, challenges=challenges)
     with ordering.leased():
         order, chosen = ordering.issue(criteria)
         try:
-            certificate, warnings = _install.install(params, context, request, addresses, chosen.pem)
+            certificate, warnings = _install.install(
+                params, context, request, addresses, chosen.pem, until=ordering.deadline
+            )
         except CertificateError as error:
             if error.details.get("errors") and not error.details.get("usable_later"):
                 ordering.give_up()
             raise
         heeded = _heeded.heeded(ordering.asked, order, certificate, chosen, context)
         ordering.close()
-        _attempts.succeeded(params)
+    _renewal_looks.after_issue(params, ordering.client, certificate, context)
+    _skew.tell(context, ordering.client.transport)
     return _outcome(
         params, changed=True, order=order, certificate=certificate, warnings=warnings, chosen=chosen, heeded=heeded
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import typing as t
 import uuid
 
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import libs as acme_libs
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, SmimeError
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import libs as pki_libs
 from ansible_collections.mailcert.acme.plugins.module_utils._store import layout, leftovers, versions
@@ -15,8 +16,8 @@ from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks import (
     _brake,
     _formers,
-    _holding,
     _orphans,
+    _renewal_looks,
     _selection,
     _store_care,
 )
@@ -56,19 +57,16 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
     if not context.check_mode:
         leftovers.sweep_store(store.path)
     found = _look_at_all(wishes, store, context, failed)
+    if not context.check_mode:
+        _ask_cas(store, found, context)
+    found = {name: entry for name, entry in found.items() if entry[1].due or entry[1].rebuild}
     _brake.check(params["max_changes"], len(params["wishes"]), _selection.changes(found))
     due: list[str] = []
     plans: dict[str, t.Any] = {}
-    held: dict[str, t.Any] = {}
-    holding = _holding.Holding(store, context.now())
     prepared = False
     for name, (wish, state, where) in found.items():
         try:
             _formers.check(wish, names)
-            hold = holding.hold(wish, where) if state.due else None
-            if hold is not None:
-                held[name] = {"reason": state.reason, "detail": state.detail, **hold}
-                continue
             if not context.check_mode:
                 prepared |= _prepare(store, wish, state, where, run_id)
             plan = _selection.plan_of(store, wish, state, where)
@@ -91,8 +89,7 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
         plans=plans,
         accounts=accounts,
         orphans=_orphans.orphans(store, names) if params["complete"] else [],
-        held=held,
-        untouched=len(params["wishes"]) - len(due) - len(failed) - len(held),
+        untouched=len(params["wishes"]) - len(due) - len(failed),
     )
 
 
@@ -106,7 +103,6 @@ def _outcome(
     due: t.Sequence[str] = (),
     plans: dict[str, t.Any] | None = None,
     orphans: t.Sequence[dict[str, t.Any]] = (),
-    held: dict[str, t.Any] | None = None,
 ) -> Outcome:
     return Outcome(
         changed=changed,
@@ -114,7 +110,6 @@ def _outcome(
             "run_id": run_id,
             "due": list(due),
             "failed_mailboxes": failed,
-            "held": held or {},
             "plans": plans or {},
             "accounts": list(accounts.values()),
             "orphans": list(orphans),
@@ -146,7 +141,7 @@ def _read_all(wishes: dict[str, t.Any], failed: dict[str, t.Any], names: Names) 
 def _look_at_all(
     wishes: dict[str, Wish], store: layout.Store, context: Context, failed: dict[str, t.Any]
 ) -> dict[str, Found]:
-    """What is due, in the order of the wishes; what cannot be used goes into ``failed``."""
+    """What is due or may be, in the order of the wishes; what cannot be used goes into ``failed``."""
     now = context.now()
     found: dict[str, Found] = {}
     for name, wish in wishes.items():
@@ -157,7 +152,7 @@ def _look_at_all(
         except SmimeError as error:
             failed[name] = _failure(error)
             continue
-        if state.due or state.rebuild:
+        if state.due or state.rebuild or state.look:
             found[name] = (wish, state, where)
     return found
 
@@ -172,6 +167,24 @@ def _read(name: str, values: t.Any, names: Names) -> Wish:
         raise
     names.add(wish)
     return wish
+
+
+def _ask_cas(store: layout.Store, found: dict[str, Found], context: Context) -> None:
+    """Ask the CAs when they want certificates renewed, of which they may be asked now; the answers go into ``found``."""
+    looks: dict[_renewal_looks.Ca, list[_renewal_looks.Look]] = {}
+    for name, (wish, state, line) in found.items():
+        if state.look and state.recorded is not None:
+            memory = _renewal_looks.memory_path(store.account_folder(wish.acme_directory, wish.account_name))
+            ca = _renewal_looks.Ca(
+                wish.acme_directory, memory, wish.acme_validate_certs, wish.acme_ca_path, wish.acme_request_timeout
+            )
+            look = _renewal_looks.Look(name, line.renewal, state.recorded.ari_id, state.known)
+            looks.setdefault(ca, []).append(look)
+    if not looks:
+        return
+    for name, news in _renewal_looks.ask(looks, context).items():
+        wish, state, line = found[name]
+        found[name] = (wish, _selection.with_news(state, wish, news, context.now()), line)
 
 
 def _failure(error: SmimeError) -> dict[str, t.Any]:
@@ -196,4 +209,4 @@ def _prepare(
     return False
 
 
-TASK = Task(run=run, argument_spec=ARGUMENT_SPEC, libraries=(pki_libs.require,))
+TASK = Task(run=run, argument_spec=ARGUMENT_SPEC, libraries=(acme_libs.require, pki_libs.require))

@@ -205,3 +205,31 @@ def test_mailboxes_that_a_program_reads_are_not_asked_for(by_hand):
     assert summary(run)["failed"] == []
     anyway = made.run("-e", "smime_mail_access=by_hand", "--limit", read, playbook=PLAYBOOK)
     assert list(awaiting(anyway)) == [read], anyway.output
+
+
+def test_two_certificates_for_one_address_are_answered_one_after_the_other(by_hand):
+    """Whichever comes first keeps its mail until the person has answered; a program that wants the address waits too."""
+    made, (person,) = by_hand(1)
+    (name,) = made.hosts
+    wish = made.hosts.pop(name)
+    made.hosts = {usage: {**wish, "smime_usage": usage} for usage in ("sign", "encrypt")}
+    first = made.run("--forks", "1")
+    (waiting,) = awaiting(first)
+    other = "encrypt" if waiting == "sign" else "sign"
+    busy = failures(first)[other]
+    assert (busy["error_code"], busy["retryable"]) == ("busy", True)
+    assert "waits for a person to answer it" in busy["msg"] and f"/{waiting}/" in busy["msg"]
+    mail = person.challenge()
+    # neither a second run nor a program in the place of the person takes the turn
+    by_program = {**made.hosts[other], **fleet.mailbox_variables(made.lab.mailboxes[0]), "smime_mail_access": "imap"}
+    servers = fleet.shared_variables(made.lab.endpoints, made.store)
+    made.hosts[other] = {**{key: value for key, value in servers.items() if "imap" in key or "smtp" in key}, **by_program}
+    second = made.run()
+    assert (list(awaiting(second)), failures(second)[other]["error_code"]) == ([waiting], "busy")
+    made.hosts[other] = {**wish, "smime_usage": other}
+    assert len(made.lab.mails()) == 1
+    text = awaiting(made.run(*subject_variable(str(mail["Subject"])), "--limit", waiting))[waiting]
+    person.reply(mail, "\n".join(text["instructions"]) + "\n")
+    third = made.run("-e", json.dumps({"smime_reply_was_sent": True, "smime_challenge_subject": str(mail["Subject"])}))
+    assert summary(third)["issued"] == [waiting]
+    assert list(awaiting(third)) == [other] and len(made.lab.mails()) == 2

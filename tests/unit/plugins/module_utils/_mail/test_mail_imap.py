@@ -347,7 +347,7 @@ def test_a_server_that_says_we_are_logged_in_already(scripted):
 
 def test_starttls_that_is_refused(scripted):
     features = b"* CAPABILITY IMAP4rev1 STARTTLS\r\n%s OK x\r\n!"
-    where = settings(scripted(Script(capability=features, starttls=b"%s NO\r\n!")), encryption="starttls")
+    where = settings(scripted(Script(capability=features, starttls=b"%s NO not now\r\n!")), encryption="starttls")
     with pytest.raises(MailTlsError):
         imap.MailboxReader(where).__enter__()
 

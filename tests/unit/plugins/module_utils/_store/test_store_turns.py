@@ -30,7 +30,7 @@ class Place:
         self.now = NOW
         self.gone: set[str] = set()
 
-    def take(self, urls: t.Sequence[str], run_id: str, directory: str = CA, **how: bool) -> t.Optional[Turn]:
+    def take(self, urls: t.Sequence[str], run_id: str, directory: str = CA, **how: t.Any) -> t.Optional[Turn]:
         return self.turns(directory).take(urls, run_id=run_id, seconds=600, **how)
 
     def turns(self, directory: str = CA) -> Turns:
@@ -111,6 +111,56 @@ def test_turn_that_was_lost_is_not_touched_any_more(place, step):
     getattr(place.turns(), step)(late)
     assert place.take(ONE, "a") is None
     assert taken(place.take(TWO, "b")).displaced == tuple(ONE)
+
+
+def rest_for_a_person(place: Place, urls: t.Sequence[str], owner: str = "sign") -> Turn:
+    turn = taken(place.take(urls, "a", owner=owner))
+    place.turns().rest(turn, awaits=True)
+    return turn
+
+
+def test_order_that_waits_for_a_person_gives_way_to_no_other_certificate(place):
+    rest_for_a_person(place, ONE)
+    place.now += datetime.timedelta(hours=23)
+    assert place.take(TWO, "b", owner="encrypt") is None
+    assert place.take(TWO, "b") is None
+    awaited = place.turns().awaited()
+    assert awaited is not None and (awaited.owner, awaited.opened) == ("sign", NOW)
+
+
+def test_it_gives_way_once_it_cannot_be_answered_any_more(place):
+    rest_for_a_person(place, ONE)
+    place.now += datetime.timedelta(hours=24)
+    assert place.turns().awaited() is None
+    assert taken(place.take(TWO, "b", owner="encrypt")).displaced == ()
+
+
+def test_it_goes_on_in_any_run_and_is_kept_when_that_is_killed(place):
+    rest_for_a_person(place, ONE)
+    # smime_email_challenge does not know the certificate
+    again = taken(place.take(ONE, "b"))
+    assert (again.owner, again.awaits, again.opened) == ("sign", True, NOW)
+    # while it is worked on, others wait for how that ends
+    assert place.turns().awaited() is None
+    place.gone.add("b")
+    assert place.turns().awaited() is not None
+    assert place.take(TWO, "c", owner="encrypt") is None
+    third = taken(place.take(ONE, "c"))
+    place.turns().close(third)
+    assert place.turns().awaited() is None and place.take(TWO, "d", owner="encrypt")
+
+
+def test_new_order_of_its_own_certificate_takes_its_place_at_once(place):
+    rest_for_a_person(place, ONE)
+    anew = taken(place.take(TWO, "b", owner="sign", displace=False))
+    assert (anew.displaced, anew.awaits, anew.opened) == (tuple(ONE), False, place.now)
+
+
+def test_order_that_is_over_waits_for_nobody(place):
+    rest_for_a_person(place, ONE)
+    place.turns().rest(taken(place.take(ONE, "b")), awaits=False)
+    assert place.turns().awaited() is None
+    assert taken(place.take(TWO, "c", owner="encrypt")).displaced == tuple(ONE)
 
 
 def test_nobody_else_can_read_it(place):
