@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 from dataclasses import dataclass, field
 
@@ -29,6 +30,10 @@ class Tokens(t.Protocol):
     @property
     def secrets(self) -> tuple[str, ...]:
         """The token that is in use, as it must not appear in a message."""
+
+
+# a name without anything that could separate two of them, with a domain or without
+_PLAIN_USER = re.compile(r"[\w.-]+(?:@[\w.-]+)?")
 
 
 @dataclass(frozen=True)
@@ -62,13 +67,15 @@ class PasswordLogin:
             return f"{protocol}_user, {protocol}_password, and whether it may act for {protocol}_authzid"
         return f"{protocol}_user and {protocol}_password"
 
-    @property
-    def only_to_configured_hosts(self) -> bool:
-        """Whether it opens more than one mailbox, so that no host that DNS names may see it (RULES 2).
+    def only_to_configured_hosts(self, address: str) -> bool:
+        """Whether it may open more than one mailbox, so that no host that DNS names may see it (RULES 2).
 
-        A user with an asterisk is Dovecot's way to write a master user: ``user*master``.
+        Servers write a master user into the name with a separator that their administrators choose: Dovecot as
+        ``user*master``, Exchange as ``domain\\master\\user``. So the user is the address itself, or a plain name.
         """
-        return bool(self.authzid) or "*" in self.user
+        if self.authzid:
+            return True
+        return self.user.lower() != address.lower() and not _PLAIN_USER.fullmatch(self.user)
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -119,8 +126,7 @@ class TokenLogin:
         """Which options a person looks at after a refusal."""
         return f"{protocol}_user, and whether the token is for this mailbox and for {protocol.upper()} (its scope)"
 
-    @property
-    def only_to_configured_hosts(self) -> bool:
+    def only_to_configured_hosts(self, address: str) -> bool:
         """Whoever holds the token can use it, perhaps for a whole organisation (RULES 2)."""
         return True
 
@@ -159,8 +165,7 @@ class ExternalLogin:
             return f"mail_client_cert_path, and whether its user may act for {protocol}_authzid"
         return "mail_client_cert_path, and which user the server takes from the certificate"
 
-    @property
-    def only_to_configured_hosts(self) -> bool:
+    def only_to_configured_hosts(self, address: str) -> bool:
         """Who we are is shown to those whom the user named, and to nobody else (RULES 2)."""
         return True
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import random
 import re
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import ServerNotFoundError
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.refusal import shown
@@ -27,6 +27,9 @@ SERVICES: t.Mapping[str, tuple[tuple[str, str], ...]] = {
 USUAL_NAMES: t.Mapping[str, tuple[str, ...]] = {"imap": ("imap", "mail"), "smtp": ("smtp", "mail")}
 CONFIGURED = "configured"
 
+# a client should try them all (RFC 2782); each one that does not answer costs a timeout
+MAX_HOSTS = 4
+
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*")
 
 
@@ -36,12 +39,14 @@ class Server:
 
     :ivar encryption: ``tls``, ``starttls``, or ``none`` where that was configured.
     :ivar source: :data:`CONFIGURED`, or the name in DNS that told of it.
+    :ivar others: to be tried where this one cannot be reached, in this order (RFC 2782).
     """
 
     host: str
     port: int
     encryption: str
     source: str = CONFIGURED
+    others: tuple[Server, ...] = field(default=(), compare=False)
 
 
 def find(
@@ -76,8 +81,11 @@ def find(
         )
     usable = [entry for entry in found if _may_be_used(entry[0], allowed)]
     if usable:
-        service, name, how = _first(usable, draw)
-        return Server(_plain(service.target), service.port, how, f"SRV {name}.{domain}")
+        servers = [
+            Server(_plain(service.target), service.port, how, f"SRV {name}.{domain}")
+            for service, name, how in _in_order(usable, draw)
+        ]
+        return replace(servers[0], others=tuple(servers[1:]))
     outside = sorted({shown(_plain(service.target), 80) for service, _name, _how in found if service.target})
     if outside:
         # no guessing either: the domain has said where its mail is
@@ -106,6 +114,17 @@ def inside(host: str, domains: t.Iterable[str]) -> bool:
 
 def _may_be_used(service: Service, allowed: t.Sequence[str]) -> bool:
     return bool(service.port and _HOST.fullmatch(_plain(service.target)) and inside(service.target, allowed))
+
+
+def _in_order(
+    entries: t.Sequence[tuple[Service, str, str]], draw: t.Callable[[], float]
+) -> t.Iterator[tuple[Service, str, str]]:
+    """The entries as they are to be tried, :data:`MAX_HOSTS` at most."""
+    left = list(entries)
+    for _count in range(min(len(left), MAX_HOSTS)):
+        entry = _first(left, draw)
+        left.remove(entry)
+        yield entry
 
 
 def _first(

@@ -50,6 +50,7 @@ class ImapSettings:
     :ivar folders: in which challenges may lie, by name or by special use as ``\\Junk``; IDLE watches the first.
     :ivar max_size: bytes; larger mails are never fetched.
     :ivar client_certificate: shown to the server where it asks for one.
+    :ivar alternatives: hosts, with port and encryption, to be tried where this one cannot be reached.
     """
 
     host: str
@@ -63,6 +64,7 @@ class ImapSettings:
     allow_plaintext: bool = False
     max_size: int = headers.MAX_MESSAGE
     client_certificate: tls.ClientCertificate | None = None
+    alternatives: tuple[tuple[str, int, str], ...] = ()
 
     def __post_init__(self) -> None:
         if not self.folders:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import imaplib
 import re
@@ -48,6 +49,12 @@ def errors(settings: ImapSettings) -> t.Iterator[None]:
 
 
 def bare(words: str) -> str:
-    """imaplib's ``b'...'`` without the wrapping."""
-    match = re.fullmatch(r".*?b(['\"])(.*)\1[\])]*", words, re.DOTALL)
-    return match[2] if match else words
+    """imaplib's ``b'...'`` as the text that the server wrote, in which secrets are found as they are."""
+    match = re.fullmatch(r".*?(b(['\"]).*\2)[\])]*", words, re.DOTALL)
+    if not match:
+        return words
+    try:
+        written = ast.literal_eval(match[1])
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return match[1][2:-1]
+    return written.decode("utf-8", "replace") if isinstance(written, bytes) else match[1][2:-1]

@@ -64,13 +64,18 @@ def check(wishes: t.Sequence[str], option: str) -> None:
     :raises InputError: naming the option.
     """
     for wish in wishes:
-        if any(ord(character) < 32 or ord(character) == 127 for character in wish):
+        if has_control(wish):
             raise InputError(f"{option} has a folder name with a control character in it.")
         if not wish:
             raise InputError(f"{option} has an empty folder name.")
         if is_special(wish) and wish.lower() not in USUAL_NAMES:
             known = ", ".join("\\" + use[1:].capitalize() for use in USUAL_NAMES)
             raise InputError(f"{option}: {shown(wish)} is no special use of a folder; there are {known}.")
+
+
+def has_control(name: str) -> bool:
+    """Whether a name has a control character in it."""
+    return any(ord(character) < 32 or ord(character) == 127 for character in name)
 
 
 def is_special(wish: str) -> bool:
@@ -122,7 +127,8 @@ def resolve(wishes: t.Sequence[str], listed: t.Sequence[Listed]) -> tuple[list[s
 
 def with_use(use: str, listed: t.Sequence[Listed]) -> list[str]:
     """The folders of a special use: those of which the server says so, else the first with a usual name."""
-    able = [folder for folder in listed if not folder.attributes & NOT_FOR_MAIL]
+    # a name with a line break might begin a command of its own, and no user gives a folder such a name
+    able = [folder for folder in listed if not folder.attributes & NOT_FOR_MAIL and not has_control(folder.name)]
     told = [folder.name for folder in able if use in folder.attributes]
     if told:
         return told

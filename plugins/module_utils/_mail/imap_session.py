@@ -64,6 +64,10 @@ def connect(settings: ImapSettings) -> Session:
 
     :raises MailConnectionError, MailTlsError, LoginError, TokenError:
     """
+    return tls.reach(settings, _connect_to)[1]
+
+
+def _connect_to(settings: ImapSettings) -> Session:
     try:
         return _connect(settings)
     except LoginError as error:
@@ -134,12 +138,13 @@ class Session:
                 raise tls.no_starttls(self._settings, "IMAP", STAGE)
             try:
                 self._client.starttls(context)
-            except imaplib.IMAP4.abort:
-                raise
             except imaplib.IMAP4.error as error:
                 raise MailTlsError(
                     f"The IMAP server {self._where} refused STARTTLS: {plain(str(error))}.", stage=STAGE
                 ) from error
+            # whatever came before TLS may be anybody's; imaplib would give it out with the next answers of its kind
+            self._client._imap.untagged_responses.clear()
+            self._forget_capabilities()
 
     def log_in(self) -> None:
         """Log in: by the token's mechanism, or with a password by SASL PLAIN where it is offered, else by LOGIN.
@@ -193,7 +198,7 @@ class Session:
                 self._opened = None
                 raise FolderError(
                     f"The folder {name!r} at the IMAP server {self._where} cannot be opened: "
-                    f"{plain(bare(str(error))).rstrip('.')}. Check imap_folders."
+                    f"{plain(bare(str(error)), secrets=self._secrets).rstrip('.')}. Check imap_folders."
                 ) from error
             self._opened = name
             self._state[name] = (info.get(b"EXISTS"), info.get(b"UIDNEXT"))
@@ -256,7 +261,7 @@ class Session:
                 self._client.idle_done()
             except imaplib.IMAP4.error as error:
                 raise MailConnectionError(
-                    f"The IMAP server {self._where} fell out of step: {plain(str(error))}."
+                    f"The IMAP server {self._where} fell out of step: {plain(str(error), secrets=self._secrets)}."
                 ) from error
 
     def close(self) -> None:
@@ -278,6 +283,11 @@ class Session:
         """One command and its answer, or a few, which must not take longer than the timeout and *more* seconds."""
         with errors(self._settings), tls.in_time(self._client.socket(), self._settings.timeout + more):
             yield
+
+    @property
+    def _secrets(self) -> tuple[str, ...]:
+        """What a server must not have shown that repeats our words."""
+        return self._settings.login.secrets
 
     @property
     def _where(self) -> str:

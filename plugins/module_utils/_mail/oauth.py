@@ -30,6 +30,8 @@ MICROSOFT_AUTHORITY = "https://login.microsoftonline.com"
 _MARGIN = 30.0
 # RFC 6749, appendix A.12; what it must not have ends it in the dialogue
 _TOKEN = re.compile(r"[\x21-\x7e]+")
+# RFC 6749, appendix A.17
+_REFRESH_TOKEN = re.compile(r"[\x20-\x7e]+")
 
 
 @dataclass(frozen=True)
@@ -132,15 +134,17 @@ class Client:
 def refresh_token(http: TokenHttp, client: Client, held: RefreshToken) -> Fetched:
     """RFC 6749, section 6. A new refresh token is kept before anything else happens."""
     with held.use() as token:
-        fetched = _ask(http, client, {"grant_type": "refresh_token", "refresh_token": token})
-        if fetched.refresh_token and fetched.refresh_token != token:
-            held.keep(fetched.refresh_token)
-    return fetched
+        answer = _ask(http, client, {"grant_type": "refresh_token", "refresh_token": token})
+        renewed = answer.get("refresh_token")
+        # before the access token is looked at: the old one may be dead, whatever comes with the new one
+        if isinstance(renewed, str) and renewed != token and _REFRESH_TOKEN.fullmatch(renewed):
+            held.keep(renewed)
+    return _fetched(answer)
 
 
 def client_credentials(http: TokenHttp, client: Client) -> Fetched:
     """RFC 6749, section 4.4."""
-    return _ask(http, client, {"grant_type": "client_credentials"})
+    return _fetched(_ask(http, client, {"grant_type": "client_credentials"}))
 
 
 def google_service_account(http: TokenHttp, info: str, *, source: str, subject: str, scope: str) -> Fetched:
@@ -200,7 +204,7 @@ def microsoft_app(http: TokenHttp, client: Client, *, tenant: str) -> Fetched:
     return _fetched(answer)
 
 
-def _ask(http: TokenHttp, client: Client, form: dict[str, str]) -> Fetched:
+def _ask(http: TokenHttp, client: Client, form: dict[str, str]) -> dict[str, t.Any]:
     """One request to the token endpoint (RFC 6749, sections 4.4.2 and 6)."""
     form = {**form, "client_id": client.client_id, **({"scope": client.scope} if client.scope else {})}
     headers = {"Accept": "application/json"}
@@ -215,7 +219,7 @@ def _ask(http: TokenHttp, client: Client, form: dict[str, str]) -> Fetched:
             # and some only as RFC 6749, section 2.3.1 has it
             basic = (quote_plus(client.client_id), quote_plus(client.client_secret))
             answer = session.post(client.token_url, data=form, headers=headers, auth=basic)
-    return _fetched(oauth_http.parse(answer.content))
+    return oauth_http.parse(answer.content)
 
 
 def _fetched(answer: t.Mapping[str, t.Any]) -> Fetched:

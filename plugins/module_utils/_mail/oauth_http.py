@@ -115,11 +115,19 @@ class _Adapter:
             raise TokenError(f"The token endpoint {self._host} sends us to another server, where nothing of ours goes.")
         self._deadline.check("fetching an access token", stage=TokenError.stage)
         seconds = self._deadline.clip(self._timeout)
-        try:
-            answer = self._adapter.send(
+        if tls.is_loopback(urlsplit(request.url).hostname or ""):
+            # the proxy of the system is another machine, or has another loopback interface
+            options["proxies"] = {}
+
+        def exchange() -> tuple[t.Any, bytes]:
+            found = self._adapter.send(
                 request, **{**options, "stream": True, "timeout": seconds, "verify": self._verify}
             )
-            data = _read(answer, seconds)
+            return found, _read(found, seconds)
+
+        try:
+            # the timeout of requests is one for each piece, which a server that drips its headers never lets strike
+            answer, data = tls.made_in_time(exchange, self._deadline.clip(3 * self._timeout), drop=lambda made: made[0].close())
         except (OSError, libs.urllib3.exceptions.HTTPError, ValueError) as error:
             raise self._no_answer(error) from None
         # the session reads what we have read

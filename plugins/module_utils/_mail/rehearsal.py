@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from ansible_collections.mailcert.acme.plugins.module_utils import _addresses
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import MailError
 from ansible_collections.mailcert.acme.plugins.module_utils._mail import smtp, tls
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.refusal import plain
 
 if t.TYPE_CHECKING:
     import smtplib
@@ -53,7 +52,7 @@ class Submission:
     def __enter__(self) -> Submission:
         tls.check_encryption(self._settings, "smtp_encryption")
         context = None if self._settings.encryption == "none" else tls.context(self._settings)
-        self._client = smtp.connect(self._settings, context)
+        self._settings, self._client = smtp.reach(self._settings, context)
         return self
 
     def __exit__(self, *_exc: object) -> None:
@@ -81,4 +80,4 @@ class Submission:
             client.docmd("RSET")
         if not 200 <= code < 600 or 300 <= code < 400:
             raise MailError(f"The answer {code} to {step} is no SMTP.", stage=smtp.STAGE)
-        return Rehearsal(step, code in (250, 251), code, f"{code} {plain(words)}")
+        return Rehearsal(step, code in (250, 251), code, smtp.told(self._settings, code, words))

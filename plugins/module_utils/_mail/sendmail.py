@@ -84,7 +84,9 @@ def send(settings: SendmailSettings, *, sender: str, recipient: str, data: bytes
     """
     addresses = [str(_addresses.parse(address)) for address in (sender, recipient)]
     check_line_ends(data)
-    command = [settings.path, "-i", "-f", addresses[0], "--", addresses[1]]
+    # octets, since the locale of this process says nothing about mail (RFC 6531, section 3.3)
+    envelope = [address.encode("utf-8") for address in addresses]
+    command = [os.fsencode(settings.path), b"-i", b"-f", envelope[0], b"--", envelope[1]]
     # files instead of pipes: nobody waits for a child of the command that keeps one open, or for one that reads nothing
     with tempfile.TemporaryFile() as mail, tempfile.TemporaryFile() as words:
         mail.write(data.replace(b"\r\n", b"\n"))

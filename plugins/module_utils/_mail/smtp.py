@@ -44,6 +44,7 @@ class SmtpSettings:
     :ivar ca_path: PEM file or hashed folder of the roots; ``None`` takes those of the system.
     :ivar timeout: seconds for each answer of the server.
     :ivar client_certificate: shown to the server where it asks for one.
+    :ivar alternatives: hosts, with port and encryption, to be tried where this one cannot be reached.
     """
 
     host: str
@@ -55,6 +56,7 @@ class SmtpSettings:
     timeout: float = 30.0
     allow_plaintext: bool = False
     client_certificate: tls.ClientCertificate | None = None
+    alternatives: tuple[tuple[str, int, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def send(settings: SmtpSettings, *, sender: str, recipient: str, data: bytes) ->
     tls.check_encryption(settings, "smtp_encryption")
     context = None if settings.encryption == "none" else tls.context(settings)
     try:
-        client = connect(settings, context)
+        settings, client = reach(settings, context)
     except MailError as error:
         return SendOutcome("not_sent", 0, error.message, error)
     try:
@@ -122,6 +124,11 @@ def check_line_ends(data: bytes) -> None:
     """
     if _BARE_LINE_END.search(data) or not data.endswith(b"\r\n"):
         raise InputError("A mail to be sent needs CRLF at the end of each line.", stage=STAGE)
+
+
+def reach(settings: SmtpSettings, context: ssl.SSLContext | None) -> tuple[SmtpSettings, smtplib.SMTP]:
+    """As :func:`connect`, to the first of the hosts that can be reached; nothing is sent before that."""
+    return tls.reach(settings, lambda choice: connect(choice, context))
 
 
 def connect(settings: SmtpSettings, context: ssl.SSLContext | None) -> smtplib.SMTP:
@@ -203,8 +210,9 @@ def _submit(settings: SmtpSettings, client: smtplib.SMTP, sender: str, recipient
         client.send(b".\r\n")
         code, words = client.getreply()
     except (OSError, smtplib.SMTPException, ValueError) as error:
-        return SendOutcome("unknown", 0, f"the connection was lost after the mail was sent: {plain(str(error))}")
-    text = _told(settings, code, words)
+        words = plain(str(error), secrets=_secrets(settings))
+        return SendOutcome("unknown", 0, f"the connection was lost after the mail was sent: {words}")
+    text = told(settings, code, words)
     if 200 <= code < 300:
         return SendOutcome("sent", code, text)
     if 400 <= code < 600:
@@ -228,13 +236,17 @@ def envelope_options(client: smtplib.SMTP, sender: str, recipient: str) -> str:
 
 def _said_no(settings: SmtpSettings, code: int, words: bytes) -> SendOutcome:
     if 400 <= code < 600:
-        return SendOutcome("refused", code, _told(settings, code, words))
+        return SendOutcome("refused", code, told(settings, code, words))
     raise _turned_away(settings, code, words)
 
 
-def _told(settings: SmtpSettings, code: int, words: bytes) -> str:
+def told(settings: SmtpSettings, code: int, words: bytes) -> str:
     """What the server said, for a message. Some repeat a line of ours that they did not understand."""
-    return f"{code} {plain(words, secrets=settings.login.secrets if settings.login else ())}"
+    return f"{code} {plain(words, secrets=_secrets(settings))}"
+
+
+def _secrets(settings: SmtpSettings) -> tuple[str, ...]:
+    return settings.login.secrets if settings.login else ()
 
 
 def _stuffed(data: bytes) -> bytes:
@@ -252,12 +264,12 @@ def _turned_away(settings: SmtpSettings, code: int, words: bytes) -> MailError:
     """An answer to what comes before the mail that is not the good one."""
     if 400 <= code < 600:
         return MailConnectionError(
-            f"The SMTP server {settings.host}:{settings.port} turned us away: {_told(settings, code, words)}.",
+            f"The SMTP server {settings.host}:{settings.port} turned us away: {told(settings, code, words)}.",
             stage=STAGE,
             retryable=code < 500,
         )
     return MailConnectionError(
-        f"What answers at {settings.host}:{settings.port} speaks no SMTP: {_told(settings, code, words)}. Check "
+        f"What answers at {settings.host}:{settings.port} speaks no SMTP: {told(settings, code, words)}. Check "
         "smtp_host, smtp_port and smtp_encryption.",
         stage=STAGE,
     )
@@ -270,14 +282,18 @@ def errors(settings: SmtpSettings) -> t.Iterator[None]:
         yield
     except smtplib.SMTPServerDisconnected as error:
         raise MailConnectionError(
-            f"The SMTP server {settings.host}:{settings.port} closed the connection: {plain(str(error))}.", stage=STAGE
+            f"The SMTP server {settings.host}:{settings.port} closed the connection: "
+            f"{plain(str(error), secrets=_secrets(settings))}.",
+            stage=STAGE,
         ) from None
     except smtplib.SMTPResponseException as error:
         words = error.smtp_error if isinstance(error.smtp_error, bytes) else str(error.smtp_error).encode()
         raise _turned_away(settings, error.smtp_code, words) from None
     except smtplib.SMTPException as error:
         raise MailError(
-            f"The SMTP server {settings.host}:{settings.port} cannot be used: {plain(str(error))}.", stage=STAGE
+            f"The SMTP server {settings.host}:{settings.port} cannot be used: "
+            f"{plain(str(error), secrets=_secrets(settings))}.",
+            stage=STAGE,
         ) from None
     except OSError as error:
         raise tls.connection_error(error, settings, "SMTP", STAGE) from error

@@ -9,11 +9,17 @@ pyspf is optional: without it nothing else is lost.
 from __future__ import annotations
 
 import ipaddress
+import time
 import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, SmimeError
 from ansible_collections.mailcert.acme.plugins.module_utils._mail import libs
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.resolver import Resolver
+
+# what all look-ups of one check may take: RFC 7208, section 4.6.4 wants at least 20 seconds
+MAX_SECONDS = 20.0
+# and how many there may be: ten terms, each of ten hosts with addresses of both kinds
+MAX_LOOKUPS = 220
 
 # RFC 7208, section 2.6
 RESULTS = ("none", "neutral", "pass", "fail", "softfail", "temperror", "permerror")
@@ -49,9 +55,17 @@ def _query_class() -> type[t.Any]:
         """pyspf asks DNS by this one method."""
 
         resolver: Resolver
+        asked = 0
+        end = 0.0
 
         def dns(self, name: str, qtype: str, dummy_cnames: t.Any = None, ignore_void: bool = False) -> list[t.Any]:
             """The values of the records. Names that have none are counted (RFC 7208, section 4.6.4)."""
+            self.end = self.end or time.monotonic() + MAX_SECONDS
+            self.asked += 1
+            if self.asked > MAX_LOOKUPS:
+                raise libs.spf.PermError("Too many look-ups")
+            if time.monotonic() > self.end:
+                raise libs.spf.TempError("The look-ups take too long")
             host = str(name).rstrip(".").lower()
             if not all(0 < len(label) < 64 for label in host.split(".")):
                 return []

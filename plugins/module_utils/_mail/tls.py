@@ -24,6 +24,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.refusal import plain
 
 T = t.TypeVar("T")
+Settings = t.TypeVar("Settings", bound="Endpoint")
 
 ENCRYPTIONS = ("tls", "starttls", "none")
 
@@ -52,6 +53,32 @@ class Endpoint(t.Protocol):
     ca_path: t.Optional[str]
     allow_plaintext: bool
     client_certificate: t.Optional[ClientCertificate]
+    alternatives: tuple[tuple[str, int, str], ...]
+
+
+def reach(settings: Settings, connect: t.Callable[[Settings], T]) -> tuple[Settings, T]:
+    """Connect to the first of the hosts of an endpoint that can be reached, and tell which one that was (RFC 2782).
+
+    One whose certificate does not verify, or that refuses the login, ends the search: another would hide that.
+
+    :arg settings: a dataclass; its ``alternatives`` are hosts with port and encryption.
+    :raises MailConnectionError: of the first host, where none can be reached; and what *connect* raises beside that.
+    """
+    choices = [settings]
+    for host, port, encryption in settings.alternatives:
+        changes: dict[str, t.Any] = {"host": host, "port": port, "encryption": encryption, "alternatives": ()}
+        choices.append(dataclasses.replace(t.cast(t.Any, settings), **changes))
+    failures: list[MailConnectionError] = []
+    for choice in choices:
+        try:
+            return choice, connect(choice)
+        except MailConnectionError as error:
+            failures.append(error)
+    if len(choices) > 1:
+        others = ", ".join(f"{choice.host}:{choice.port}" for choice in choices[1:])
+        failures[0].message = f"{failures[0].message} Neither can {others}, which DNS names too, be reached."
+        failures[0].args = (failures[0].message,)
+    raise failures[0]
 
 
 def context(endpoint: Endpoint) -> ssl.SSLContext:

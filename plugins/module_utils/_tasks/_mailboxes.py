@@ -115,7 +115,7 @@ def mailbox_of(
             merged,
             address,
             finder,
-            personal=certificate is None and not login[protocol].only_to_configured_hosts,
+            personal=certificate is None and not login[protocol].only_to_configured_hosts(address),
         )
         for protocol in login
     }
@@ -133,6 +133,7 @@ def mailbox_of(
             encryption=servers["imap"].encryption,
             folders=tuple(merged["imap_folders"]),
             login=login["imap"],
+            alternatives=_servers.alternatives(servers["imap"]),
             **common,
         ),
         sender=_local_sender(params)
@@ -142,6 +143,7 @@ def mailbox_of(
             port=servers["smtp"].port,
             encryption=servers["smtp"].encryption,
             login=login["smtp"],
+            alternatives=_servers.alternatives(servers["smtp"]),
             **common,
         ),
         servers=_servers.told(address, servers),

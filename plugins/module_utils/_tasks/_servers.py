@@ -93,6 +93,11 @@ def locate(
     return finder.find(protocol, domain, encryption=encryption, port=port)
 
 
+def alternatives(server: Server) -> tuple[tuple[str, int, str], ...]:
+    """The further servers that DNS names, as the settings of the mail layer hold them."""
+    return tuple((other.host, other.port, other.encryption) for other in server.others)
+
+
 def told(address: str, servers: t.Mapping[str, Server]) -> list[dict[str, t.Any]]:
     """The servers of an address as results show them."""
     return [

@@ -153,3 +153,20 @@ def test_dns_that_cannot_answer_is_no_answer(zone, find, name):
     with pytest.raises(ResolverError, match=name) as caught:
         find()
     assert caught.value.retryable
+
+
+def test_those_to_be_tried_after_it_come_by_priority(zone, find):
+    zone["_imaps._tcp.lab.test", "SRV"] = ["20 0 3 third.lab.test.", "10 0 1 first.lab.test.", "5 0 9 mx.evil.test."]
+    zone["_imap._tcp.lab.test", "SRV"] = ["10 0 2 second.lab.test.", "30 0 4 fourth.lab.test.", "40 0 5 fifth.lab.test."]
+    found = find()
+    told = [(server.host, server.port, server.encryption) for server in (found, *found.others)]
+    assert told == [
+        ("first.lab.test", 1, "tls"), ("second.lab.test", 2, "starttls"), ("third.lab.test", 3, "tls"),
+        ("fourth.lab.test", 4, "starttls"),
+    ]
+    assert {server.source for server in found.others} == {"SRV _imap._tcp.lab.test", "SRV _imaps._tcp.lab.test"}
+
+
+def test_usual_names_have_none_after_them(zone, find):
+    zone["imap.lab.test", "A"] = zone["mail.lab.test", "A"] = ["192.0.2.1"]
+    assert find().others == ()

@@ -17,8 +17,12 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     InputError,
     MailError,
 )
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import imap_folders
-from ansible_collections.mailcert.acme.tests.unit.plugins.module_utils._mail.imap_script import Script, scripted_reader
+from ansible_collections.mailcert.acme.plugins.module_utils._mail import imap_folders, imap_session
+from ansible_collections.mailcert.acme.tests.unit.plugins.module_utils._mail.imap_script import (
+    Script,
+    scripted_reader,
+    settings,
+)
 
 NOW = datetime.datetime.now(datetime.timezone.utc)
 CAPABILITIES = {
@@ -132,6 +136,16 @@ LINES = [
 def test_names_of_all_kinds(scripted):
     script = Script(list=b"".join(line + b"\r\n" for line, _name in LINES))
     assert [folder.name for folder in listed(script, scripted)] == [name for _line, name in LINES]
+
+
+def test_name_with_a_line_break_is_none(scripted):
+    """The server sends it as a literal; to open it would be to send a command of its own."""
+    row = b'* LIST (\\Junk) "/" {21}\r\nx\r\na DELETE INBOX\r\nxy\r\n* LIST (\\Junk) "/" Spam\r\n'
+    script = Script(list=row)
+    session = imap_session.connect(settings(scripted(script), encryption="none"))
+    assert imap_folders.resolve(["\\Junk"], imap_folders.list_folders(session)) == (["Spam"], [])
+    session.close()
+    assert "DELETE" not in script.seen
 
 
 def test_list_that_is_refused(scripted):

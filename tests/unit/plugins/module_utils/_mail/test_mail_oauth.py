@@ -13,6 +13,7 @@ import pathlib
 import socket
 import sys
 import threading
+import time
 import typing as t
 from urllib.parse import quote
 
@@ -122,6 +123,25 @@ def test_a_rotated_refresh_token_is_kept(server: t.Any, ca_path: str) -> None:
         oauth.refresh_token(http(ca_path), client(server), Held(first))
     assert caught.value.details == {"oauth_error": "invalid_grant"}
     assert not caught.value.retryable
+
+
+@pytest.mark.parametrize("spoiled", [{"token_type": "mac"}, {"access_token": "a b"}, {"access_token": None}])
+def test_a_rotated_refresh_token_is_kept_whatever_comes_with_it(server: t.Any, ca_path: str, spoiled: t.Any) -> None:
+    """The old one may be dead; the next run must not begin with it."""
+    answer = {"access_token": "x", "token_type": "bearer", "refresh_token": "the new one", **spoiled}
+    server.answers.append((200, json.dumps(answer), {}))
+    held = Held("the old one")
+    with pytest.raises(TokenError):
+        oauth.refresh_token(http(ca_path), client(server), held)
+    assert held.kept == ["the new one"]
+
+
+@pytest.mark.parametrize("token", ["", "two\nlines", "\u20ac", ["x"], 1])
+def test_what_is_no_refresh_token_does_not_take_its_place(server: t.Any, ca_path: str, token: t.Any) -> None:
+    server.answers.append((200, json.dumps({"access_token": "x", "token_type": "bearer", "refresh_token": token}), {}))
+    held = Held("the old one")
+    assert oauth.refresh_token(http(ca_path), client(server), held).access_token == "x"
+    assert held.kept == []
 
 
 def test_client_credentials_with_a_scope(server: t.Any, ca_path: str) -> None:
@@ -284,6 +304,47 @@ def test_no_answer_in_time(server: t.Any, ca_path: str) -> None:
     finally:
         server.delay.set()
     assert "did not answer in time" in error.message and error.retryable
+
+
+@pytest.mark.parametrize("begin", [b"", b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n"])
+def test_an_endpoint_that_drips_is_cut(begin: bytes) -> None:
+    """Each octet comes in time, and the answer never ends: before its headers, in them, and after them."""
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            connection = listener.accept()[0]
+            with connection, contextlib.suppress(OSError):
+                connection.sendall(begin)
+                while not over.wait(0.05):
+                    connection.sendall(b"x")
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        started = time.monotonic()
+        try:
+            with pytest.raises(TokenError, match="did not answer in time|no HTTP") as caught:
+                oauth.client_credentials(
+                    http(None, allow_http_loopback=True, timeout=0.4), oauth.Client(url, "app", SECRET)
+                )
+        finally:
+            over.set()
+        assert time.monotonic() - started < 8 and SECRET not in caught.value.message
+        thread.join(10)
+
+
+@pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY", "all_proxy"])
+def test_a_proxy_of_the_system_does_not_see_what_goes_to_loopback(
+    module: t.Any, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as proxy, module.OAuthServer() as server:
+        monkeypatch.setenv("AUTHLIB_INSECURE_TRANSPORT", "1")
+        monkeypatch.setenv(variable, f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        assert oauth.client_credentials(http(None, allow_http_loopback=True), client(server)).access_token
+        proxy.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            proxy.accept()
 
 
 def test_the_deadline_counts(server: t.Any, ca_path: str) -> None:

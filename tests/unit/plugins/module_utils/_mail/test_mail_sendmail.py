@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -54,6 +56,28 @@ def test_addresses_are_words_to_the_command_and_nothing_else(command, tmp_path, 
     assert send(command(), sender=sender, recipient=recipient).state == "sent"
     assert (tmp_path / "arguments").read_text("utf-8").splitlines() == ["-i", "-f", sender, "--", recipient]
     assert sorted(os.listdir(tmp_path)) == ["arguments", "input", "sendmail"]
+
+
+@pytest.mark.parametrize("locale", ["C", "POSIX", "de_DE.ISO-8859-1"])
+def test_address_outside_ascii_is_utf8_in_every_locale(command, tmp_path, locale):
+    """In a process of its own: Python takes the locale at its start. Without UTF-8 mode, which C would turn on."""
+    settings = command()
+    code = (
+        "from ansible_collections.mailcert.acme.plugins.module_utils._mail import sendmail\n"
+        f"done = sendmail.send(sendmail.SendmailSettings({settings.path!r}), sender='jürgen@lab.test',"
+        f" recipient='ž@ca.test', data={DATA!r})\n"
+        "assert done.state == 'sent', done\n"
+    )
+    script = tmp_path / "send.py"
+    script.write_text(code, encoding="utf-8")
+    environment = {
+        **os.environ, "LC_ALL": locale, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0",
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    done = subprocess.run([sys.executable, str(script)], env=environment, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    words = (tmp_path / "arguments").read_bytes().decode("utf-8").splitlines()
+    assert (words[2], words[-1]) == ("jürgen@lab.test", "ž@ca.test")
 
 
 @pytest.mark.parametrize("code", [64, 65, 67, 69, 70, 77, 78, 1, 127])

@@ -85,6 +85,21 @@ def test_too_many_names_without_a_record(check):
     assert check(f'"v=spf1 {names} -all"') == "permerror"
 
 
+def test_look_ups_have_a_bound_in_number_and_in_time(check, server, monkeypatch):
+    names = [f"m{number}.test" for number in range(10)]
+    for name in names:
+        server.records[name, "MX"] = [f"10 h{number}.{name}." for number in range(10)]
+        for number in range(10):
+            server.records[f"h{number}.{name}", "A"] = ["192.0.2.9"]
+    record = f'"v=spf1 {" ".join(f"mx:{name}" for name in names)} -all"'
+    assert check(record) == "fail"
+    monkeypatch.setattr(spf, "MAX_LOOKUPS", 20)
+    assert check(record) == "permerror"
+    monkeypatch.setattr(spf, "MAX_LOOKUPS", 1000)
+    monkeypatch.setattr(spf, "MAX_SECONDS", 0.0)
+    assert check(record) == "temperror"
+
+
 def test_no_record(check):
     assert check() == "none"
 
