@@ -65,16 +65,26 @@ options:
     default: 10
   request_retries:
     description:
-      - How often a request is repeated when the CA cannot be reached, or has a failure of its own.
-      - A request that the CA refuses is not repeated.
+      - How often a request is repeated when the CA cannot be reached, or has a failure of its own. A request that met a rate limit
+        is repeated as often.
+      - The time between two tries grows, and is drawn at random. It is never shorter than the CA's C(Retry-After).
+      - A request that the CA refuses for another reason is not repeated. A bad nonce is replaced up to 15 times, and does not
+        count here.
     type: int
-    default: 5
+    default: 7
   deadline:
     description:
       - How many seconds the whole task may take. All waits and retries end then.
       - A task that reached its deadline can be run again. It goes on from where it was.
     type: int
     default: 300
+  pace_path:
+    description:
+      - Absolute path of a folder for the pace of the CA. Use one folder for all tasks that ask the same CA.
+      - When the CA asks one task for fewer requests, all wait. When it is out of order for several of them one after the other,
+        the others fail at once instead of trying it in vain.
+      - What is kept there counts for later runs too. Nothing is kept while all goes well.
+    type: path
 """
 
     # what the modules say that work for an account which smime_account has made

@@ -41,7 +41,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The selection, its C(due) without the others.
+  description: The selection, its C(due) and C(held) without the others.
   type: dict
 """
 
@@ -49,7 +49,12 @@ _value:
 def smime_by_hand(selection: dict[str, t.Any], hostvars: t.Any) -> dict[str, t.Any]:
     """See DOCUMENTATION."""
     due = [name for name in selection.get("due", []) if hostvars[name].get("smime_mail_access") == "by_hand"]
-    return {**selection, "due": due}
+    held = {
+        name: hold
+        for name, hold in selection.get("held", {}).items()
+        if hostvars[name].get("smime_mail_access") == "by_hand"
+    }
+    return {**selection, "due": due, "held": held}
 
 
 class FilterModule:

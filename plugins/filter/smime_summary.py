@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The end of a run in one structure: what was issued, what stayed untouched, what waits for a person, what failed."""
+"""The end of a run in one structure: what was issued, what stayed untouched, what waits, what failed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ version_added: 0.1.0
 author:
   - mailcert.acme contributors (@mailcert)
 description:
-  - Counts what was issued, rebuilt, untouched and failed, and what awaits the reply of a person, from the selection and from
+  - Counts what was issued, rebuilt, untouched and failed, and what awaits the reply of a person or a later run, from the selection and from
     what the hosts registered.
   - The role P(mailcert.acme.smime#role) uses it for the summary at the end of a run.
 positional: hostvars, check_mode
@@ -64,7 +64,7 @@ _value:
       description: How many mailboxes needed nothing.
       type: int
     failed:
-      description: Mailboxes that failed, each with C(mailbox), C(stage), C(error_code), C(retryable), C(msg) and C(line).
+      description: Mailboxes that failed, each with C(mailbox), C(stage), C(error_code), C(retryable), C(msg), C(problem) and C(line).
       type: list
       elements: dict
     awaiting:
@@ -78,6 +78,13 @@ _value:
         - Mailboxes of the store that the inventory no longer names, each with C(address), C(folder), C(lines), C(not_after) and
           C(error). They are not renewed.
         - Empty in a run over a part of the inventory.
+      type: list
+      elements: dict
+    held:
+      description:
+        - Mailboxes that are due and left alone for now, since the CA said no a moment ago.
+        - Each has C(mailbox), C(next_try), C(attempts), C(last_try), C(error_code), C(stage), C(retryable), C(msg), C(problem) and
+          C(line).
       type: list
       elements: dict
     lines:
@@ -133,6 +140,7 @@ def smime_summary(selection: dict[str, t.Any], hostvars: t.Any, check_mode: bool
         "failed": failed,
         "awaiting": awaiting,
         "orphans": selection.get("orphans", []),
+        "held": [_held(name, hold) for name, hold in selection.get("held", {}).items()],
         "check_mode": bool(check_mode),
     }
     return {**summary, "lines": _lines(summary)}
@@ -146,10 +154,22 @@ def _failure(name: str, reason: dict[str, t.Any]) -> dict[str, t.Any]:
         "error_code": reason.get("error_code") or "task_failed",
         "retryable": bool(reason.get("retryable", False)),
         "msg": str(reason.get("msg") or "The task failed without a message."),
+        "problem": reason.get("problem") or {},
     }
     again = "run again later" if failure["retryable"] else "needs a change first"
     failure["line"] = f"{name}: {failure['stage']}, {failure['error_code']} ({again}): {failure['msg']}"
     return failure
+
+
+def _held(name: str, hold: dict[str, t.Any]) -> dict[str, t.Any]:
+    """One mailbox that is left alone until the CA is asked again."""
+    keys = ("next_try", "attempts", "last_try", "error_code", "stage", "retryable", "msg", "problem")
+    count = f"{hold['attempts']} failed attempt{'' if hold['attempts'] == 1 else 's'}"
+    line = (
+        f"{name}: held until {hold['next_try'][:19]}Z after {count}, the last one: {hold['stage']}, {hold['error_code']}:"
+        f" {hold['msg']} To try it now: -e smime_retry_now=true"
+    )
+    return {"mailbox": name, **{key: hold[key] for key in keys}, "line": line}
 
 
 def _awaiting(name: str, variables: t.Any) -> dict[str, t.Any]:
@@ -187,7 +207,8 @@ def _lines(summary: dict[str, t.Any]) -> list[str]:
     ]
     for mailbox in summary["awaiting"]:
         lines += [mailbox["line"], *(f"  {line}" for line in mailbox["instructions"])]
-    lines += [failure["line"] for failure in summary["failed"]]
+    lines.append(f"held: {len(summary['held'])}")
+    lines += [mailbox["line"] for mailbox in summary["failed"] + summary["held"]]
     if summary["orphans"]:
         lines.append(f"in the store, but not in the inventory: {len(summary['orphans'])}")
         lines += [_told_orphan(orphan) for orphan in summary["orphans"]]

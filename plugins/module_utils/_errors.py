@@ -218,6 +218,14 @@ class AcmeRateLimitedError(AcmeProblemError):
     retryable = True
 
 
+class RateReachedError(SmimeError):
+    """As many orders were sent as the user allows for a time; the CA was not asked."""
+
+    error_code = "rate_reached"
+    stage = "order"
+    retryable = True
+
+
 class AccountError(AcmeProblemError):
     """The CA does not know the account, or it is deactivated."""
 

@@ -145,6 +145,13 @@ options:
       - While the record equals the wish, the CA is not asked.
       - The other modules read the URL of the account from it.
     type: path
+  attempts_path:
+    description:
+      - Absolute path of a JSON file in which failed attempts are kept from run to run, with the last error and the time of the
+        next try.
+      - The next success removes it. Nothing is kept while all goes well.
+      - The module itself does not heed the time. M(mailcert.acme.smime_select) does.
+    type: path
 seealso:
   - module: mailcert.acme.smime_order
   - module: mailcert.acme.smime_revoke

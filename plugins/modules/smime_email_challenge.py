@@ -103,6 +103,13 @@ options:
       - Keep it with the journals of the orders. Without it a challenge might be answered twice.
     type: path
     required: true
+  attempts_path:
+    description:
+      - Absolute path of a JSON file in which failed attempts are kept from run to run, with the last error and the time of the
+        next try.
+      - The next success removes it. Nothing is kept while all goes well.
+      - The module itself does not heed the time. M(mailcert.acme.smime_select) does.
+    type: path
   run_id:
     description:
       - A name for the run, the same as for M(mailcert.acme.smime_order).

@@ -172,6 +172,20 @@ options:
         description:
           - Its authority key identifier, written as O(select_chain[].subject_key_identifier).
         type: str
+  attempts_path:
+    description:
+      - Absolute path of a JSON file in which failed attempts are kept from run to run, with the last error and the time of the
+        next try.
+      - The next success removes it. Nothing is kept while all goes well.
+      - The module itself does not heed the time. M(mailcert.acme.smime_select) does.
+    type: path
+  order_rate:
+    description:
+      - At most so many orders in so much time, as in V(300/3h). The time has a unit of V(s), V(m), V(h), V(d) or V(w).
+      - All orders are counted that tasks with the same O(pace_path) send, in any run.
+      - An order that has to wait for less than O(deadline) waits. Another one fails with RV(error_code=rate_reached), and the CA
+        is not asked.
+    type: str
   run_id:
     description:
       - A name for the run, the same in both steps. The order is held by the run from the first step to the second then.

@@ -53,7 +53,7 @@ options:
         C(account_name), C(staging), C(profile), C(common_name), C(pkcs12), C(pkcs12_encoding), C(pkcs12_friendly_name) and
         C(pkcs12_generation).
       - It knows those that say when a certificate is renewed too. These are C(remaining_days), C(remaining_percentage), C(force),
-        C(spread_days), C(run_interval), C(renewal_info) and C(allow_ca_change), and for the CA's renewal information
+        C(retry_now), C(spread_days), C(run_interval), C(renewal_info) and C(allow_ca_change), and for the CA's renewal information
         C(acme_validate_certs), C(acme_ca_path) and C(acme_request_timeout).
       - With C(former_addresses) the private keys of other mailboxes of the store go into the PKCS#12 file. An address that
         another wish names is refused.
@@ -243,6 +243,18 @@ plans:
       description:
         - For O(mailcert.acme.smime_order#module:replaces_cert_id). Null where the order replaces no certificate of the account.
       type: str
+    attempts_path:
+      description:
+        - For O(mailcert.acme.smime_order#module:attempts_path) and O(mailcert.acme.smime_email_challenge#module:attempts_path).
+      type: str
+    account_attempts_path:
+      description:
+        - For O(mailcert.acme.smime_account#module:attempts_path).
+      type: str
+    pace_path:
+      description:
+        - For O(mailcert.acme.smime_order#module:pace_path) and the like.
+      type: str
     slots_path:
       description:
         - For O(mailcert.acme.smime_email_challenge#module:slots_path).
@@ -331,6 +343,54 @@ orphans:
         - dual
       not_after: "2027-05-01T12:00:00+00:00"
       error: ""
+held:
+  description:
+    - The mailboxes that are due and left alone for now, by their names, since the CA said no a moment ago.
+    - They are in none of the other lists. The wish C(retry_now) has them tried at once.
+  returned: success
+  type: dict
+  contains:
+    next_try:
+      description:
+        - When the mailbox is tried again, not earlier than that (ISO 8601, UTC).
+      type: str
+    attempts:
+      description:
+        - How many attempts failed since the last success.
+      type: int
+    last_try:
+      description:
+        - When the last one failed.
+      type: str
+    error_code:
+      description:
+        - The code of the last error.
+      type: str
+    stage:
+      description:
+        - The stage of the last error.
+      type: str
+    retryable:
+      description:
+        - Whether the last error may pass by itself.
+      type: bool
+    msg:
+      description:
+        - The last error for people.
+      type: str
+    problem:
+      description:
+        - The problem document of the CA, word for word. Empty where the CA said nothing.
+      type: dict
+    reason:
+      description:
+        - Why the mailbox is due, as in RV(plans[].reason).
+      type: str
+    detail:
+      description:
+        - The same for people.
+      type: str
+  sample: {}
 failed_mailboxes:
   description:
     - The mailboxes whose wish or store cannot be used, by their names. The others are not concerned.

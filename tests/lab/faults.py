@@ -9,20 +9,22 @@ A fault is ``{"resource": ..., "kind": ..., ...}``; see RESOURCES and KINDS for 
 from __future__ import annotations
 
 import dataclasses
+import random
 import typing as t
 
 ACME_RESOURCES = (
     "directory", "newNonce", "newAccount", "newOrder", "account", "orders", "order", "authorization", "challenge",
     "finalize", "certificate", "revokeCert", "keyChange", "renewalInfo",
 )
+#: stands for each of them: a CA that is in trouble as a whole
+ANY_ACME = "acme"
+_PLAIN = ("directory", "newNonce", "renewalInfo")
+_ACME_KINDS = (
+    "drop", "status", "rateLimited", "badNonce", "problem", "html", "garbage", "truncate", "hang", "redirect",
+)
 #: kinds of fault by resource
 KINDS: dict[str, tuple[str, ...]] = {
-    **{
-        name: (
-            "drop", "status", "rateLimited", "badNonce", "problem", "html", "garbage", "truncate", "hang", "redirect",
-        )
-        for name in ACME_RESOURCES
-    },
+    **{name: _ACME_KINDS for name in (*ACME_RESOURCES, ANY_ACME)},
     # at submission: refuse is a reply with ``code``, drop cuts the connection
     "smtp_connect": ("refuse", "drop", "hang"),
     "smtp_auth": ("refuse", "drop"),
@@ -46,7 +48,7 @@ class Fault:
 
     ``when`` is ``before`` (the request is not processed) or ``after`` (it is, and the response is lost).
     ``match`` is a text that must occur in the request: path, payload or an address it is about.
-    The first ``skip`` hits pass; ``times`` hits follow, -1 for ever.
+    The first ``skip`` hits pass; ``times`` hits follow, -1 for ever, each only with the probability ``chance``.
     """
 
     resource: str
@@ -54,6 +56,7 @@ class Fault:
     when: str = "before"
     times: int = 1
     skip: int = 0
+    chance: float = 1.0
     match: str = ""
     status: int = 503
     code: int = 451
@@ -68,8 +71,17 @@ class Fault:
             raise ValueError(f"There is no resource {self.resource!r} for a fault. Known: {', '.join(KINDS)}.")
         if self.kind not in KINDS[self.resource]:
             raise ValueError(f"A fault of {self.resource} is one of {', '.join(KINDS[self.resource])}.")
+        if not 0 <= self.chance <= 1:
+            raise ValueError("The option chance of a fault is a number from 0 to 1.")
         if self.when not in ("before", "after"):
             raise ValueError("The option when of a fault is before or after.")
+
+
+def _concerns(fault: Fault, resource: str) -> bool:
+    if fault.resource != ANY_ACME:
+        return fault.resource == resource
+    # what is fetched without a nonce cannot meet a bad one
+    return resource in ACME_RESOURCES and not (fault.kind == "badNonce" and resource in _PLAIN)
 
 
 class Faults:
@@ -77,6 +89,8 @@ class Faults:
 
     def __init__(self) -> None:
         self.active: list[Fault] = []
+        # the same draws in each lab; which request meets which is up to the order in which they come
+        self._random = random.Random(8555)
 
     def add(self, facts: t.Mapping[str, t.Any]) -> Fault:
         """Raises ValueError with a sentence for what is unknown."""
@@ -92,7 +106,7 @@ class Faults:
              ) -> t.Optional[Fault]:
         """The fault that hits now, if any; counts the hit. ``subject`` is what ``match`` is sought in."""
         for fault in self.active:
-            if fault.resource != resource or fault.when != when:
+            if fault.when != when or not _concerns(fault, resource):
                 continue
             if fault.match:
                 if callable(subject):
@@ -103,6 +117,8 @@ class Faults:
                 fault.skip -= 1
                 continue
             if fault.times == 0:
+                continue
+            if fault.chance < 1 and self._random.random() >= fault.chance:
                 continue
             fault.times -= 1 if fault.times > 0 else 0
             fault.hits += 1

@@ -62,6 +62,14 @@ class Response:
     def is_html(self) -> bool:
         return "html" in self.headers.get("Content-Type", "").lower() or self.body[:64].lstrip()[:1] == b"<"
 
+    @property
+    def looks_like(self) -> str:
+        """What the body is where a JSON object is due, with its first words, for messages."""
+        if not self.body.strip():
+            return "an empty body"
+        words = wire.first_words(self.body)
+        return ("an HTML page" if self.is_html else "something else") + (f' that begins with "{words}"' if words else "")
+
     def json(self) -> dict[str, t.Any]:
         """The JSON object of the body.
 
@@ -70,10 +78,9 @@ class Response:
         try:
             return wire.parse_json(self.body)
         except ValueError:
-            what = "an HTML page" if self.is_html else "something else"
             raise NotAcmeError(
-                f"{self.url} answers with {what} where a JSON object of an ACME server is due (HTTP status"
-                f" {self.status}). Check acme_directory.",
+                f"{wire.clean(self.url, 200)} answers with HTTP status {self.status} and {self.looks_like} where a JSON"
+                " object of an ACME server is due. Check acme_directory.",
                 stage=self.stage,
             ) from None
 

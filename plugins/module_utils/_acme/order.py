@@ -161,6 +161,7 @@ def _send_new_order(client: AcmeClient, payload: dict[str, t.Any], addresses: t.
     failures = 0
     while True:
         try:
+            client.transport.pace.before_order()
             response = client.post(client.directory.new_order, payload, resend=False)
         except AnswerLostError as lost:
             client.transport.pause(lost.failure, failures, wait=lost.wait)

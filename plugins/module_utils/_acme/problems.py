@@ -17,7 +17,8 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
 )
 
 _URNS = ("urn:ietf:params:acme:error:", "urn:acme:error:")
-_SHOWN_SUBPROBLEMS = 10
+# one for each address of a certificate at most
+_SHOWN_SUBPROBLEMS = 100
 # what may pass by itself
 _PASSING = frozenset(("serverInternal", "badNonce", "connection", "dns", "rateLimited"))
 
@@ -101,19 +102,26 @@ class Problem:
                 return wire.clean(self.type[len(urn) :], 80)
         return "" if self.type == "about:blank" else wire.clean(self.type, 120)
 
-    def describe(self) -> str:
-        """One line without a full stop: kind, detail, status where that is all there is, and the subproblems."""
-        words = [part for part in (self.kind, wire.clean(self.detail) or wire.clean(self.title)) if part]
+    def describe(self, *, whole: bool = False) -> str:
+        """One line without a full stop: kind, detail, status where that is all there is, and the subproblems.
+
+        The CA's words are given word for word; a control character stands there as its escape.
+
+        :arg whole: keep the CA's own full stop.
+        """
+        words = [part for part in (self.kind, wire.verbatim((self.detail or self.title).strip())) if part]
         if not words:
             words = [f"HTTP status {self.status}" if self.status else "no reason given"]
-        line = ": ".join(words).rstrip(".")
+        line = ": ".join(words)
         inner = [
-            (f"{sub.identifier}: " if sub.identifier else "") + sub.describe()
+            (f"{sub.identifier}: " if sub.identifier else "") + sub.describe(whole=True)
             for sub in self.subproblems[:_SHOWN_SUBPROBLEMS]
         ]
         if len(self.subproblems) > _SHOWN_SUBPROBLEMS:
             inner.append(f"and {len(self.subproblems) - _SHOWN_SUBPROBLEMS} more")
-        return f"{line} ({'; '.join(inner)})" if inner else line
+        if inner:
+            return f"{line} ({'; '.join(inner)})"
+        return line if whole else line.rstrip(".")
 
 
 def clean_identifier(identifier: object) -> str:

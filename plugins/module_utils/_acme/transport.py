@@ -11,16 +11,15 @@ import random as randomness
 import time
 import typing as t
 
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import jws, wire
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import jws, pacing, wire
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.exchange import (
     BODY_LIMIT,
-    PROBLEM_LIMIT,
     Exchange,
     NoAnswerError,
     Response,
 )
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.keys import AccountKey
-from ansible_collections.mailcert.acme.plugins.module_utils._acme.problems import Problem, error_for
+from ansible_collections.mailcert.acme.plugins.module_utils._acme.refusals import is_limited, problem_of, refusal
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     AcmeConnectionError,
@@ -29,16 +28,11 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     NotAcmeError,
 )
 
+__all__ = ["AnswerLostError", "Transport", "problem_of"]
+
 JSON_TYPE = "application/json"
 _REDIRECTS = 3
-_NONCE_RETRIES = 5
 _NONCES_KEPT = 8
-# seconds: the first and the longest pause between two tries, before it is drawn at random
-_FIRST_PAUSE = 0.5
-_LONGEST_PAUSE = 20.0
-# a server that asks for more than this is left alone until another run
-_LONGEST_RETRY_AFTER = 300.0
-_PASSING_STATUSES = frozenset((408, 425)) | frozenset(range(500, 600)) - frozenset((501, 505))
 
 
 class AnswerLostError(AcmeConnectionError):
@@ -67,7 +61,8 @@ class Transport:
     :arg ca_path: roots to trust instead of the system's; None for those.
     :arg user_agent: name and version of the software; that of the HTTP library is put behind it.
     :arg deadline: after it no request begins and no pause goes on.
-    :arg retries: how often a failed request is sent again at most.
+    :arg retries: how often a failed request is sent again at most, and how often one that met a rate limit.
+    :arg pace: what those who ask this CA at the same time share of its pace.
     :arg sleep, random, now: taken as parameters for tests; ``random`` gives floats in [0, 1).
     :arg allow_http_loopback: allow http to loopback.
     :raises InputError: see :class:`Exchange`.
@@ -81,7 +76,8 @@ class Transport:
         ca_path: str | None = None,
         user_agent: str = "mailcert.acme",
         deadline: Deadline | None = None,
-        retries: int = 5,
+        retries: int = 7,
+        pace: pacing.Pace | None = None,
         sleep: t.Callable[[float], None] = time.sleep,
         random: t.Callable[[], float] = randomness.random,
         now: t.Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.timezone.utc),
@@ -89,6 +85,7 @@ class Transport:
     ) -> None:
         self.deadline = deadline or Deadline(None)
         self.retries = retries
+        self.pace = pace or pacing.Pace()
         self.sleep = sleep
         #: where fresh nonces come from; :meth:`Directory.fetch` sets it
         self.new_nonce_url = ""
@@ -160,7 +157,8 @@ class Transport:
         :arg kid: the account's URL; None puts the key itself in.
         :arg resend: False for what must not happen twice: :class:`AnswerLostError` tells that it may have happened.
         :arg tolerate: kinds of problems for which the response itself is wanted; ``problem_of`` reads it.
-        :raises AcmeRateLimitedError: at once, with ``retry_after`` in its details.
+        :raises AcmeRateLimitedError: the CA asks for fewer requests, for longer than we may wait or may try; with
+            ``retry_after`` in its details.
         :raises AcmeProblemError: the CA refused.
         :raises AcmeConnectionError: no answer, or none but server errors, after all tries.
         :raises AcmeTlsError, NotAcmeError: at once.
@@ -169,11 +167,11 @@ class Transport:
         body = b"" if payload is None else jws.compact_json(dict(payload))
         headers = {"Content-Type": "application/jose+json", "Accept": accept}
         nonce: str | None = None
-        failures = bad_nonces = 0
+        failures = limits = bad_nonces = 0
         resent = False
         while True:
+            self._heed(stage)
             nonce = nonce or self._nonce(stage)
-            self.deadline.check("talking to the CA", stage=stage)
             data = jws.compact_json(jws.sign(body, key=key, url=url, nonce=nonce, kid=kid))
             nonce = None
             failure: AcmeError
@@ -186,42 +184,71 @@ class Transport:
             else:
                 if response.status < 300:
                     self._keep_nonce(response)
+                    self.pace.succeeded(stage)
                     return dataclasses.replace(response, resent=True) if resent else response
                 problem = problem_of(response)
-                if problem.kind == "badNonce" and bad_nonces < _NONCE_RETRIES:
+                if problem.kind == "badNonce" and bad_nonces < pacing.NONCE_RETRIES:
                     # RFC 8555, section 6.5: the retry uses the nonce of the error; the others are as old as the bad one
                     bad_nonces += 1
                     self._nonces.clear()
                     nonce = _nonce_of(response)
+                    if bad_nonces > pacing.NONCES_AT_ONCE:
+                        self.sleep(pacing.nonce_pause(self._random(), bad_nonces))
                     continue
                 self._keep_nonce(response)
                 if problem.kind in tolerate:
                     return dataclasses.replace(response, resent=True) if resent else response
-                failure = self._refusal(response, problem, method="POST")
-                if response.status not in _PASSING_STATUSES:
+                failure = refusal(response, problem, method="POST")
+                wait = response.retry_after
+                if is_limited(response, problem):
+                    self.pause(failure, limits, wait=wait, limited=True)
+                    limits += 1
+                    continue
+                if response.status not in pacing.PASSING_STATUSES:
                     raise failure
-                wait, maybe_done = response.retry_after, True
+                maybe_done = True
             if maybe_done and not resend and payload is not None:
                 raise AnswerLostError(failure, wait=wait)
             self.pause(failure, failures, wait=wait)
             failures += 1
             resent = resent or maybe_done
 
-    def pause(self, failure: AcmeError, failures: int, *, wait: float | None = None) -> None:
-        """Wait before another try: exponential with full jitter, and never less than the server asked for.
+    def pause(self, failure: AcmeError, failures: int, *, wait: float | None = None, limited: bool = False) -> None:
+        """Wait before another try, see :func:`pacing.pause`.
 
         :arg failures: how many tries failed before this one.
         :arg wait: seconds of the server's Retry-After.
+        :arg limited: whether it was a rate limit, which concerns all who ask this CA.
         :raises: ``failure``, if no try is left, or if it would come after the deadline.
         """
-        pause = self._random() * min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(failures, 30)) + (wait or 0.0)
+        pause = pacing.pause(self._random(), failures, wait=wait, limited=limited)
         if wait is not None:
             failure.details.setdefault("retry_after", wait)
-        if failures >= self.retries or (wait or 0.0) > _LONGEST_RETRY_AFTER or pause >= self.deadline.remaining():
+        too_long = (wait or 0.0) > pacing.LONGEST_RETRY_AFTER or pause >= self.deadline.remaining()
+        if failures >= self.retries or too_long:
+            self.pace.gave_up(failure)
             raise failure
+        if limited:
+            # nothing was done, so whatever it was may be sent again, but later, and all others wait too
+            self.pace.limited(failure, pause if wait is None else wait)
         self.sleep(pause)
 
     # --- parts ---------------------------------------------------------------------------------------------------
+
+    def _heed(self, stage: str) -> None:
+        """Before each request: wait until the CA may be asked, by us and by all who share its pace.
+
+        :raises AcmeError: it may not be asked for longer than we can wait.
+        :raises DeadlineError: the deadline has come.
+        """
+        while True:
+            self.deadline.check("talking to the CA", stage=stage)
+            hold = self.pace.hold(stage)
+            if hold is None:
+                return
+            if hold.closed or hold.seconds > pacing.LONGEST_RETRY_AFTER or hold.seconds >= self.deadline.remaining():
+                raise hold.error(stage)
+            self.sleep(hold.seconds)
 
     def _send(self, method: str, url: str, **arguments: t.Any) -> Response:
         # the last gate, whatever way a URL came here
@@ -234,9 +261,9 @@ class Transport:
 
     def _plain(self, method: str, url: str, *, stage: str, accept: str, limit: int) -> Response:
         """GET or HEAD, with retries and a few redirects."""
-        failures = redirects = 0
+        failures = limits = redirects = 0
         while True:
-            self.deadline.check("talking to the CA", stage=stage)
+            self._heed(stage)
             failure: AcmeError
             wait: float | None = None
             try:
@@ -250,41 +277,17 @@ class Transport:
                     redirects += 1
                     url = self.check_url(response.location, name="the target of a redirect", stage=stage)
                     continue
-                failure = self._refusal(response, problem_of(response), method=method)
-                if response.status not in _PASSING_STATUSES:
-                    raise failure
+                problem = problem_of(response)
+                failure = refusal(response, problem, method=method)
                 wait = response.retry_after
+                if is_limited(response, problem):
+                    self.pause(failure, limits, wait=wait, limited=True)
+                    limits += 1
+                    continue
+                if response.status not in pacing.PASSING_STATUSES:
+                    raise failure
             self.pause(failure, failures, wait=wait)
             failures += 1
-
-    def _refusal(self, response: Response, problem: Problem, *, method: str) -> AcmeError:
-        """The error of a response that is no success."""
-        where = wire.clean(response.url, 200)
-        if response.status < 400:
-            return NotAcmeError(
-                f"{where} redirects a {method} request to {wire.clean(response.location, 200) or 'nowhere'}, which is"
-                " not followed. Set acme_directory to the CA's own URL.",
-                stage=response.stage,
-            )
-        if problem.raw or response.status == 429:
-            return error_for(
-                problem,
-                response.stage,
-                retry_after=response.retry_after,
-                help_urls=response.links("help"),
-                terms_urls=response.links("terms-of-service"),
-            )
-        if response.status in _PASSING_STATUSES:
-            return AcmeConnectionError(
-                f"The CA is out of order for now: {where} answers with HTTP status {response.status}.",
-                stage=response.stage,
-            )
-        what = "an HTML page" if response.is_html else "no problem document"
-        return NotAcmeError(
-            f"{where} answers with HTTP status {response.status} and {what}, which no ACME server does. Check"
-            " acme_directory.",
-            stage=response.stage,
-        )
 
     def _nonce(self, stage: str) -> str:
         if self._nonces:
@@ -306,17 +309,6 @@ class Transport:
         if nonce is not None:
             self._nonces.append(nonce)
             del self._nonces[:-_NONCES_KEPT]
-
-
-def problem_of(response: Response) -> Problem:
-    """The problem document of a response; an empty one with its status if it holds none."""
-    try:
-        value = wire.parse_json(response.body) if not response.is_html and len(response.body) <= PROBLEM_LIMIT else {}
-    except ValueError:
-        value = {}
-    if not any(isinstance(value.get(name), str) for name in ("type", "title", "detail")):
-        value = {}
-    return Problem.from_json(value, status=response.status)
 
 
 def _nonce_of(response: Response) -> str | None:

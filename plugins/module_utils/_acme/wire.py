@@ -17,6 +17,8 @@ import typing as t
 from urllib.parse import urlsplit
 
 BASE64URL = re.compile(r"[A-Za-z0-9_-]+")
+_UNSEEN = re.compile(r"(?is)<(script|style)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)")
+_TAG = re.compile(r"<[^>]*(?:>|\Z)")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _RFC3339 = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,12}))?(?:[Zz]|([+-])(\d\d):(\d\d))", re.ASCII
@@ -31,6 +33,23 @@ def clean(text: object, limit: int = 600) -> str:
         return ""
     line = " ".join("".join(char if char.isprintable() else " " for char in text[: 4 * limit]).split())
     return line if len(line) <= limit else line[: limit - 3] + "..."
+
+
+def verbatim(text: object, limit: int = 8000) -> str:
+    """A server's text word for word, a control or invisible character as its escape; cut only if enormous."""
+    if not isinstance(text, str):
+        return ""
+    shown = "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text[:limit]
+    )
+    return shown if len(text) <= limit else shown + "..."
+
+
+def first_words(body: bytes, limit: int = 80) -> str:
+    """What a reader of a page sees first of it; the tags of HTML, its scripts and its styles are left out."""
+    text = body[:8192].decode("utf-8", "replace")
+    text = _UNSEEN.sub(" ", text)
+    return clean(_TAG.sub(" ", text), limit).replace('"', "'")
 
 
 def _without_surrogates(value: t.Any) -> t.Any:

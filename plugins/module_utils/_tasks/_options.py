@@ -16,7 +16,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Dea
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AddressError, InputError
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import usage as usages
 from ansible_collections.mailcert.acme.plugins.module_utils._store import files
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _account_record
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _account_record, _pacing
 
 Params = t.Dict[str, t.Any]
 
@@ -41,8 +41,9 @@ def acme_options() -> Params:
         "ca_path": {"type": "path"},
         "allow_http": {"type": "bool", "default": False},
         "request_timeout": {"type": "int", "default": 10},
-        "request_retries": {"type": "int", "default": 5},
+        "request_retries": {"type": "int", "default": 7},
         "deadline": {"type": "int", "default": 300},
+        "pace_path": {"type": "path"},
     }
 
 
@@ -176,7 +177,7 @@ def deadline(params: Params) -> Deadline:
 
 def transport(params: Params, until: Deadline) -> Transport:
     """The connection to the CA that the options describe."""
-    check_paths(params, "ca_path")
+    check_paths(params, "ca_path", "pace_path")
     check_number(params, "request_timeout", least=1)
     check_number(params, "request_retries", least=0)
     return Transport(
@@ -186,6 +187,7 @@ def transport(params: Params, until: Deadline) -> Transport:
         user_agent=USER_AGENT,
         deadline=until,
         retries=params["request_retries"],
+        pace=_pacing.pace_of(params, until),
         allow_http_loopback=params["allow_http"],
     )
 

@@ -18,7 +18,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._pki import certific
 from ansible_collections.mailcert.acme.plugins.module_utils._store import files, layout, paths, record, versions
 from ansible_collections.mailcert.acme.plugins.module_utils._store.journal import Journal
 from ansible_collections.mailcert.acme.plugins.module_utils._store.renewal import Renewal
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _due, _formers, _replacing
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _due, _formers, _holding, _replacing
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks._wish import Wish
 
 
@@ -196,6 +196,7 @@ def plan_of(store: layout.Store, wish: Wish, state: State, line: versions.Line) 
     """Where everything of a mailbox that is due goes: the paths that the modules of the chain are given."""
     version = line.pending() if state.due else line.current()
     account = account_of(store, wish)
+    ca = os.path.dirname(os.path.dirname(account["account_key_path"]))
     return {
         "addresses": list(wish.addresses),
         "reason": state.reason,
@@ -219,7 +220,10 @@ def plan_of(store: layout.Store, wish: Wish, state: State, line: versions.Line) 
         "account_record_path": account["account_record_path"],
         "renewal_path": line.renewal if wish.renewal_info else None,
         "replaces_cert_id": _replacing.cert_id(wish, state.recorded, account["account_record_path"]) if state.due else None,
-        "slots_path": os.path.join(os.path.dirname(os.path.dirname(account["account_key_path"])), "slots"),
+        "account_attempts_path": _holding.account_path(os.path.dirname(account["account_key_path"])),
+        "attempts_path": _holding.mailbox_path(line),
+        "pace_path": os.path.join(ca, "pace"),
+        "slots_path": os.path.join(ca, "slots"),
         "history": _history(store, wish, line, version),
     }
 

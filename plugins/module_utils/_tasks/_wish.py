@@ -113,6 +113,7 @@ class Wish:
     acme_validate_certs: bool = True
     acme_ca_path: str = ""
     acme_request_timeout: int = 10
+    retry_now: bool = False
     pkcs12: bool = True
     pkcs12_encoding: str = "modern"
     pkcs12_friendly_name: str = ""
@@ -148,6 +149,7 @@ READERS: dict[str, t.Callable[[t.Any], t.Any]] = {
     "acme_validate_certs": _boolean,
     "acme_ca_path": _text,
     "acme_request_timeout": _least(1, "seconds"),
+    "retry_now": _boolean,
     "pkcs12": _boolean,
     "pkcs12_encoding": _choice("modern", "compatible"),
     "pkcs12_friendly_name": _text,

@@ -18,6 +18,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks import (
     _account_record,
     _account_terms,
+    _attempts,
     _options,
     _rollover,
 )
@@ -51,6 +52,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "new_account_key_passphrase": {"type": "str", "no_log": True},
     "store_path": {"type": "path"},
     "force": {"type": "bool", "default": False},
+    "attempts_path": {"type": "path"},
 }
 
 
@@ -64,8 +66,10 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
         return work(params, context, contact)
     files.ensure_folder(folder)
     # many hosts of a fleet share an account: one makes it, the others find it
-    with locks.lock(os.path.join(folder, LOCK), timeout=params["deadline"]):
-        return work(params, context, contact)
+    with locks.lock(os.path.join(folder, LOCK), timeout=params["deadline"]), _attempts.recorded(params, context):
+        outcome = work(params, context, contact)
+        _attempts.succeeded(params)
+        return outcome
 
 
 def _lock_folder(params: dict[str, t.Any]) -> str | None:

@@ -18,6 +18,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._store import locks
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Outcome, Task
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks import (
     _answering,
+    _attempts,
     _behaviour,
     _by_hand,
     _copying,
@@ -66,6 +67,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
         },
     },
     "replies_path": {"type": "path", "required": True},
+    "attempts_path": {"type": "path"},
     "run_id": {"type": "str"},
     **_watching.proof_options(),
     **_behaviour.options(),
@@ -99,6 +101,11 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
             _mailboxes.mailbox_of(params, entry["address"])
     if context.check_mode:
         return _outcome(params["challenges"], [], changed=True, would_exist=True)
+    with _attempts.recorded(params, context):
+        return _answer_all(params, context, subjects)
+
+
+def _answer_all(params: dict[str, t.Any], context: Context, subjects: dict[str, str]) -> Outcome:
     deadline, key = _options.deadline(params), _options.account_key(params)
     client = _options.client(params, deadline, key)
     servers: list[dict[str, t.Any]] = []

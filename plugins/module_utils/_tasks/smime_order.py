@@ -17,6 +17,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._store import files
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Outcome, Task
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks import (
     _asked,
+    _attempts,
     _chain,
     _due,
     _heeded,
@@ -51,6 +52,8 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "not_before": {"type": "str"},
     "not_after": {"type": "str"},
     "select_chain": _chain.SELECT_CHAIN,
+    "attempts_path": {"type": "path"},
+    "order_rate": {"type": "str"},
     "run_id": {"type": "str"},
     "lease_duration": {"type": "int", "default": 3600},
     "would_exist": {"type": "bool", "default": False},
@@ -68,6 +71,7 @@ PATHS = (
     "replies_path",
     "account_record_path",
     "renewal_path",
+    "attempts_path",
 )
 
 
@@ -86,6 +90,17 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
         return _keep(params, context, request, addresses, present)
     if context.check_mode:
         return _outcome(params, changed=True, would_exist=True)
+    with _attempts.recorded(params, context):
+        return _order(params, context, request, addresses, criteria)
+
+
+def _order(
+    params: dict[str, t.Any],
+    context: Context,
+    request: requests.Csr,
+    addresses: list[str],
+    criteria: t.Sequence[chain_choice.Criterion],
+) -> Outcome:
     ordering = _ordering.Ordering(params, context, request, addresses)
     if params["state"] == "requested":
         order, created, challenges = ordering.request()
@@ -103,6 +118,7 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
             raise
         heeded = _heeded.heeded(ordering.asked, order, certificate, chosen, context)
         ordering.close()
+        _attempts.succeeded(params)
     _renewal_looks.after_issue(params, ordering.client, certificate, context)
     _skew.tell(context, ordering.client.transport)
     return _outcome(

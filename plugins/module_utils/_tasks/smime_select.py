@@ -16,6 +16,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks import (
     _brake,
     _formers,
+    _holding,
     _orphans,
     _renewal_looks,
     _selection,
@@ -63,10 +64,16 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
     _brake.check(params["max_changes"], len(params["wishes"]), _selection.changes(found))
     due: list[str] = []
     plans: dict[str, t.Any] = {}
+    held: dict[str, t.Any] = {}
+    holding = _holding.Holding(store, context.now())
     prepared = False
     for name, (wish, state, where) in found.items():
         try:
             _formers.check(wish, names)
+            hold = holding.hold(wish, where) if state.due else None
+            if hold is not None:
+                held[name] = {"reason": state.reason, "detail": state.detail, **hold}
+                continue
             if not context.check_mode:
                 prepared |= _prepare(store, wish, state, where, run_id)
             plan = _selection.plan_of(store, wish, state, where)
@@ -89,7 +96,8 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
         plans=plans,
         accounts=accounts,
         orphans=_orphans.orphans(store, names) if params["complete"] else [],
-        untouched=len(params["wishes"]) - len(due) - len(failed),
+        held=held,
+        untouched=len(params["wishes"]) - len(due) - len(failed) - len(held),
     )
 
 
@@ -103,6 +111,7 @@ def _outcome(
     due: t.Sequence[str] = (),
     plans: dict[str, t.Any] | None = None,
     orphans: t.Sequence[dict[str, t.Any]] = (),
+    held: dict[str, t.Any] | None = None,
 ) -> Outcome:
     return Outcome(
         changed=changed,
@@ -110,6 +119,7 @@ def _outcome(
             "run_id": run_id,
             "due": list(due),
             "failed_mailboxes": failed,
+            "held": held or {},
             "plans": plans or {},
             "accounts": list(accounts.values()),
             "orphans": list(orphans),

@@ -120,7 +120,7 @@ def test_limit_on_one(make_fleet):
 def test_rate_limit_is_told_as_what_passes(make_fleet):
     fleet = make_fleet(2)
     fleet.lab.faults(resource="newOrder", kind="rateLimited", match="user0002@lab.test", times=-1)
-    done = fleet.run()
+    done = fleet.run("-e", "smime_acme_request_retries=1")
     assert done.code == 2
     (failure,) = failures(done).values()
     assert (failure["mailbox"], failure["error_code"], failure["retryable"]) == (

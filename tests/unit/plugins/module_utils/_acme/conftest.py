@@ -301,6 +301,7 @@ def make_transport(clock: Clock) -> t.Iterator[t.Callable[..., Transport]]:
         seconds = options.pop("seconds", None)
         options = {
             "timeout": 5,
+            "retries": 5,
             "ca_path": str(ca.root),
             "user_agent": "mailcert.acme/0",
             "deadline": Deadline(seconds, clock),

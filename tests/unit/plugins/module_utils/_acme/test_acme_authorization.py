@@ -68,8 +68,8 @@ def test_final_authorizations_may_show_no_challenge(client, authz):
 def test_the_reason_of_a_failure_is_the_challenge_s(client, authz, challenge, tools):
     error = {"type": tools.URN + "incorrectResponse", "detail": "digest\x00 differs"}
     result = authorizations.fetch(client, authz({"status": "invalid", "challenges": [challenge(error=error)]}))
-    assert result.reason() == "incorrectResponse: digest differs" and result.problem() == error
-    assert str(result.failure()) == "The authorization for a@b.test is invalid: incorrectResponse: digest differs."
+    assert result.reason() == "incorrectResponse: digest\\x00 differs" and result.problem() == error
+    assert str(result.failure()) == "The authorization for a@b.test is invalid: incorrectResponse: digest\\x00 differs."
     silent = authorizations.fetch(client, authz("invalid"))
     assert str(silent.failure()).endswith("is invalid, and the CA gives no reason.")
 

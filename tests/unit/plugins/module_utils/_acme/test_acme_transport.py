@@ -101,11 +101,27 @@ def test_bad_nonce_is_repeated_with_the_nonce_given(ca, transport, account_key, 
     assert [request.jws()[0]["nonce"] for request in ca.seen("/x")][1:] == ["nonce-2", "fresh"]
 
 
-def test_bad_nonces_have_an_end(ca, transport, account_key, tools):
+def test_bad_nonces_have_an_end_and_are_spread_after_the_first(ca, transport, account_key, clock, tools):
     ca.on("/x", tools.problem("badNonce"))
     with pytest.raises(AcmeProblemError, match="badNonce") as error:
         transport.signed_post(ca.url("/x"), None, key=account_key)
-    assert len(ca.seen("/x")) == 6 and error.value.retryable
+    assert len(ca.seen("/x")) == 16 and error.value.retryable
+    assert clock.sleeps[:5] == [0.1, 0.2, 0.4, 0.8, 1.0] and max(clock.sleeps) == 1.0 and len(clock.sleeps) == 12
+
+
+def test_each_kind_of_failure_has_a_cap_of_its_own(ca, make_transport, account_key, clock, tools):
+    transport = make_transport(ca, retries=2)
+    transport.new_nonce_url = ca.url("/nonce")
+    bad, limited, broken = (
+        tools.problem("badNonce"),
+        tools.problem("rateLimited", 429, headers={"Retry-After": "7"}),
+        tools.Reply(500, b""),
+    )
+    ca.on("/x", bad, limited, broken, bad, bad, broken, limited, bad, tools.Reply(200, {"ok": 1}))
+    assert transport.signed_post(ca.url("/x"), {"a": 1}, key=account_key).json() == {"ok": 1}
+    assert clock.sleeps == [7.25, 0.25, 0.5, 7.5, 0.1]
+    nonces = [request.jws()[0]["nonce"] for request in ca.seen("/x")]
+    assert len(set(nonces)) == len(nonces) == 9
 
 
 # --- retries ---------------------------------------------------------------------------------------------------------
@@ -190,7 +206,7 @@ def test_a_retry_after_that_is_too_long_ends_it(ca, make_transport, clock, tools
 
 
 @pytest.mark.parametrize("status, body", [(429, b"<html>slow down"), (429, None), (403, None)])
-def test_rate_limits_are_told_at_once(ca, transport, account_key, clock, tools, status, body):
+def test_rate_limits_that_last_are_told_at_once(ca, transport, account_key, clock, tools, status, body):
     reply = tools.problem(
         "rateLimited", status, headers={"Retry-After": "600", "Link": '<https://ca.test/limits>;rel="help"'}
     )
@@ -201,6 +217,30 @@ def test_rate_limits_are_told_at_once(ca, transport, account_key, clock, tools, 
         transport.signed_post(ca.url("/x"), None, key=account_key)
     assert error.value.details == {"retry_after": 600.0} and error.value.retryable
     assert len(ca.seen("/x")) == 1 and clock.sleeps == []
+
+
+@pytest.mark.parametrize("resend", [True, False])
+def test_rate_limits_that_end_in_time_are_waited_for(ca, transport, account_key, clock, tools, resend):
+    """What the CA refused for its pace it has not done, so it may be sent again whatever it is."""
+    ca.on("/x", tools.problem("rateLimited", 429, headers={"Retry-After": "20"}), tools.Reply(200))
+    response = transport.signed_post(ca.url("/x"), {"a": 1}, key=account_key, resend=resend)
+    assert not response.resent and clock.sleeps == [20.25]
+
+
+def test_rate_limits_without_a_time_are_waited_for_long(ca, transport, account_key, clock, tools):
+    ca.on("/x", tools.problem("rateLimited", 429))
+    with pytest.raises(AcmeRateLimitedError):
+        transport.signed_post(ca.url("/x"), {"a": 1}, key=account_key)
+    assert clock.sleeps == [2.0, 4.0, 8.0, 10.0, 10.0] and len(ca.seen("/x")) == 6
+
+
+def test_rate_limits_hit_every_verb(ca, transport, account_key, clock, tools):
+    ca.on("/nonce", tools.Reply(429, b"", {"Retry-After": "2"}, nonce=False), tools.Reply(204))
+    ca.on("/directory", tools.Reply(429, b"", {"Retry-After": "3"}, nonce=False), tools.Reply(200, ca.directory))
+    ca.on("/x", tools.Reply(200))
+    Directory.fetch(transport, ca.directory_url)
+    transport.signed_post(ca.url("/x"), None, key=account_key)
+    assert clock.sleeps == [3.25, 2.25]
 
 
 @pytest.mark.parametrize("fault", ["reset", "500"])
@@ -384,14 +424,14 @@ def test_a_name_that_does_not_resolve(ca, make_transport):
 @pytest.mark.parametrize(
     "reply, words",
     [
-        (dict(status=200, body=b"<!DOCTYPE html><p>hi"), "answers with an HTML page where a JSON object"),
-        (dict(status=200, body=b"hello"), "answers with something else"),
-        (dict(status=200, body=[1]), "answers with something else"),
+        (dict(status=200, body=b"<!DOCTYPE html><p>hi"), "HTTP status 200 and an HTML page that begins with \"hi\" where a JSON object"),
+        (dict(status=200, body=b"hello"), "HTTP status 200 and something else that begins with \"hello\" where"),
+        (dict(status=200, body=[1]), "HTTP status 200 and something else"),
         (dict(status=200, body={"a": "b"}), "names no newNonce"),
         (dict(status=200, body={"newNonce": "http://ca.test/n"}), "newNonce in the directory does not begin"),
         (dict(status=404, body=b"<html>nothing"), "HTTP status 404 and an HTML page"),
-        (dict(status=404, body=b"nothing"), "no problem document"),
-        (dict(status=404, body={"error": "x"}), "HTTP status 404 and no problem document"),
+        (dict(status=404, body=b"nothing"), "HTTP status 404 and something else that begins with \"nothing\", which no ACME"),
+        (dict(status=404, body={"error": "x"}), "HTTP status 404 and something else that begins"),
         (dict(status=404, body={"detail": "x"}), "is no ACME directory: x. Check the URL"),
     ],
 )

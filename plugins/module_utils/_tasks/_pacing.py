@@ -1,0 +1,117 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The pace of a CA as a task heeds it: shared through the store with all who ask the same CA, in this run and later."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import re
+import time
+import typing as t
+
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import pacing
+from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
+    AcmeError,
+    AcmeRateLimitedError,
+    InputError,
+    RateReachedError,
+    StoreError,
+)
+from ansible_collections.mailcert.acme.plugins.module_utils._store import order_count, pace
+
+_RATE = re.compile(r"([0-9]{1,6})\s*/\s*([0-9]{0,6})\s*([smhdw])", re.ASCII)
+_YEAR = 365 * 86400
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+
+
+def parse_rate(text: str) -> tuple[int, int]:
+    """A number of orders and of seconds, from text such as ``300/3h``.
+
+    :raises InputError: it is none.
+    """
+    found = _RATE.fullmatch(text.strip())
+    count = int(found[1]) if found else 0
+    seconds = int(found[2] or 1) * _UNITS[found[3]] if found else 0
+    if not 1 <= count <= order_count.MOST_ORDERS or not 1 <= seconds <= _YEAR:
+        raise InputError(
+            f"order_rate is {text!r}; it must be a number of orders, from 1 to {order_count.MOST_ORDERS}, and a time of at"
+            " most a year, as in 300/3h, with s, m, h, d or w for the unit."
+        )
+    return count, seconds
+
+
+def pace_of(params: dict[str, t.Any], until: Deadline) -> pacing.Pace:
+    """What the options say of the CA's pace; without ``pace_path`` each task has a pace of its own.
+
+    :raises InputError: a rate that is none, or one that nobody could count.
+    """
+    folder, rate = params.get("pace_path"), params.get("order_rate")
+    if folder is None:
+        if rate:
+            raise InputError("order_rate needs pace_path, where the orders are counted.")
+        return pacing.Pace()
+    return StoredPace(folder, parse_rate(rate) if rate else None, until)
+
+
+class StoredPace(pacing.Pace):
+    """The pace that the store keeps for a CA.
+
+    :arg folder: of the CA's pace.
+    :arg rate: at most so many orders in so many seconds; None for no limit of ours.
+    :arg until: nobody waits for longer.
+    """
+
+    def __init__(self, folder: str, rate: tuple[int, int] | None, until: Deadline) -> None:
+        self._shared = pace.SharedPace(folder)
+        self._orders = order_count.OrderCount(folder)
+        self._rate = rate
+        self._until = until
+
+    def hold(self, stage: str) -> pacing.Hold | None:
+        held = self._shared.held(stage)
+        if held is None:
+            return None
+        told = held.told
+        return pacing.Hold(held.seconds, told.reason, closed=held.closed, limited=told.limited, problem=told.problem)
+
+    # what is noted of a trouble must not hide the trouble, where the store can take no notes
+
+    def limited(self, failure: AcmeError, wait: float) -> None:
+        with contextlib.suppress(StoreError):
+            self._shared.limited(wait, failure.message, failure.problem)
+
+    def gave_up(self, failure: AcmeError) -> None:
+        with contextlib.suppress(StoreError):
+            self._shared.failed(
+                failure.stage,
+                failure.message,
+                failure.problem,
+                wait=failure.details.get("retry_after") or 0.0,
+                limited=isinstance(failure, AcmeRateLimitedError),
+            )
+
+    def succeeded(self, stage: str) -> None:
+        with contextlib.suppress(StoreError):
+            self._shared.succeeded(stage)
+
+    def before_order(self) -> None:
+        """Count the order, and wait for its turn where there were as many as there may be."""
+        if self._rate is None:
+            return
+        count, seconds = self._rate
+        while True:
+            wait = self._orders.take(count, seconds)
+            if not wait:
+                return
+            # those who wait for the same moment come one after the other
+            wait += random.random() * min(1.0, wait / 10)
+            if wait >= self._until.remaining():
+                raise RateReachedError(
+                    f"{count} orders in {seconds} seconds were sent to the CA, and no more are allowed (smime_ca_rate,"
+                    f" order_rate). The next one may go in {max(1, round(wait))} seconds; run again then.",
+                    details={"retry_after": round(wait, 1), "held": True},
+                )
+            time.sleep(wait)
