@@ -457,6 +457,32 @@ heeded:
       type: bool
       sample: false
   sample: []
+given_up:
+  description:
+    - Orders that this task gave up, since they could not lead to the certificate that is wanted. Their open authorizations are deactivated where the CA lets one.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    order_uri:
+      description:
+        - The URL of the order.
+      type: str
+      sample: https://acme.example.com/order/41
+    reason:
+      description:
+        - V(invalid), V(expired), or V(gone) where the CA knows it no more.
+        - V(stale) where its challenge is older than 24 hours, V(authorization_lost) where one of its authorizations cannot become valid any more.
+        - V(other_wish) where it was for other options, V(other_dates) where it names other dates than the wish, V(other_key) where its certificate is for another key.
+      type: str
+      sample: expired
+    deactivated:
+      description:
+        - The URLs of the authorizations that are deactivated now.
+      type: list
+      elements: str
+      sample: []
+  sample: []
 lint_warnings:
   description:
     - What is not as it should be with a certificate that was issued by this task, but does not make it useless. Sentences.

@@ -114,12 +114,14 @@ def new_order(
     replaces: str | None = None,
     not_before: dt.datetime | None = None,
     not_after: dt.datetime | None = None,
+    fits: t.Callable[[Order], bool] = lambda order: True,
 ) -> Order:
     """Order a certificate. The CA may give an older order, in any status: branch on ``status`` (RULES 23).
 
     :arg replaces: identifier of the certificate that this one follows (RFC 9773, section 5); sent only where the CA
         advertises renewalInfo, and left out on a second try if the CA refuses the order with it.
     :arg not_before, not_after: aware times.
+    :arg fits: whether an order that is found after a lost response may be this one.
     :raises InputError: the CA has profiles, but not this one.
     :raises OrderError: the CA's order is for other addresses.
     """
@@ -138,16 +140,16 @@ def new_order(
     if not_after is not None:
         payload["notAfter"] = wire.format_time(not_after)
     if not replaces or directory.renewal_info is None:
-        order = _send_new_order(client, payload, addresses)
+        order = _send_new_order(client, payload, addresses, fits)
     else:
         try:
-            order = _send_new_order(client, {**payload, "replaces": replaces}, addresses)
+            order = _send_new_order(client, {**payload, "replaces": replaces}, addresses, fits)
         except (AcmeRateLimitedError, AccountError):
             raise
         except AcmeProblemError as error:
             if error.retryable:
                 raise
-            order = _send_new_order(client, payload, addresses)
+            order = _send_new_order(client, payload, addresses, fits)
     if _comparable(order.addresses) != _comparable(addresses) or len(order.addresses) != len(order.identifiers):
         raise OrderError(
             f"The CA's order {wire.clean(order.url, 200)} is for {wire.clean(', '.join(order.addresses))} instead of"
@@ -156,7 +158,9 @@ def new_order(
     return order
 
 
-def _send_new_order(client: AcmeClient, payload: dict[str, t.Any], addresses: t.Sequence[str]) -> Order:
+def _send_new_order(
+    client: AcmeClient, payload: dict[str, t.Any], addresses: t.Sequence[str], fits: t.Callable[[Order], bool]
+) -> Order:
     """newOrder; where a response was lost, the order that it may have made is looked for before another is made."""
     failures = 0
     while True:
@@ -171,15 +175,19 @@ def _send_new_order(client: AcmeClient, payload: dict[str, t.Any], addresses: t.
                 raise NotAcmeError("The CA gave an order without its URL.", stage="order")
             url = client.transport.check_url(response.location, name="the URL of the order")
             return _order(client, response, url=url)
-        order = find_open(client, addresses)
+        order = find_open(client, addresses, fits=fits)
         if order is not None:
             return order
 
 
-def find_open(client: AcmeClient, addresses: t.Sequence[str]) -> Order | None:
+def find_open(
+    client: AcmeClient, addresses: t.Sequence[str], *, fits: t.Callable[[Order], bool] = lambda order: True
+) -> Order | None:
     """A pending or ready order of the account for exactly these addresses (RFC 8555, section 7.1.2.1).
 
     None where there is none, and where the CA keeps no list of orders, as many do not.
+
+    :arg fits: whether an order is the one, as far as the addresses do not tell.
     """
     wanted = _comparable(addresses)
     try:
@@ -196,7 +204,8 @@ def find_open(client: AcmeClient, addresses: t.Sequence[str]) -> Order | None:
                 if looked_at > _LOOKED_AT:
                     return None
                 order = fetch(client, client.transport.check_url(url, name="an entry of the list of orders"))
-                if order.status in ("pending", "ready") and _comparable(order.addresses) == wanted:
+                same = order.status in ("pending", "ready") and _comparable(order.addresses) == wanted
+                if same and fits(order):
                     return order
             page = next(iter(response.links("next")), "")
     except (AcmeProblemError, NotAcmeError) as error:

@@ -142,6 +142,18 @@ class Turns:
         """All authorizations of the order are final: whoever is next has nothing to end."""
         self._change(turn, urls=(), run_id="", displaced=(), awaits=False)
 
+    def left(self, urls: t.Sequence[str], *, ended: bool) -> None:
+        """An order was given up, whoever worked on it. Does nothing where another order has the turn, or none.
+
+        :arg urls: of its authorizations. ``ended``: whether they are final.
+        """
+        if not os.path.lexists(self.path):
+            return
+        with self._locked():
+            found = self._read()
+            if found is not None and not set(found.urls).isdisjoint(urls):
+                self._write(dataclasses.replace(found, run_id="", awaits=False, urls=() if ended else found.urls))
+
     def _change(self, turn: Turn, **changes: t.Any) -> Turn:
         changed = dataclasses.replace(turn, **changes)
         with self._locked():

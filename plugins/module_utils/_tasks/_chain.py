@@ -73,7 +73,8 @@ class Chains:
     def choose(self, criteria: t.Sequence[chain_choice.Criterion]) -> Chosen:
         """The first chain that meets the first criterion that any chain meets, else the default."""
         try:
-            leaf, *issuers = certificates.order_chain(certificates.load_chain(self.default, source="what the CA issued"))
+            found = certificates.load_chain(self.default, source="what the CA issued")
+            leaf, *issuers = certificates.order_chain(found)
         except CertificateError:
             # what is wrong with it is told where it is installed
             return Chosen(self.default, wanted=len(criteria))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which of the wishes that a CA may pass over it has heeded: each is told, and each that it did not heed is a warning."""
+"""Which of the wishes that a CA may pass over it has heeded: each is told; one that it did not heed is a warning."""
 
 from __future__ import annotations
 

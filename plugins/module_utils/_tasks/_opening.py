@@ -68,12 +68,7 @@ class Opening:
         held: list[tuple[turns.Turns, turns.Turn]] = []
         # always in the same order, so that two orders with the same addresses never wait for each other
         for address in sorted(set(addresses)):
-            place = turns.Turns(
-                replies.folder_of(self._params["replies_path"], address),
-                self._params["acme_directory"],
-                now=self._context.now,
-                is_gone=_run_id.is_gone,
-            )
+            place = self._turns_of(address)
             turn = place.take(
                 urls, run_id=self._run_id, seconds=self._seconds, displace=displace, owner=self._owner
             )
@@ -149,6 +144,23 @@ class Opening:
         held, self._held = self._held, []
         for place, turn in held:
             place.close(turn)
+
+    def left(self, addresses: t.Sequence[str], urls: t.Sequence[str], *, ended: bool) -> None:
+        """The order with these authorizations was given up; it keeps nobody from his turn any longer.
+
+        :arg ended: whether they are final; else whoever is next ends them.
+        """
+        self._held = [(place, turn) for place, turn in self._held if set(turn.urls).isdisjoint(urls)]
+        for address in sorted(set(addresses)):
+            self._turns_of(address).left(urls, ended=ended)
+
+    def _turns_of(self, address: str) -> turns.Turns:
+        return turns.Turns(
+            replies.folder_of(self._params["replies_path"], address),
+            self._params["acme_directory"],
+            now=self._context.now,
+            is_gone=_run_id.is_gone,
+        )
 
     def _end_displaced(self, place: turns.Turns, turn: turns.Turn) -> turns.Turn:
         """End the authorizations of an order that nobody works on any more: their mails must not be taken for ours."""

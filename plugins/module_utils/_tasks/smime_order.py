@@ -22,9 +22,11 @@ from ansible_collections.mailcert.acme.plugins.module_utils._tasks import (
     _due,
     _heeded,
     _install,
+    _issuing,
+    _leaving,
     _options,
-    _ordering,
     _renewal_looks,
+    _requesting,
     _skew,
 )
 
@@ -101,26 +103,27 @@ def _order(
     addresses: list[str],
     criteria: t.Sequence[chain_choice.Criterion],
 ) -> Outcome:
-    ordering = _ordering.Ordering(params, context, request, addresses)
     if params["state"] == "requested":
-        order, created, challenges = ordering.request()
-        _skew.tell(context, ordering.client.transport)
-        return _outcome(params, changed=created, order=order, challenges=challenges)
-    with ordering.leased():
-        order, chosen = ordering.issue(criteria)
+        requesting = _requesting.Requesting(params, context, request, addresses)
+        order, created, challenges = requesting.request()
+        _skew.tell(context, requesting.client.transport)
+        return _outcome(params, changed=created, order=order, challenges=challenges, given_up=requesting.given_up)
+    issuing = _issuing.Issuing(params, context, request, addresses)
+    with issuing.leased():
+        order, chosen = issuing.issue(criteria)
         try:
             certificate, warnings = _install.install(
-                params, context, request, addresses, chosen.pem, until=ordering.deadline
+                params, context, request, addresses, chosen.pem, until=issuing.deadline
             )
         except CertificateError as error:
             if error.details.get("errors") and not error.details.get("usable_later"):
-                ordering.give_up()
+                issuing.give_up()
             raise
-        heeded = _heeded.heeded(ordering.asked, order, certificate, chosen, context)
-        ordering.close()
+        heeded = _heeded.heeded(issuing.asked, order, certificate, chosen, context)
+        issuing.close()
         _attempts.succeeded(params)
-    _renewal_looks.after_issue(params, ordering.client, certificate, context)
-    _skew.tell(context, ordering.client.transport)
+    _renewal_looks.after_issue(params, issuing.client, certificate, context)
+    _skew.tell(context, issuing.client.transport)
     return _outcome(
         params, changed=True, order=order, certificate=certificate, warnings=warnings, chosen=chosen, heeded=heeded
     )
@@ -197,6 +200,7 @@ def _outcome(
     warnings: tuple[str, ...] = (),
     chosen: _chain.Chosen = _chain.NONE,
     heeded: t.Sequence[dict[str, t.Any]] = (),
+    given_up: t.Sequence[_leaving.Left] = (),
     would_exist: bool = False,
 ) -> Outcome:
     values = {
@@ -210,6 +214,7 @@ def _outcome(
         "not_after": certificate.not_after.isoformat() if certificate else "",
         "chain": chosen.fields(),
         "heeded": list(heeded),
+        "given_up": [left.fields() for left in given_up],
         "lint_warnings": list(warnings),
         "would_exist": would_exist,
     }

@@ -77,7 +77,8 @@ def test_dates_that_the_ca_takes(lab, mailbox):
     begin = datetime.datetime.fromisoformat(result["not_before"])
     assert datetime.timedelta(0) <= begin - (before - datetime.timedelta(days=2)) < datetime.timedelta(minutes=5)
     assert result["not_after"] == end.replace("Z", "+00:00")
-    assert [(told["option"], told["heeded"]) for told in result["heeded"]] == [("not_before", True), ("not_after", True)]
+    told = [(entry["option"], entry["heeded"]) for entry in result["heeded"]]
+    assert told == [("not_before", True), ("not_after", True)]
     assert not result.get("warnings")
 
 
@@ -162,3 +163,157 @@ def test_order_that_the_ca_gives_back_is_gone_on_with(lab, mailbox):
     mailbox.answer(again)
     assert mailbox.fetch()["order_status"] == "valid"
     assert len(lab.mails()) == 1
+
+
+def test_order_with_another_profile_that_the_ca_gives_back_is_given_up(lab, mailbox):
+    mailbox.prepare()
+    first = mailbox.order(profile="smime")
+    lab.behaviour(reuse_orders=True)
+    again = mailbox.order(profile="shortlived")
+    (left,) = again["given_up"]
+    authorization = first["challenges"][0]["authorization_uri"]
+    assert left == {"order_uri": first["order_uri"], "reason": "other_wish", "deactivated": [authorization]}
+    assert again["order_uri"] != first["order_uri"]
+    mailbox.answer(again)
+    assert mailbox.fetch()["heeded"][0]["given"] == "shortlived"
+    assert len(lab.replies()) == 1
+
+
+def test_order_with_another_profile_after_the_loss_of_the_journal(lab, mailbox):
+    """Nobody here knows of the old order any more; the CA gives it back, and it is ended then."""
+    mailbox.prepare()
+    first = mailbox.order(profile="smime")
+    mailbox.journal_path.unlink()
+    lab.behaviour(reuse_orders=True)
+    again = mailbox.order(profile="shortlived")
+    assert [(left["order_uri"], left["reason"]) for left in again["given_up"]] == [(first["order_uri"], "other_wish")]
+    assert len(again["given_up"][0]["deactivated"]) == 1
+    assert again["order_uri"] != first["order_uri"]
+    assert mailbox.journal()["previous_orders"] == []
+    assert first["order_uri"] in mailbox.journal()["extra"]["given_up"]
+
+
+def test_ca_that_gives_nothing_but_an_invalid_order_is_told_so(lab, mailbox):
+    mailbox.prepare()
+    first = mailbox.order()
+    lab.expire(mailbox.address)
+    lab.behaviour(reuse_orders="any")
+    result = mailbox.try_to("smime_order", state="requested")
+    assert (result["error_code"], result["stage"]) == ("order_invalid", "order")
+    assert f"gives the order {first['order_uri']}, which is invalid, and no other one" in result["msg"]
+    assert len(requests(lab, "new-order")) == 3
+    lab.behaviour(reuse_orders=False)
+    assert mailbox.order()["order_uri"] != first["order_uri"]
+
+
+def test_valid_order_that_the_ca_gives_back_is_used_if_the_key_is_ours(lab, mailbox):
+    mailbox.issue()
+    for path in (mailbox.certificate_path, mailbox.journal_path):
+        path.unlink()
+    lab.behaviour(reuse_orders="any")
+    again = mailbox.order()
+    assert (again["order_status"], again["challenges"]) == ("valid", [])
+    assert mailbox.fetch()["order_status"] == "valid"
+    assert len(lab.log("certificate")) == 1
+    # with another key its certificate is of no use
+    mailbox.run("smime_csr", regenerate="always")
+    mailbox.journal_path.unlink()
+    result = mailbox.try_to("smime_order", state="requested")
+    assert "valid, and its certificate is for another key" in result["msg"]
+
+
+@pytest.mark.parametrize("what, reason", [("order", "invalid"), ("authorization", "invalid")])
+def test_order_that_has_expired_is_ordered_anew(lab, mailbox, what, reason):
+    mailbox.prepare()
+    first = mailbox.order()
+    lab.expire(mailbox.address, what)
+    again = mailbox.order()
+    assert again["changed"] and again["order_uri"] != first["order_uri"]
+    assert [(left["order_uri"], left["reason"]) for left in again["given_up"]] == [(first["order_uri"], reason)]
+    mailbox.answer(again)
+    assert mailbox.fetch()["order_status"] == "valid"
+
+
+def test_order_that_expires_before_it_is_finalized_is_ordered_anew_by_the_next_run(lab, mailbox):
+    mailbox.prepare()
+    mailbox.answer(mailbox.order())
+    lab.expire(mailbox.address)
+    result = mailbox.try_to("smime_order", state="issued")
+    assert (result["error_code"], result["retryable"]) == ("order_invalid", True)
+    assert "The next run orders anew" in result["msg"]
+    assert lab.log("finalize") == []
+    lab.behaviour(reuse_authorizations=True)
+    again = mailbox.order()
+    # what is valid was not given up with the order
+    assert (again["order_status"], again["challenges"]) == ("ready", [])
+    assert mailbox.fetch()["order_status"] == "valid"
+
+
+def test_ready_order_lives_until_it_expires_and_is_not_asked_anew(lab, mailbox):
+    mailbox.prepare()
+    ordered = mailbox.order()
+    mailbox.answer(ordered)
+    again = mailbox.order()
+    assert (again["order_uri"], again["order_status"], again["changed"]) == (ordered["order_uri"], "ready", False)
+
+
+def test_order_with_a_lost_authorization_leaves_the_other_one_deactivated(lab, mailbox):
+    """The order of two addresses; one authorization has expired, the other one must not stay open for nobody."""
+    other = lab.mailboxes[1]["address"]
+    mailbox.options["addresses"] = [mailbox.address, other]
+    mailbox.prepare()
+    first = mailbox.order()
+    urls = {challenge["address"]: challenge["authorization_uri"] for challenge in first["challenges"]}
+    lab.expire(mailbox.address, "authorization")
+    again = mailbox.order()
+    (left,) = again["given_up"]
+    assert left["deactivated"] == [urls[other]]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_own_order_is_looked_for_after_a_run_that_lost_the_answer(lab, mailbox, when):
+    """A run that ended while it waited for the answer of newOrder; the next one does not make a second order."""
+    mailbox.prepare()
+    lab.faults(resource="newOrder", kind="drop", when=when, times=-1)
+    # the account tells nothing of its orders in the meantime
+    lab.faults(resource="account", kind="drop", times=-1)
+    result = mailbox.try_to("smime_order", state="requested", request_retries=0)
+    assert result["retryable"], result
+    lab.clear_faults()
+    ordered = mailbox.order()
+    assert ordered["order_status"] == "pending"
+    assert len(lab.log("order")) == 1
+    mailbox.answer(ordered)
+    assert mailbox.fetch()["order_status"] == "valid"
+
+
+def test_refused_order_is_not_looked_for(lab, mailbox):
+    lab.behaviour(reject_identifiers=[mailbox.address])
+    mailbox.prepare()
+    assert mailbox.try_to("smime_order", state="requested")["failed"]
+    lab.behaviour(reject_identifiers=[])
+    mailbox.order()
+    assert requests(lab, "account") == requests(lab, "orders/") == []
+
+
+def test_ca_that_refuses_to_deactivate_does_not_stop_the_next_order(lab, mailbox):
+    mailbox.prepare()
+    first = mailbox.order(profile="smime")
+    lab.faults(resource="authorization", kind="problem", status=403, type="unauthorized", times=2)
+    again = mailbox.order(profile="shortlived")
+    assert again["order_uri"] != first["order_uri"]
+    assert again["given_up"] == [{"order_uri": first["order_uri"], "reason": "other_wish", "deactivated": []}]
+
+
+@pytest.mark.parametrize("when, status", [("before", "ready"), ("after", "valid")])
+def test_finalize_whose_answer_was_lost_makes_one_certificate(lab, mailbox, when, status):
+    mailbox.prepare()
+    ordered = mailbox.order()
+    mailbox.answer(ordered)
+    lab.faults(resource="finalize", kind="drop", when=when, times=-1)
+    assert mailbox.try_to("smime_order", state="issued", request_retries=0)["retryable"]
+    lab.clear_faults()
+    again = mailbox.order()
+    assert (again["order_uri"], again["order_status"]) == (ordered["order_uri"], status)
+    assert mailbox.fetch()["order_status"] == "valid"
+    assert len(lab.log("certificate")) == 1

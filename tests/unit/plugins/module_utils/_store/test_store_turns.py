@@ -57,6 +57,22 @@ def test_second_order_waits_until_the_first_is_final(place):
     assert second.displaced == ()
 
 
+@pytest.mark.parametrize("ended", [True, False])
+def test_order_that_was_given_up_keeps_nobody_from_his_turn(place, ended):
+    taken(place.take(ONE, "a"))
+    place.turns().left([*ONE[:1], "https://ca.test/authz/of-nobody"], ended=ended)
+    second = taken(place.take(TWO, "b"))
+    assert second.displaced == (() if ended else tuple(ONE)), "what was not ended is ended by whoever is next"
+    # another order's turn is not touched
+    place.turns().left(ONE, ended=True)
+    assert place.take(ONE, "a") is None
+
+
+def test_giving_up_without_a_turn_makes_none(place):
+    place.turns().left(ONE, ended=True)
+    assert not place.folder.exists()
+
+
 def test_other_ca_has_turns_of_its_own(place):
     assert place.take(ONE, "a") and place.take(TWO, "b", "https://other.test/directory")
 

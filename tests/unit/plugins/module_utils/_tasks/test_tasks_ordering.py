@@ -12,6 +12,7 @@ import typing as t
 import pytest
 
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import keys as account_keys
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import authorization
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.authorization import Authorization, EmailChallenge
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.order import Order
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
@@ -23,7 +24,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
 )
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import csr, keys
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _ordering
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _issuing, _requesting
 
 ADDRESS = "user@lab.test"
 CA = "https://ca.test"
@@ -62,10 +63,11 @@ class Ca:
     def authorization(self, client: t.Any, url: str) -> Authorization:
         return self.authorizations[url]
 
-    def deactivate(self, client: t.Any, url: str) -> None:
+    def deactivate(self, client: t.Any, url: str) -> Authorization:
         if self.refuses_to_deactivate:
             raise AcmeProblemError("The CA refused the request for the authorization: malformed.")
         self.change(url, status="deactivated")
+        return self.authorizations[url]
 
     def change(self, url: str, **fields: t.Any) -> None:
         known: dict[str, t.Any] = self.orders if url in self.orders else self.authorizations
@@ -75,10 +77,10 @@ class Ca:
 @pytest.fixture
 def ca(monkeypatch: pytest.MonkeyPatch) -> Ca:
     made = Ca()
-    monkeypatch.setattr(_ordering.orders, "new_order", made.new_order)
-    monkeypatch.setattr(_ordering.orders, "fetch", made.fetch)
-    monkeypatch.setattr(_ordering.authorizations, "fetch", made.authorization)
-    monkeypatch.setattr(_ordering.authorizations, "deactivate", made.deactivate)
+    monkeypatch.setattr(_requesting.orders, "new_order", made.new_order)
+    monkeypatch.setattr(_requesting.orders, "fetch", made.fetch)
+    monkeypatch.setattr(authorization, "fetch", made.authorization)
+    monkeypatch.setattr(authorization, "deactivate", made.deactivate)
     monkeypatch.setattr("ansible_collections.mailcert.acme.plugins.module_utils._acme.client.AcmeClient.fetch_directory",
                         lambda client, stage="order": None)
     return made
@@ -106,7 +108,14 @@ def request_order(
     def run(moment: datetime.datetime = NOW, line: str = "journal") -> tuple[Order, bool, list[dict[str, t.Any]]]:
         context = Context(now=lambda: moment)
         wished = {**params, "journal_path": str(tmp_path / f"{line}.json")}
-        return _ordering.Ordering(wished, context, request_of_key, [ADDRESS]).request()
+        return _requesting.Requesting(wished, context, request_of_key, [ADDRESS]).request()
+
+    def issue() -> None:
+        issuing = _issuing.Issuing(params, Context(now=lambda: NOW), request_of_key, [ADDRESS])
+        with issuing.leased():
+            issuing.issue([])
+
+    run.issue = issue
 
     return run
 
@@ -189,3 +198,37 @@ def test_more_authorizations_than_addresses_are_refused_before_any_is_fetched(ca
     ca.urls_per_order = 3000
     with pytest.raises(OrderError, match="wants 3000 authorizations for 1 addresses"):
         request_order()
+
+
+@pytest.mark.parametrize(
+    "after, anew", [("ready", False), ("processing", True), ("invalid", True)], ids=["rfc8555", "hangs", "invalid"]
+)
+def test_order_that_hangs_after_a_refused_request_is_given_up(ca, request_order, monkeypatch, after, anew):
+    """RFC 8555, section 7.4 leaves it ready; acme2certifier leaves it processing for good (field notes, section 9)."""
+    first = request_order()[0]
+    ca.change(first.url, status="ready")
+
+    def refuse(client: t.Any, order: Order, csr_der: bytes) -> t.NoReturn:
+        ca.change(order.url, status=after)
+        raise AcmeProblemError("badCSR")
+
+    monkeypatch.setattr(_issuing.orders, "finalize", refuse)
+    with pytest.raises(AcmeProblemError, match="badCSR"):
+        request_order.issue()
+    again, created, _challenges = request_order()
+    assert (created, again.url != first.url) == (anew, anew)
+
+
+def test_order_is_finalized_again_after_a_failure_that_passes(ca, request_order, monkeypatch):
+    first = request_order()[0]
+    ca.change(first.url, status="ready")
+
+    def fail(client: t.Any, order: Order, csr_der: bytes) -> t.NoReturn:
+        ca.change(order.url, status="processing")
+        raise AcmeProblemError("serverInternal", retryable=True)
+
+    monkeypatch.setattr(_issuing.orders, "finalize", fail)
+    with pytest.raises(AcmeProblemError, match="serverInternal"):
+        request_order.issue()
+    again, created, _challenges = request_order()
+    assert (created, again.url) == (False, first.url)
