@@ -21,8 +21,7 @@ author:
 requirements:
   - cryptography >= 45
   - asn1crypto >= 1.5
-  - josepy >= 1.14, < 3
-  - requests >= 2.28
+  - josepy >= 1.14, < 3 and requests >= 2.28 for the CA's renewal information
   - idna >= 3 for domains with non-ASCII letters
 extends_documentation_fragment:
   - mailcert.acme._variables

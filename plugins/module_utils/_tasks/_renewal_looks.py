@@ -15,7 +15,7 @@ import os
 import threading
 import typing as t
 
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import renewal_info
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import libs, renewal_info
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.directory import Directory
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.transport import Transport
@@ -25,6 +25,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     AcmeError,
     AcmeRateLimitedError,
     AcmeTlsError,
+    MissingLibraryError,
     SmimeError,
 )
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import renewal
@@ -81,6 +82,11 @@ def ask(looks: t.Mapping[Ca, t.Sequence[Look]], context: Context) -> dict[str, R
 
     :returns: by the names of the looks, what is news; nothing of what could not be asked.
     """
+    try:
+        libs.require()
+    except MissingLibraryError as error:
+        context.warn(f"No CA is asked when it wants certificates renewed. {error.message}")
+        return {}
     news: dict[str, Renewal] = {}
     until = Deadline(SECONDS)
     for ca, wanted in looks.items():

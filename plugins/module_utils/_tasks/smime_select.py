@@ -8,7 +8,6 @@ from __future__ import annotations
 import typing as t
 import uuid
 
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import libs as acme_libs
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, SmimeError
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import libs as pki_libs
 from ansible_collections.mailcert.acme.plugins.module_utils._store import layout, leftovers, versions
@@ -219,4 +218,4 @@ def _prepare(
     return False
 
 
-TASK = Task(run=run, argument_spec=ARGUMENT_SPEC, libraries=(acme_libs.require, pki_libs.require))
+TASK = Task(run=run, argument_spec=ARGUMENT_SPEC, libraries=(pki_libs.require,))
