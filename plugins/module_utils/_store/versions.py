@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import StoreError
@@ -189,12 +190,15 @@ class Line:
                 return newest
         return Version(self.folder, newest.number + 1)
 
-    def retire(self, version: Version, run_id: str = "") -> None:
+    def retire(
+        self, version: Version, run_id: str = "", *, is_gone: t.Callable[[str], bool] = lambda run_id: False
+    ) -> None:
         """Give a version up that never became current, for good: :meth:`pending` then gives the next. Its key stays.
 
         For a wish that changed while a version was in the making.
 
         :arg run_id: of the lease that the caller holds on the version's journal, if so.
+        :arg is_gone: whether a run is known to have ended; its lease counts no more.
         :raises StoreError: the version is in use, or of another line.
         :raises BusyError: another run works on it.
         """
@@ -202,7 +206,7 @@ class Line:
         if self.current() == version:
             raise StoreError(f"The version {shown(version.folder)} is in use and cannot be given up.")
         version.create()
-        Journal.open(version.journal).retire(run_id)
+        Journal.open(version.journal, is_gone=is_gone).retire(run_id)
 
     def switch(self, version: Version) -> None:
         """Make a complete version the current one, in one atomic and durable step. Done already is fine.

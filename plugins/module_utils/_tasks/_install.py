@@ -125,6 +125,13 @@ def _version_name(params: dict[str, t.Any]) -> str:
     return os.path.relpath(os.path.dirname(params["certificate_path"]), os.path.dirname(params["current_path"]))
 
 
+def key_facts(params: dict[str, t.Any]) -> dict[str, t.Any]:
+    """How the private key's file looks when its order is finalized, for the journal; nothing where it is elsewhere."""
+    path = params["privatekey_path"]
+    found = record.FileStat.of(path, digest=True) if path else None
+    return {"privatekey": found.fields()} if found else {}
+
+
 def _check_private_key(params: dict[str, t.Any], request: requests.Csr) -> None:
     path = params["privatekey_path"]
     if path is None:

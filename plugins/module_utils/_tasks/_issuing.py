@@ -11,7 +11,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._acme import authori
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import order as orders
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AcmeProblemError, OrderError
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import chain_choice
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _asked, _chain, _returned
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _asked, _chain, _install, _returned
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks._ordering import Ordering
 
 
@@ -38,7 +38,7 @@ class Issuing(Ordering):
             order = self._when_authorized(order)
         if order.status == "ready":
             # from here on this key may have a certificate, whatever happens to us
-            self._advance(state="finalizing")
+            self._advance(state="finalizing", extra={**state.extra, **_install.key_facts(self._params)})
             order = self._finalized(order)
         if order.status == "processing":
             order = orders.wait(self._client, order, until={"valid", "invalid"}, deadline=self._deadline)

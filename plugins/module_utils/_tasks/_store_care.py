@@ -9,6 +9,7 @@ import os
 import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._store import layout, leftovers, record, replies, versions
+from ansible_collections.mailcert.acme.plugins.module_utils._store.journal import Journal
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _formers
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks._selection import State
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks._wish import Wish
@@ -45,6 +46,28 @@ def damages(store: layout.Store, wish: Wish, state: State, line: versions.Line) 
     for old in line.versions() if current else []:
         if old.number < current.number and not os.path.lexists(old.privatekey) and _had_key(old):
             yield f"{old.privatekey} is gone, an older private key; put it back from a backup."
+
+
+def pending_damage(line: versions.Line) -> str:
+    """What happened to the key of a version whose order was finalized; empty where all is well.
+
+    There may be a certificate of it, so nothing is made in its place: the version is given up, and the next one begun.
+    """
+    version = line.pending()
+    journal = Journal.open(version.journal).read()
+    if journal is None or journal.state not in ("finalizing", "issued"):
+        return ""
+    try:
+        made = record.FileStat.read(journal.extra.get("privatekey") or {})
+    except ValueError:
+        return ""
+    if made is None or made.matches(version.privatekey):
+        return ""
+    how = "was changed" if os.path.lexists(version.privatekey) else "is gone"
+    return (
+        f"{version.privatekey} {how} after its order was finalized. The next version is begun; put the file back from a backup,"
+        " in case that something was encrypted to it."
+    )
 
 
 def _had_key(version: versions.Version) -> bool:

@@ -18,6 +18,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._tasks import (
     _holding,
     _orphans,
     _renewal_looks,
+    _run_id,
     _selection,
     _store_care,
 )
@@ -73,8 +74,11 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
             if hold is not None:
                 held[name] = {"reason": state.reason, "detail": state.detail, **hold}
                 continue
+            lost = _store_care.pending_damage(where) if state.due else ""
+            if lost:
+                context.warn(f"{name}: {lost}")
             if not context.check_mode:
-                prepared |= _prepare(store, wish, state, where, run_id)
+                prepared |= _prepare(store, wish, state, where, run_id, give_up=bool(lost))
             plan = _selection.plan_of(store, wish, state, where)
             for sentence in _store_care.damages(store, wish, state, where):
                 context.warn(f"{name}: {sentence}")
@@ -201,19 +205,21 @@ def _failure(error: SmimeError) -> dict[str, t.Any]:
 
 
 def _prepare(
-    store: layout.Store, wish: Wish, state: _selection.State, line: versions.Line, run_id: str
+    store: layout.Store, wish: Wish, state: _selection.State, line: versions.Line, run_id: str, *, give_up: bool
 ) -> bool:
     """Make the mailbox's folder, so that the modules of the chain find it. Gives whether anything was changed.
 
     A version that an earlier run began for another wish is given up; its key stays.
+
+    :arg give_up: whether it is given up, whatever the wish.
     """
     folder = store.mailbox(wish.addresses[0])
     if not folder.exists():
         store.secret()
         folder.create()
         return True
-    if state.due and not _selection.pending_fits(wish, line):
-        line.retire(line.pending(), run_id)
+    if state.due and (give_up or not _selection.pending_fits(wish, line)):
+        line.retire(line.pending(), run_id, is_gone=_run_id.is_gone)
         return True
     return False
 

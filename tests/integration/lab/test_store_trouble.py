@@ -36,8 +36,8 @@ class Trouble(t.NamedTuple):
 
 
 def foreign(line):
-    """Put another's key in the place of the current one."""
-    (line / "current" / "privkey.pem").write_bytes(private_pem(ec.generate_private_key(ec.SECP256R1())))
+    """Put another's key in the place of the first one."""
+    (line / "0001" / "privkey.pem").write_bytes(private_pem(ec.generate_private_key(ec.SECP256R1())))
 
 
 def cut(path):
@@ -181,3 +181,28 @@ def test_store_that_cannot_be_written(make_fleet):
     assert summary(done)["untouched"] == 1
     assert len(fleet.lab.log("order")) == orders
     fleet.issue()
+
+
+def test_key_of_a_finalized_order_is_missed(make_fleet):
+    """The CA may have issued for it: the version stays as it is, and the next one is begun."""
+    fleet = make_fleet(3)
+    gone, other, kept = fleet.hosts
+    fleet.lab.faults(resource="certificate", kind="problem", status=500, times=-1)
+    fleet.group["smime_acme_request_retries"] = 0
+    first = fleet.run()
+    assert sorted(failures(first)) == sorted(fleet.hosts), first.output
+    fleet.lab.clear_faults()
+    (fleet.line(gone) / "0001" / "privkey.pem").unlink()
+    foreign(fleet.line(other))
+    before = tree(fleet.store)
+    checked = fleet.run("--check")
+    assert tree(fleet.store) == before
+    done = fleet.issue()
+    for run in (checked, done):
+        text = re.sub(r"\s+", " ", run.output)
+        assert f"{gone}: {fleet.line(gone)}/0001/privkey.pem is gone after its order was finalized." in text
+        assert f"{other}: {fleet.line(other)}/0001/privkey.pem was changed after its order was finalized." in text
+    assert [fleet.version(name) for name in fleet.hosts] == ["0002", "0002", "0001"]
+    lines = [os.path.relpath(fleet.line(name) / "0001", fleet.store) for name in (gone, other)]
+    harmed = [path for path in changed(before, tree(fleet.store)) if path.startswith(tuple(lines))]
+    assert harmed == [f"{line}/journal.json" for line in lines]

@@ -140,6 +140,15 @@ def test_versions_that_are_not_given_up(line: Line, tmp_path: pathlib.Path) -> N
     assert line.pending().number == 3
 
 
+def test_a_version_of_a_run_that_is_gone_is_given_up(line: Line) -> None:
+    version = filled(line.version(1))
+    Journal.open(version.journal).acquire_lease("run-1", 60)
+    with pytest.raises(BusyError):
+        line.retire(version, "run-2")
+    line.retire(version, "run-2", is_gone=lambda run_id: run_id == "run-1")
+    assert line.pending() == line.version(2)
+
+
 def test_pending_after_a_step_back_by_hand(line: Line) -> None:
     for number in (1, 2):
         line.switch(filled(line.version(number)))
