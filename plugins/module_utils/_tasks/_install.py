@@ -127,7 +127,7 @@ def _version_name(params: dict[str, t.Any]) -> str:
 
 def key_facts(params: dict[str, t.Any]) -> dict[str, t.Any]:
     """How the private key's file looks when its order is finalized, for the journal; nothing where it is elsewhere."""
-    path = params["privatekey_path"]
+    path = params.get("privatekey_path")
     found = record.FileStat.of(path, digest=True) if path else None
     return {"privatekey": found.fields()} if found else {}
 
