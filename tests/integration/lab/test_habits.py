@@ -176,18 +176,22 @@ def test_contact_that_changes_is_told_to_the_ca_with_the_next_order(make_fleet):
 
 
 def test_profile_is_the_one_wished_and_an_unknown_one_says_which_there_are(make_fleet):
+    """So are the end and the chain, by the variables of the role."""
     fleet = make_fleet(2)
-    fleet.hosts[RIGHT]["smime_profile"] = "shortlived"
+    root2 = {"issuer": {"commonName": "Lab S/MIME Root 2"}}
+    fleet.hosts[RIGHT].update(smime_profile="shortlived", smime_not_after="+3d", smime_select_chain=[root2])
     fleet.hosts[WRONG]["smime_profile"] = "eternal"
     done = fleet.run()
     assert summary(done)["issued"] == [RIGHT]
     failure = failures(done)[WRONG]
     assert "profile" in failure["msg"] and "shortlived" in failure["msg"]
     dates = tool.openssl(
-        "x509", "-in", str(fleet.line(RIGHT) / "current" / "cert.pem"), "-noout", "-checkend", str(7 * 86400), "-dates",
+        "x509", "-in", str(fleet.line(RIGHT) / "current" / "cert.pem"), "-noout", "-checkend", str(4 * 86400), "-dates",
         fails=True,
     )
     assert "will expire" in dates
+    chain = str(fleet.line(RIGHT) / "current" / "chain.pem")
+    assert "Lab S/MIME Root 2" in tool.openssl("x509", "-in", chain, "-noout", "-issuer")
 
 
 def test_few_at_once(make_fleet):

@@ -239,6 +239,12 @@ def test_valid_authorization_is_not_used_again(issued):
         assert authorizations.fetch(client, fresh).status == "pending"
 
 
+def test_open_order_is_not_given_back(mailbox):
+    with client_of(mailbox) as client:
+        first, second = [orders.new_order(client, addresses=[mailbox.address]) for dummy in range(2)]
+    assert first.url != second.url and set(first.authorization_urls).isdisjoint(second.authorization_urls)
+
+
 # --- authorizations and challenges -----------------------------------------------------------------------------------
 
 
