@@ -64,6 +64,7 @@ class Fault:
     type: str = "serverInternal"
     retry_after: t.Optional[float] = None
     seconds: float = 1.0
+    location: str = ""  # of a redirect; a path of the CA's. Without it leads where no honest client asks for anything
     hits: int = 0
 
     def __post_init__(self) -> None:

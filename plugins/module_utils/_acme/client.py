@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 import typing as t
 
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import wire
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.directory import Directory
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.exchange import Response
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.keys import AccountKey
@@ -44,6 +45,7 @@ class AcmeClient:
         self.account_uri = account_uri or None
         if account_uri:
             transport.check_url(account_uri, name="", option="account_uri", stage="account")
+        self._uri_checked = False
         self._clock = clock
         self._directory: Directory | None = None
         # RFC 8555, sections 7.4 and 7.5.1: a resource's URL, and the moment before which it is not to be asked
@@ -59,6 +61,11 @@ class AcmeClient:
         if self._directory is None:
             self._directory = Directory.fetch(self.transport, self.directory_url, stage=stage)
         return self._directory
+
+    @property
+    def moved_to(self) -> str:
+        """Where the directory was found if that is elsewhere; empty also while it was not fetched."""
+        return self._directory.moved_to if self._directory else ""
 
     @property
     def key(self) -> AccountKey:
@@ -85,10 +92,15 @@ class AcmeClient:
         )
 
     def known_account_uri(self) -> str:
-        """The account's URL, asked for if need be.
+        """The account's URL, asked for if need be, also where the one that is known is of another host than newAccount.
 
         :raises AccountError: the CA has no account for the key, or it is deactivated.
         """
+        if self.account_uri is not None and not self._uri_checked:
+            self._uri_checked = True
+            # a CA that has moved may know the account by another URL; the key is what it is known by for sure
+            if wire.host_of(self.account_uri) != wire.host_of(self.fetch_directory("account").new_account):
+                self.account_uri = None
         if self.account_uri is None:
             response = self.lookup()
             if response.status >= 400:

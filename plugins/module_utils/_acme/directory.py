@@ -31,6 +31,8 @@ class Directory:
     #: name and description (draft-aaron-acme-profiles)
     profiles: dict[str, str] = field(default_factory=dict)
     raw: dict[str, t.Any] = field(default_factory=dict)
+    #: where a redirect led to; empty if there was none
+    moved_to: str = ""
 
     @classmethod
     def fetch(cls, transport: Transport, url: str, *, stage: str = "order") -> Directory:
@@ -42,7 +44,8 @@ class Directory:
         """
         transport.check_url(url, name="", option="acme_directory", stage=stage)
         try:
-            raw = transport.get(url, stage=stage).json()
+            response = transport.get(url, stage=stage)
+            raw = response.json()
         except AcmeProblemError as error:
             if error.retryable:
                 raise
@@ -85,6 +88,7 @@ class Directory:
                 else {}
             ),
             raw=raw,
+            moved_to="" if response.url == url else response.url,
         )
         transport.new_nonce_url = directory.new_nonce
         return directory

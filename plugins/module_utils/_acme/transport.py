@@ -272,6 +272,7 @@ class Transport:
                 failure = error
             else:
                 if response.status < 300:
+                    self.pace.succeeded(stage)
                     return response
                 if response.status in (301, 302, 303, 307, 308) and response.location and redirects < _REDIRECTS:
                     redirects += 1

@@ -141,6 +141,16 @@ def parse_retry_after(text: str | None, *, reference: dt.datetime) -> float | No
     return min(max(0.0, (moment - reference).total_seconds()), float(_MAX_SECONDS))
 
 
+def host_of(url: str) -> str:
+    """Host and port of a URL, in one spelling; empty if it has none."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or {"https": 443, "http": 80}.get(parts.scheme, 0)
+    except ValueError:
+        return ""
+    return f"{parts.hostname}:{port}" if parts.hostname else ""
+
+
 def is_loopback(host: str) -> bool:
     """Whether a host of a URL is this machine for sure."""
     if host == "localhost":

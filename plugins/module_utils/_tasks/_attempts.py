@@ -29,8 +29,11 @@ _OF_THE_USER = (AccountError, AcmeTlsError)
 
 
 @contextlib.contextmanager
-def recorded(params: dict[str, t.Any], context: Context) -> t.Iterator[None]:
-    """Keep the failure of what is done within, if it fails; the file is that of ``attempts_path``."""
+def recorded(params: dict[str, t.Any], context: Context, *, only_passing: bool = False) -> t.Iterator[None]:
+    """Keep the failure of what is done within, if it fails; the file is that of ``attempts_path``.
+
+    :arg only_passing: whether only what may pass by itself has to wait for its next try.
+    """
     _options.check_paths(params, "attempts_path")
     try:
         yield
@@ -39,7 +42,8 @@ def recorded(params: dict[str, t.Any], context: Context) -> t.Iterator[None]:
         if params["attempts_path"] and not context.check_mode and not isinstance(error, BusyError):
             # the error itself is what the user has to see
             with contextlib.suppress(StoreError):
-                _keep(params["attempts_path"], params["acme_directory"], error, context)
+                waiting = waits(error) and (error.retryable or not only_passing)
+                _keep(params["attempts_path"], params["acme_directory"], error, context, waiting=waiting)
         raise
 
 
@@ -57,7 +61,7 @@ def waits(error: SmimeError) -> bool:
     return isinstance(error, (AcmeError, RateReachedError)) and not isinstance(error, _OF_THE_USER)
 
 
-def _keep(path: str, directory: str, error: SmimeError, context: Context) -> None:
+def _keep(path: str, directory: str, error: SmimeError, context: Context, *, waiting: bool) -> None:
     try:
         before = attempts.Attempts.load(path)
     except StoreError:
@@ -67,7 +71,7 @@ def _keep(path: str, directory: str, error: SmimeError, context: Context) -> Non
     count = (before.count if before else 0) + (0 if held else 1)
     now = context.now()
     next_try = None
-    if waits(error):
+    if waiting:
         asked = error.details.get("retry_after") or 0.0
         next_try = now + attempts.pause(count, random.random(), wait=asked, asked_only=held)
         if before is not None and before.next_try is not None and before.directory == directory:

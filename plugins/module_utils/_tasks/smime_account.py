@@ -19,6 +19,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._tasks import (
     _account_record,
     _account_terms,
     _attempts,
+    _moved,
     _options,
     _rollover,
 )
@@ -66,7 +67,9 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
         return work(params, context, contact)
     files.ensure_folder(folder)
     # many hosts of a fleet share an account: one makes it, the others find it
-    with locks.lock(os.path.join(folder, LOCK), timeout=params["deadline"]), _attempts.recorded(params, context):
+    with locks.lock(os.path.join(folder, LOCK), timeout=params["deadline"]), _attempts.recorded(
+        params, context, only_passing=True
+    ):
         outcome = work(params, context, contact)
         _attempts.succeeded(params)
         return outcome
@@ -125,6 +128,7 @@ def _present(params: dict[str, t.Any], context: Context, contact: list[str]) -> 
         terms, updated = client.directory.terms_of_service, False
     else:
         terms, updated = _brought_up(params, context, client, account, contact, record)
+    _moved.tell(context, client)
     state = {**wish, "account_uri": account.uri, "status": account.status, "terms": terms}
     if path and not context.check_mode and record != state:
         _account_record.write(path, state)

@@ -24,6 +24,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._tasks import (
     _install,
     _issuing,
     _leaving,
+    _moved,
     _options,
     _renewal_looks,
     _requesting,
@@ -107,6 +108,7 @@ def _order(
         requesting = _requesting.Requesting(params, context, request, addresses)
         order, created, challenges = requesting.request()
         _skew.tell(context, requesting.client.transport)
+        _moved.tell(context, requesting.client)
         return _outcome(params, changed=created, order=order, challenges=challenges, given_up=requesting.given_up)
     issuing = _issuing.Issuing(params, context, request, addresses)
     with issuing.leased():
@@ -124,6 +126,7 @@ def _order(
         _attempts.succeeded(params)
     _renewal_looks.after_issue(params, issuing.client, certificate, context)
     _skew.tell(context, issuing.client.transport)
+    _moved.tell(context, issuing.client)
     return _outcome(
         params, changed=True, order=order, certificate=certificate, warnings=warnings, chosen=chosen, heeded=heeded
     )

@@ -76,7 +76,7 @@ class Accidents:
             text = "<html><body>Service unavailable</body></html>"
             return web.Response(text=text, status=fault.status, content_type="text/html", headers=headers)
         if fault.kind == "redirect":
-            return web.Response(status=307, headers={**headers, "Location": self._elsewhere()})
+            return web.Response(status=307, headers={**headers, "Location": fault.location or self._elsewhere()})
         if fault.kind == "garbage":
             return web.Response(body=b"\x00{]", status=200, content_type="application/json", headers=headers)
         kind, status = {

@@ -22,6 +22,8 @@ class Accounts:
         self._state = state
         self._server = server
         server.register_get("directory", "directory", self.directory)
+        # where a directory goes that moves: a resource that no fault of the old one hits
+        server.register_get("moved-directory", "movedDirectory", self.directory)
         server.register("new-account", Resource("newAccount", self.new_account, "jwk"))
         server.register("account", Resource("account", self.account))
         server.register("orders", Resource("orders", self.orders))

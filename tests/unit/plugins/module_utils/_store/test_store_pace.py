@@ -1,0 +1,194 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The pace of a CA: what one process meets, all heed, in this run and in later ones."""
+
+from __future__ import annotations
+
+import datetime
+import multiprocessing
+
+import pytest
+
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import StoreError
+from ansible_collections.mailcert.acme.plugins.module_utils._store import attempts, order_count, pace
+
+NOW = datetime.datetime(2026, 11, 24, 9, 0, tzinfo=datetime.timezone.utc)
+PROBLEM = {"type": "urn:ietf:params:acme:error:rateLimited", "detail": "Slow down."}
+
+
+class Clock:
+    def __init__(self):
+        self.now = NOW
+
+    def __call__(self):
+        return self.now
+
+    def go(self, seconds):
+        self.now += datetime.timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def make_pace(tmp_path, clock):
+    """Each one stands for a process of its own."""
+    return lambda: pace.SharedPace(str(tmp_path / "ca" / "pace"), now=clock, random=lambda: 0.5)
+
+
+def test_without_trouble_there_is_no_file(make_pace, tmp_path):
+    one = make_pace()
+    assert one.held("order") is None
+    one.succeeded("order")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_rate_limit_holds_all_and_ends(make_pace, clock):
+    one, other = make_pace(), make_pace()
+    assert other.held("finalize") is None
+    one.limited(20, "Slow down.", PROBLEM)
+    for who in (one, other, make_pace()):
+        held = who.held("finalize")
+        assert (held.seconds, held.closed, held.told.reason, held.told.problem) == (20.5, False, "Slow down.", PROBLEM)
+    other.limited(5, "too", {})
+    assert one.held("order").seconds == 20.5, "what ends earlier changes nothing"
+    clock.go(20)
+    assert one.held("order") is other.held("order") is None
+
+
+def test_they_come_back_more_spread_each_time(make_pace, clock):
+    one = make_pace()
+    spread = []
+    for dummy in range(7):
+        one.limited(10, "", {})
+        one.limited(11, "told by another at the same time", {})
+        spread.append(one.held("order").seconds - 11)
+        clock.go(11)
+    assert spread == [0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 15.0]
+    clock.go(3600)
+    one.limited(10, "", {})
+    assert one.held("order").seconds == 10.5
+
+
+def test_a_stage_is_closed_when_one_after_the_other_failed(make_pace, clock):
+    one, other = make_pace(), make_pace()
+    for number in range(2):
+        one.failed("order", f"HTTP status 50{number}", {})
+        assert other.held("order") is None, "one bad mailbox is no other's"
+    other.failed("order", "HTTP status 502", {"detail": "x"})
+    held = one.held("order")
+    assert (held.seconds, held.closed, held.told.reason, held.told.problem) == (45, True, "HTTP status 502", {"detail": "x"})
+    assert one.held("finalize") is None
+    clock.go(45)
+    assert one.held("order") is None
+    other.failed("order", "still", {})
+    assert one.held("order").seconds == 90
+    clock.go(90)
+    one.succeeded("order")
+    other.failed("order", "again", {})
+    assert one.held("order") is None, "a success begins the count anew"
+
+
+def test_a_stage_is_closed_for_as_long_as_the_ca_says(make_pace):
+    one = make_pace()
+    for dummy in range(3):
+        one.failed("order", "Slow down.", PROBLEM, wait=7200, limited=True)
+    held = one.held("order")
+    assert (held.seconds, held.told.limited) == (7200, True)
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"format": 1, "limit": {"until": "x"}}', '{"format": 1, "stages": {"a": 1}}'])
+def test_a_damaged_file_is_told_with_what_to_do(make_pace, text):
+    one = make_pace()
+    one.limited(10, "", {})
+    path = one.folder + "/pace.json"
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
+    with pytest.raises(StoreError, match="damaged.*remove it"):
+        one.state()
+
+
+# --- orders in a time -------------------------------------------------------------------------------------------------
+
+
+def test_orders_are_counted_in_any_window(tmp_path):
+    moment = [1000.0]
+    orders = order_count.OrderCount(str(tmp_path / "pace"), now=lambda: moment[0])
+    assert [orders.take(2, 60) for dummy in range(2)] == [0, 0]
+    moment[0] += 20
+    assert orders.take(2, 60) == 40
+    assert orders.take(3, 60) == 0
+    assert orders.take(2, 60) == 40, "with a smaller rate the next to last one counts"
+    moment[0] += 40
+    assert orders.take(2, 60) == 0 and orders.take(2, 60) == 20
+
+
+def test_a_clock_that_was_set_back_holds_no_longer_than_the_rate(tmp_path):
+    moment = [5000.0]
+    orders = order_count.OrderCount(str(tmp_path / "pace"), now=lambda: moment[0])
+    orders.take(1, 60)
+    moment[0] = 1000.0
+    assert orders.take(1, 60) == 60
+
+
+def _take_all(folder, queue):
+    orders = order_count.OrderCount(folder)
+    taken = 0
+    while not orders.take(50, 3600):
+        taken += 1
+    queue.put(taken)
+
+
+def test_the_rate_holds_across_processes(tmp_path):
+    queue = multiprocessing.Queue()
+    processes = [multiprocessing.Process(target=_take_all, args=(str(tmp_path / "pace"), queue)) for dummy in range(4)]
+    for process in processes:
+        process.start()
+    taken = [queue.get(timeout=60) for dummy in processes]
+    for process in processes:
+        process.join()
+    assert sum(taken) == 50
+
+
+def test_a_damaged_count_is_no_free_pass(tmp_path):
+    (tmp_path / "orders.json").write_text('{"format": 1, "sent": [true]}')
+    with pytest.raises(StoreError, match="damaged.*counted anew"):
+        order_count.OrderCount(str(tmp_path)).take(1, 60)
+
+
+# --- attempts --------------------------------------------------------------------------------------------------------
+
+
+def test_attempts_are_kept_and_forgotten(tmp_path):
+    path = str(tmp_path / "line" / "attempts.json")
+    assert attempts.Attempts.load(path) is None
+    attempts.clear(path)
+    later = NOW + datetime.timedelta(minutes=5)
+    kept = attempts.Attempts(3, NOW, "https://ca.test/d", "rate_limited", "order", "Slow down.", True, PROBLEM, later)
+    kept.save(path)
+    found = attempts.Attempts.load(path)
+    assert found == kept
+    assert found.held("https://ca.test/d", NOW) and not found.held("https://ca.test/d", later)
+    assert not found.held("https://other.test/d", NOW), "another CA has not said no"
+    attempts.clear(path)
+    assert attempts.Attempts.load(path) is None
+
+
+@pytest.mark.parametrize(
+    "count, draw, options, seconds",
+    [
+        (1, 0.0, {}, 150),
+        (1, 1.0, {}, 300),
+        (2, 1.0, {}, 600),
+        (4, 0.5, {}, 1800),
+        (50, 1.0, {}, 86400),
+        (1, 0.0, {"wait": 3600}, 3600),
+        (1, 1.0, {"wait": 3600}, 3660),
+        (9, 0.5, {"wait": 40, "asked_only": True}, 42),
+    ],
+)
+def test_the_pause_between_attempts_doubles_is_spread_and_capped(count, draw, options, seconds):
+    assert attempts.pause(count, draw, **options).total_seconds() == seconds
