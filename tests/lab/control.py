@@ -219,6 +219,8 @@ class Control:
             self._state.journal.violations.clear()
         if "faults" in what:
             self._state.faults.clear()
+            # a Retry-After of before says nothing of the next test's requests, which may look the same
+            self._state.retry_not_before.clear()
         if "behaviour" in what:
             self._state.behaviour = type(self._state.behaviour)()
         if "mail" in what:

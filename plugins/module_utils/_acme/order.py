@@ -172,6 +172,7 @@ def _send_new_order(
             failures += 1
         else:
             if not response.location:
+                response.json()  # a page in place of an order is told as such
                 raise NotAcmeError("The CA gave an order without its URL.", stage="order")
             url = client.transport.check_url(response.location, name="the URL of the order")
             return _order(client, response, url=url)

@@ -54,6 +54,11 @@ def nonce_pause(draw: float, bad_nonces: int) -> float:
     return draw * min(_LONGEST_NONCE_PAUSE, _FIRST_NONCE_PAUSE * 2 ** min(later, 30))
 
 
+def place(stage: str, *, looking: bool) -> str:
+    """What a failure or a success speaks of: that an order can be looked at does not say that one can be made."""
+    return f"{stage}/look" if looking else stage
+
+
 @dataclass(frozen=True)
 class Hold:
     """A time in which the CA is left alone.
@@ -94,18 +99,21 @@ class Pace:
     A pace that is shared makes all who ask the CA slow down together.
     """
 
-    def hold(self, stage: str) -> Hold | None:
-        """Asked before each request: the time in which nothing is to be sent, if there is one now."""
+    def hold(self, where: str) -> Hold | None:
+        """Asked before each request: the time in which nothing is to be sent, if there is one now.
+
+        :arg where: as :func:`place` gives it, here and below.
+        """
         return None
 
     def limited(self, failure: AcmeError, wait: float) -> None:
         """The CA asked for fewer requests, and we wait for so many seconds."""
 
-    def gave_up(self, failure: AcmeError) -> None:
+    def gave_up(self, failure: AcmeError, where: str) -> None:
         """All tries of a request were in vain, or the CA wants a longer wait than we have time for."""
 
-    def succeeded(self, stage: str) -> None:
-        """A signed request got through."""
+    def succeeded(self, where: str) -> None:
+        """A request got through."""
 
     def before_order(self) -> None:
         """A newOrder is about to be sent."""

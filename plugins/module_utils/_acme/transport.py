@@ -169,8 +169,9 @@ class Transport:
         nonce: str | None = None
         failures = limits = bad_nonces = 0
         resent = False
+        looking = payload is None
         while True:
-            self._heed(stage)
+            self._heed(stage, looking=looking)
             nonce = nonce or self._nonce(stage)
             data = jws.compact_json(jws.sign(body, key=key, url=url, nonce=nonce, kid=kid))
             nonce = None
@@ -184,7 +185,7 @@ class Transport:
             else:
                 if response.status < 300:
                     self._keep_nonce(response)
-                    self.pace.succeeded(stage)
+                    self.pace.succeeded(pacing.place(stage, looking=looking))
                     return dataclasses.replace(response, resent=True) if resent else response
                 problem = problem_of(response)
                 if problem.kind == "badNonce" and bad_nonces < pacing.NONCE_RETRIES:
@@ -201,7 +202,7 @@ class Transport:
                 failure = refusal(response, problem, method="POST")
                 wait = response.retry_after
                 if is_limited(response, problem):
-                    self.pause(failure, limits, wait=wait, limited=True)
+                    self.pause(failure, limits, wait=wait, limited=True, looking=looking)
                     limits += 1
                     continue
                 if response.status not in pacing.PASSING_STATUSES:
@@ -209,16 +210,25 @@ class Transport:
                 maybe_done = True
             if maybe_done and not resend and payload is not None:
                 raise AnswerLostError(failure, wait=wait)
-            self.pause(failure, failures, wait=wait)
+            self.pause(failure, failures, wait=wait, looking=looking)
             failures += 1
             resent = resent or maybe_done
 
-    def pause(self, failure: AcmeError, failures: int, *, wait: float | None = None, limited: bool = False) -> None:
+    def pause(
+        self,
+        failure: AcmeError,
+        failures: int,
+        *,
+        wait: float | None = None,
+        limited: bool = False,
+        looking: bool = False,
+    ) -> None:
         """Wait before another try, see :func:`pacing.pause`.
 
         :arg failures: how many tries failed before this one.
         :arg wait: seconds of the server's Retry-After.
         :arg limited: whether it was a rate limit, which concerns all who ask this CA.
+        :arg looking: whether the request only looks at something.
         :raises: ``failure``, if no try is left, or if it would come after the deadline.
         """
         pause = pacing.pause(self._random(), failures, wait=wait, limited=limited)
@@ -226,7 +236,7 @@ class Transport:
             failure.details.setdefault("retry_after", wait)
         too_long = (wait or 0.0) > pacing.LONGEST_RETRY_AFTER or pause >= self.deadline.remaining()
         if failures >= self.retries or too_long:
-            self.pace.gave_up(failure)
+            self.pace.gave_up(failure, pacing.place(failure.stage, looking=looking))
             raise failure
         if limited:
             # nothing was done, so whatever it was may be sent again, but later, and all others wait too
@@ -235,7 +245,7 @@ class Transport:
 
     # --- parts ---------------------------------------------------------------------------------------------------
 
-    def _heed(self, stage: str) -> None:
+    def _heed(self, stage: str, *, looking: bool) -> None:
         """Before each request: wait until the CA may be asked, by us and by all who share its pace.
 
         :raises AcmeError: it may not be asked for longer than we can wait.
@@ -243,7 +253,7 @@ class Transport:
         """
         while True:
             self.deadline.check("talking to the CA", stage=stage)
-            hold = self.pace.hold(stage)
+            hold = self.pace.hold(pacing.place(stage, looking=looking))
             if hold is None:
                 return
             if hold.closed or hold.seconds > pacing.LONGEST_RETRY_AFTER or hold.seconds >= self.deadline.remaining():
@@ -263,7 +273,7 @@ class Transport:
         """GET or HEAD, with retries and a few redirects."""
         failures = limits = redirects = 0
         while True:
-            self._heed(stage)
+            self._heed(stage, looking=True)
             failure: AcmeError
             wait: float | None = None
             try:
@@ -272,7 +282,7 @@ class Transport:
                 failure = error
             else:
                 if response.status < 300:
-                    self.pace.succeeded(stage)
+                    self.pace.succeeded(pacing.place(stage, looking=True))
                     return response
                 if response.status in (301, 302, 303, 307, 308) and response.location and redirects < _REDIRECTS:
                     redirects += 1
@@ -282,12 +292,12 @@ class Transport:
                 failure = refusal(response, problem, method=method)
                 wait = response.retry_after
                 if is_limited(response, problem):
-                    self.pause(failure, limits, wait=wait, limited=True)
+                    self.pause(failure, limits, wait=wait, limited=True, looking=True)
                     limits += 1
                     continue
                 if response.status not in pacing.PASSING_STATUSES:
                     raise failure
-            self.pause(failure, failures, wait=wait)
+            self.pause(failure, failures, wait=wait, looking=True)
             failures += 1
 
     def _nonce(self, stage: str) -> str:

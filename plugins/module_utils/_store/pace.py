@@ -55,7 +55,7 @@ class Told:
 
 @dataclasses.dataclass(frozen=True)
 class PaceState:
-    """``limit``: the last rate limit. ``stages``: failures by stage of the chain; closed from some number on."""
+    """``limit``: the last rate limit. ``stages``: failures by what was asked for; closed from some number on."""
 
     limit: Told | None = None
     stages: t.Mapping[str, Told] = dataclasses.field(default_factory=dict)
@@ -159,6 +159,13 @@ class SharedPace:
             stages = {name: told for name, told in state.stages.items() if name != stage}
             if len(stages) < len(state.stages):
                 self._write(dataclasses.replace(state, stages=stages))
+
+    def reopen(self) -> None:
+        """Open what is closed: the user wants the CA asked again at once. A rate limit goes on."""
+        if not self.state().stages:
+            return
+        with self._changing() as (state, dummy):
+            self._write(dataclasses.replace(state, stages={}))
 
     # --- the file ------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ import datetime
 import os
 import typing as t
 
-from ansible_collections.mailcert.acme.plugins.module_utils._store import attempts, documents, layout, versions
+from ansible_collections.mailcert.acme.plugins.module_utils._store import attempts, documents, layout, pace, versions
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks._wish import Wish
 
 FILE = "attempts.json"
@@ -25,14 +25,27 @@ def account_path(account_folder: str) -> str:
     return os.path.join(account_folder, FILE)
 
 
+def pace_path(account_folder: str) -> str:
+    """The folder that keeps the pace of an account's CA."""
+    return os.path.join(os.path.dirname(account_folder), "pace")
+
+
 class Holding:
     """What of a fleet is held at one moment."""
 
     def __init__(self, store: layout.Store, now: datetime.datetime) -> None:
         self._store = store
         self._now = now
+        self._reopened: set[str] = set()
         # many mailboxes share an account
         self._accounts: dict[str, attempts.Attempts | None] = {}
+
+    def reopen(self, wish: Wish) -> None:
+        """Where the wish is to try at once, let the CA be asked again that was left alone as a whole."""
+        folder = pace_path(self._store.account_folder(wish.acme_directory, wish.account_name))
+        if wish.retry_now and folder not in self._reopened:
+            self._reopened.add(folder)
+            pace.SharedPace(folder).reopen()
 
     def hold(self, wish: Wish, line: versions.Line) -> dict[str, t.Any] | None:
         """Why a mailbox is held, and until when; None where it is not.

@@ -70,8 +70,8 @@ class StoredPace(pacing.Pace):
         self._rate = rate
         self._until = until
 
-    def hold(self, stage: str) -> pacing.Hold | None:
-        held = self._shared.held(stage)
+    def hold(self, where: str) -> pacing.Hold | None:
+        held = self._shared.held(where)
         if held is None:
             return None
         told = held.told
@@ -83,19 +83,19 @@ class StoredPace(pacing.Pace):
         with contextlib.suppress(StoreError):
             self._shared.limited(wait, failure.message, failure.problem)
 
-    def gave_up(self, failure: AcmeError) -> None:
+    def gave_up(self, failure: AcmeError, where: str) -> None:
         with contextlib.suppress(StoreError):
             self._shared.failed(
-                failure.stage,
+                where,
                 failure.message,
                 failure.problem,
                 wait=failure.details.get("retry_after") or 0.0,
                 limited=isinstance(failure, AcmeRateLimitedError),
             )
 
-    def succeeded(self, stage: str) -> None:
+    def succeeded(self, where: str) -> None:
         with contextlib.suppress(StoreError):
-            self._shared.succeeded(stage)
+            self._shared.succeeded(where)
 
     def before_order(self) -> None:
         """Count the order, and wait for its turn where there were as many as there may be."""

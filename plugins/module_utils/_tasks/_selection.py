@@ -196,7 +196,7 @@ def plan_of(store: layout.Store, wish: Wish, state: State, line: versions.Line) 
     """Where everything of a mailbox that is due goes: the paths that the modules of the chain are given."""
     version = line.pending() if state.due else line.current()
     account = account_of(store, wish)
-    ca = os.path.dirname(os.path.dirname(account["account_key_path"]))
+    account_folder = os.path.dirname(account["account_key_path"])
     return {
         "addresses": list(wish.addresses),
         "reason": state.reason,
@@ -220,10 +220,10 @@ def plan_of(store: layout.Store, wish: Wish, state: State, line: versions.Line) 
         "account_record_path": account["account_record_path"],
         "renewal_path": line.renewal if wish.renewal_info else None,
         "replaces_cert_id": _replacing.cert_id(wish, state.recorded, account["account_record_path"]) if state.due else None,
-        "account_attempts_path": _holding.account_path(os.path.dirname(account["account_key_path"])),
+        "account_attempts_path": _holding.account_path(account_folder),
         "attempts_path": _holding.mailbox_path(line),
-        "pace_path": os.path.join(ca, "pace"),
-        "slots_path": os.path.join(ca, "slots"),
+        "pace_path": _holding.pace_path(account_folder),
+        "slots_path": os.path.join(os.path.dirname(account_folder), "slots"),
         "history": _history(store, wish, line, version),
     }
 

@@ -78,6 +78,7 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
             if lost:
                 context.warn(f"{name}: {lost}")
             if not context.check_mode:
+                holding.reopen(wish)
                 prepared |= _prepare(store, wish, state, where, run_id, give_up=bool(lost))
             plan = _selection.plan_of(store, wish, state, where)
             for sentence in _store_care.damages(store, wish, state, where):

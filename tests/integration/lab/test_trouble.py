@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import datetime
+import json
+
 import pytest
-from conftest import Lab, fleet_of, summary
+from conftest import Lab, failures, fleet_of, summary
 
 COUNT = 100
 
@@ -40,3 +43,109 @@ def test_every_mailbox_is_issued_while_the_ca_fails_all_the_time(large_lab, tmp_
     lab.clear_faults()
     again = fleet.issue()
     assert again.recap("changed") == 0, again.output
+
+
+def refused(fleet, resource):
+    """How often a resource was asked for in vain."""
+    return len([event for event in fleet.lab.log("fault") if event["resource"] == resource])
+
+
+def test_ca_that_says_no_for_good_ends_the_run_and_the_next_one_honours_the_back_off(make_fleet):
+    """Those of the first batch try until they give up; the others learn of it, and the next run asks the CA nothing."""
+    fleet = make_fleet(20)
+    fleet.group.update(smime_deadline=20, smime_acme_request_retries=2)
+    fleet.lab.faults(resource="newOrder", kind="status", status=503, times=-1)
+    done = fleet.run()
+    told = summary(done)
+    assert (done.code, len(told["failed"]), told["issued"]) == (2, 20, [])
+    assert {(failure["stage"], failure["retryable"]) for failure in told["failed"]} == {("order", True)}
+    # each task has five forks, and those that are at work when the CA is closed end soon
+    assert refused(fleet, "newOrder") <= 10 * 3
+    assert any("left alone for another" in failure["msg"] for failure in told["failed"])
+    fleet.lab.reset("log")
+    again = fleet.run()
+    told = summary(again)
+    assert (again.code, len(told["held"]), told["failed"], told["untouched"]) == (2, 20, [], 0)
+    assert fleet.lab.connections() == []
+    held = told["held"][0]
+    assert (held["attempts"], held["stage"]) == (1, "order") and f"held until {held['next_try'][:19]}Z" in held["line"]
+    fleet.lab.clear_faults()
+    fleet.lab.assert_clean()
+    third = fleet.issue("-e", "smime_retry_now=true")
+    assert len(summary(third)["issued"]) == 20
+    assert not list(fleet.store.rglob("attempts.json"))
+
+
+def test_rate_limit_that_lasts_holds_those_it_is_for_until_it_ends(make_fleet):
+    """A limit of one mailbox may last for days, and is no other's."""
+    fleet = make_fleet(4)
+    limited = "user0002.lab.test"
+    fleet.lab.faults(resource="newOrder", kind="rateLimited", match="user0002@lab.test", times=-1, retry_after=7200)
+    done = fleet.run()
+    told = summary(done)
+    assert (len(told["issued"]), [failure["mailbox"] for failure in told["failed"]]) == (3, [limited])
+    assert told["failed"][0]["problem"]["type"] == "urn:ietf:params:acme:error:rateLimited"
+    assert refused(fleet, "newOrder") == 1
+    fleet.lab.reset("log")
+    again = summary(fleet.run())
+    assert ([held["mailbox"] for held in again["held"]], again["untouched"]) == ([limited], 3)
+    assert fleet.lab.connections() == []
+    kept = json.loads((fleet.line(limited) / "attempts.json").read_text("utf-8"))
+    taken = datetime.datetime.fromisoformat(kept["next_try"]) - datetime.datetime.fromisoformat(kept["at"])
+    assert kept["count"] == 1 and taken.total_seconds() >= 7195
+
+
+def test_after_a_rate_limit_the_fleet_slows_down_together(make_fleet):
+    fleet = make_fleet(10)
+    fleet.lab.faults(resource="authorization", kind="rateLimited", skip=3, retry_after=4)
+    fleet.issue()
+    (fault,) = fleet.lab.log("fault")
+    requests = [event["time"] - fault["time"] for event in fleet.lab.log("http")]
+    # what was on its way already comes in the first half
+    assert [seconds for seconds in requests if 2 < seconds < 3.9] == []
+    assert any(seconds < 0 for seconds in requests) and any(seconds >= 3.9 for seconds in requests)
+
+
+def test_no_more_orders_than_the_rate_allows_over_forks_and_runs(make_fleet):
+    fleet = make_fleet(8)
+    fleet.group["smime_ca_rate"] = "5/1h"
+    told = summary(fleet.run())
+    assert (len(told["issued"]), len(told["failed"])) == (5, 3)
+    assert {failure["error_code"] for failure in told["failed"]} == {"rate_reached"}
+    assert len(fleet.lab.log("order")) == 5
+    fleet.lab.reset("log")
+    again = summary(fleet.run())
+    assert (len(again["held"]), again["untouched"]) == (3, 5)
+    assert fleet.lab.connections() == []
+    assert len(summary(fleet.run("-e", "smime_retry_now=true"))["failed"]) == 3
+    assert fleet.lab.log("order") == [], "the CA is not asked for what the user forbids"
+    fleet.issue("-e", "smime_retry_now=true", "-e", "smime_ca_rate=8/1h")
+
+
+def test_words_of_the_ca_reach_the_user(make_fleet):
+    """A page in place of JSON in one sentence, subproblems word for word, and where the directory has gone."""
+    fleet = make_fleet(4)
+    fleet.group["smime_acme_request_retries"] = 0
+    fleet.lab.faults(resource="directory", kind="redirect", location="/moved-directory", times=-1)
+    for number, status in ((1, 200), (2, 503)):
+        match = f"user000{number}@lab.test"
+        fleet.lab.faults(resource="newOrder", kind="html", status=status, times=-1, match=match)
+    fleet.lab.behaviour(reject_identifiers=["user0003@lab.test"])
+    done = fleet.run()
+    told = failures(done)
+    assert summary(done)["issued"] == ["user0004.lab.test"]
+    # Ansible breaks the lines of a warning
+    shown = "".join(done.output.split())
+    assert f"acme_directory{fleet.lab.directory}redirectsto" in shown and "/moved-directory,whichwasused" in shown
+    url = fleet.lab.directory.rpartition("/")[0] + "/new-order"
+    words = 'an HTML page that begins with "Service unavailable"'
+    page, broken, refusal = (told[f"user000{number}.lab.test"] for number in (1, 2, 3))
+    assert f"{url} answers with HTTP status 200 and {words} where a JSON object" in page["msg"]
+    assert page["error_code"] == "not_acme"
+    assert f"out of order for now: {url} answers with HTTP status 503 and {words}." in broken["msg"]
+    assert broken["error_code"] == "acme_unreachable"
+    (inner,) = refusal["problem"]["subproblems"]
+    assert refusal["problem"]["detail"] in refusal["msg"] and inner["detail"] in refusal["msg"]
+    assert inner["identifier"]["value"] == "user0003@lab.test" and "user0003@lab.test: " in refusal["msg"]
+    kept = json.loads((fleet.line("user0003.lab.test") / "attempts.json").read_text("utf-8"))
+    assert kept["problem"] == refusal["problem"]

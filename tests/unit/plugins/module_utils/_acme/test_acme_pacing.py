@@ -26,23 +26,23 @@ class Noted(pacing.Pace):
         self.holds = list(holds)
         self.told = []
 
-    def hold(self, stage):
+    def hold(self, where):
         return self.holds.pop(0) if self.holds else None
 
     def limited(self, failure, wait):
         self.told.append(("limited", wait))
 
-    def gave_up(self, failure):
-        self.told.append(("gave up", failure.error_code))
+    def gave_up(self, failure, where):
+        self.told.append(("gave up", where, failure.error_code))
 
-    def succeeded(self, stage):
-        self.told.append(("succeeded", stage))
+    def succeeded(self, where):
+        self.told.append(("succeeded", where))
 
 
 def test_a_hold_of_others_is_waited_out_before_anything_is_sent(ca, make_transport, clock):
     pace = Noted(pacing.Hold(30.0, "slow down"), pacing.Hold(2.0, "slow down"))
     make_transport(ca, pace=pace).get(ca.directory_url, stage="account")
-    assert clock.sleeps == [30.0, 2.0] and pace.told == [("succeeded", "account")]
+    assert clock.sleeps == [30.0, 2.0] and pace.told == [("succeeded", "account/look")]
 
 
 @pytest.mark.parametrize(
@@ -68,18 +68,18 @@ def test_others_hear_of_what_is_waited_out_and_of_what_is_given_up(ca, make_tran
     transport.new_nonce_url = ca.url("/nonce")
     limited = tools.problem("rateLimited", 429, headers={"Retry-After": "9"})
     ca.on("/x", limited, tools.Reply(200))
-    transport.signed_post(ca.url("/x"), None, key=account_key)
-    assert pace.told == [("succeeded", "order"), ("limited", 9.0), ("succeeded", "order")]
+    transport.signed_post(ca.url("/x"), {}, key=account_key)
+    assert pace.told == [("succeeded", "order/look"), ("limited", 9.0), ("succeeded", "order")]
     pace.told.clear()
     ca.on("/x", tools.problem("rateLimited", 429, headers={"Retry-After": "900"}))
     with pytest.raises(AcmeRateLimitedError):
         transport.signed_post(ca.url("/x"), None, key=account_key)
-    assert pace.told == [("gave up", "rate_limited")], "a limit that nobody waits out may be of one mailbox alone"
+    assert pace.told == [("gave up", "order/look", "rate_limited")], "a limit that nobody waits out may be of one mailbox alone"
     pace.told.clear()
     ca.on("/x", tools.Reply(500, b""))
     with pytest.raises(AcmeConnectionError):
-        transport.signed_post(ca.url("/x"), None, key=account_key)
-    assert pace.told == [("gave up", "acme_unreachable")]
+        transport.signed_post(ca.url("/x"), {}, key=account_key)
+    assert pace.told == [("gave up", "order", "acme_unreachable")]
 
 
 # --- a CA that moves -------------------------------------------------------------------------------------------------

@@ -92,6 +92,16 @@ def test_a_stage_is_closed_when_one_after_the_other_failed(make_pace, clock):
     assert one.held("order") is None, "a success begins the count anew"
 
 
+def test_a_user_who_wants_it_tried_now_opens_what_is_closed(make_pace):
+    one, other = make_pace(), make_pace()
+    one.reopen()
+    one.limited(10, "", {})
+    for dummy in range(3):
+        one.failed("order", "", {})
+    other.reopen()
+    assert not one.held("order").closed, "the rate limit goes on"
+
+
 def test_a_stage_is_closed_for_as_long_as_the_ca_says(make_pace):
     one = make_pace()
     for dummy in range(3):
