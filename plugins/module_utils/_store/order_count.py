@@ -17,6 +17,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._store.paths import 
 COUNT = "orders.json"
 #: more than any CA takes of one account, and a file that is still small
 MOST_ORDERS = 10000
+KEPT_ORDERS = 1000
 _LOCK_SECONDS = 30.0
 
 
@@ -42,10 +43,13 @@ class OrderCount:
         with lock(f"{self._path}.lock", timeout=_LOCK_SECONDS, what=f"the orders in {shown(self._folder)}"):
             now = self._now()
             # a clock that was set back must not hold orders for longer than the rate says
-            sent = sorted(min(moment, now) for moment in self._read() if moment > now - seconds)
+            known = sorted(min(moment, now) for moment in self._read())
+            sent = [moment for moment in known if moment > now - seconds]
             if len(sent) >= count:
                 return max(0.001, sent[len(sent) - count] + seconds - now)
-            files.write_atomic(self._path, documents.encode({"sent": [round(moment, 3) for moment in [*sent, now]]}))
+            # more than this rate needs: the next one may be of a longer time
+            kept = [*known, now][-max(count, KEPT_ORDERS) :]
+            files.write_atomic(self._path, documents.encode({"sent": [round(moment, 3) for moment in kept]}))
             return 0.0
 
     def _read(self) -> list[float]:
