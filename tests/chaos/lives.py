@@ -125,8 +125,9 @@ def select(variables: dict[str, t.Any], **own: t.Any) -> dict[str, t.Any]:
     # as the action plugin gives it, so that those who come after a kill know that this process is gone
     run_id = _run_id.new_run_id(os.getpid())
     selection = run(module_of(entry), {**options, "wishes": {NAME: wish}, "run_id": run_id, **own})
-    if selection["failed_mailboxes"]:
-        raise Failed(selection["failed_mailboxes"][NAME])
+    for name in ("failed_mailboxes", "held"):
+        if selection[name]:
+            raise Failed(selection[name][NAME])
     return {**known, "__smime_selection": selection}
 
 

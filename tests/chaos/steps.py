@@ -53,6 +53,7 @@ _AUDITED = {
     "subprocess.Popen": 0,
 }
 _PATTERNS = (
+    (re.compile(r"\.smime-tmp-[^/ ]+"), "TEMPORARY"),
     (re.compile(r"[^/ ]+%40[^/ ]+"), "MAILBOX"),
     (re.compile(r"(?<=accounts/)[^/ ]+"), "CA"),
     (re.compile(r"(?<=/)\d{4}(?=/|$)"), "VERSION"),
@@ -71,6 +72,16 @@ class Kill:
     name: str
     nth: int
     side: str
+
+
+def numbered(passed: t.Iterable[str]) -> list[tuple[str, int]]:
+    """Steps in order, each with how often it was passed until then, from 1."""
+    counts: collections.Counter[str] = collections.Counter()
+    found = []
+    for name in passed:
+        counts[name] += 1
+        found.append((name, counts[name]))
+    return found
 
 
 class Steps:

@@ -10,7 +10,6 @@ answer, and with it.
 
 from __future__ import annotations
 
-import collections
 import concurrent.futures
 import dataclasses
 import json
@@ -22,7 +21,7 @@ import typing as t
 import fleet
 from judge import Judge, complaints_of_files
 from nursery import Nursery
-from steps import AFTER, BEFORE, Kill
+from steps import AFTER, BEFORE, Kill, numbered
 
 from ansible_collections.mailcert.acme.plugins.module_utils._store import leftovers
 
@@ -31,10 +30,11 @@ AT_ONCE = 6
 # seconds of a task's deadline: where nothing but the end of it can come, and else; the first is doubled with each try
 SHORT, LONG = 4, 120
 TRIES = 6
-# what a run may say after a kill; the next one goes on
-PASSING = ("reply_unknown", "deadline_exceeded")
+# what a run may say after a kill, the last two where the deadline cuts it off; the next one goes on
+PASSING = ("reply_unknown", "deadline", "acme_unreachable")
 RECORD = "make chaos RECORD=1"
 LIST = pathlib.Path(__file__).with_name("points.txt")
+# the section of the steps that only runs after a kill pass
 AFTER_A_KILL = "after a kill"
 
 
@@ -72,7 +72,6 @@ class Mailbox:
         self.store = folder / name / "store"
         self.orders = 0
         self.kills = 0
-        self.passed: list[str] = []
         self._lab = lab
         self._nursery = nursery
         password = f"pw-{name}"
@@ -81,6 +80,8 @@ class Mailbox:
             **fleet.shared_variables(lab.endpoints, self.store),
             **fleet.mailbox_variables({"address": self.address, "user": self.address, "password": password}),
             "smime_privatekey_type": "ECC",
+            # the next run comes at once, not as a schedule has it
+            "smime_retry_now": True,
         }
 
     def live(self, chain: Chain, *, kill: Kill | None = None, deadline: int = LONG) -> dict[str, t.Any]:
@@ -95,14 +96,15 @@ class Mailbox:
         self.variables.update(chain.changes)
         self.orders += chain.orders
 
-    def run_to_the_end(self, chain: Chain) -> dict[str, t.Any]:
-        """Run until it succeeds, as a schedule would; gives what the last run told."""
+    def run_to_the_end(self, chain: Chain) -> list[str]:
+        """Run until it succeeds, as a schedule would; gives the steps that were passed."""
+        passed: list[str] = []
         for number in range(TRIES):
-            told = self.live(chain, deadline=SHORT << number if self.is_in_doubt() else LONG)
+            told = self.live(chain, deadline=self.deadline(number))
             assert told["code"] == 0, f"{self.address}: the run ended with {told['code']}"
-            self.passed += told["passed"]
+            passed += told["passed"]
             if not told["failed"]:
-                return told
+                return passed
             assert told["failed"] in PASSING, f"{self.address}: {told['failed']}: {told['message']}"
         raise AssertionError(f"{self.address}: no end after {TRIES} runs; the last one said {told['message']}")
 
@@ -110,6 +112,10 @@ class Mailbox:
         """Wait until it is known of temporary files that nobody is writing them, as it is when the next run comes."""
         for path in self.store.rglob(f"{leftovers.TEMPORARY_PREFIX}*"):
             time.sleep(max(0.0, path.lstat().st_mtime + leftovers.ORPHANED_SECONDS - time.time()))
+
+    def deadline(self, failures: int = 0) -> int:
+        """The seconds of a task: few where only the end of them can come."""
+        return SHORT << failures if self.is_in_doubt() else LONG
 
     def is_in_doubt(self) -> bool:
         """Whether a reply may have left for all that the disk knows, and did not: only time can tell then."""
@@ -145,12 +151,8 @@ def kills_of(passed: t.Sequence[str], swept: set[str], *, every: bool) -> list[K
     :arg swept: names that need no sweep any more; those of this chain are added.
     :arg every: whether to sweep each time that a step is passed, not only the first.
     """
-    counts: collections.Counter[str] = collections.Counter()
-    places = []
-    for name in passed:
-        counts[name] += 1
-        places.append((name, counts[name], every or (name not in swept and counts[name] == 1)))
-    swept.update(counts)
+    places = [(name, nth, every or (name not in swept and nth == 1)) for name, nth in numbered(passed)]
+    swept.update(passed)
     found = []
     for number, (name, nth, wanted) in enumerate(places):
         before_wanted = number > 0 and places[number - 1][2]
@@ -193,51 +195,93 @@ def differences(listed: t.Mapping[str, t.Iterable[str]], passed: t.Mapping[str, 
     """What the list and the runs have against each other, a sentence each."""
     found = []
     for chain in {**listed, **passed}:
+        # which way a run goes after a kill hangs on instants; what it passes there is swept as it is found
         if chain == AFTER_A_KILL:
             continue
         known, seen = set(listed.get(chain, ())), set(passed.get(chain, ()))
-        found += [f"{chain}: {name} is not in the list; see that a kill there does no harm, then run: {RECORD}"
-                  for name in sorted(seen - known)]
-        found += [f"{chain}: {name} is in the list and no run passes it; run: {RECORD}"
-                  for name in sorted(known - seen)]
+        found += [
+            f"{chain}: {name} is not in the list; see that a kill there does no harm, then run: {RECORD}"
+            for name in sorted(seen - known)
+        ]
+        found += [
+            f"{chain}: {name} is in the list and no run passes it; run: {RECORD}" for name in sorted(known - seen)
+        ]
     return found
 
 
-class Sweep:
-    """All kills over all chains."""
+# by chain, the kills of one mailbox, one after the other
+Plan = t.Mapping[str, t.Sequence[Kill]]
 
-    def __init__(self, make: t.Callable[[str], Mailbox], kills: t.Mapping[str, t.Sequence[Kill]]) -> None:
+
+def plans_of(kills: t.Mapping[str, t.Sequence[Kill]]) -> list[Plan]:
+    """One kill in each chain for each mailbox, for as long as there are any."""
+    return [
+        {chain: [found[number]] for chain, found in kills.items() if number < len(found)}
+        for number in range(max(map(len, kills.values())))
+    ]
+
+
+class Sweep:
+    """Runs plans, and tells what came of them.
+
+    :arg known: the names that the chains pass where nothing goes wrong.
+    :ivar recoveries: further names, those that only runs after a kill passed, with a kill that leads there.
+    """
+
+    def __init__(self, make: t.Callable[[str], Mailbox], known: t.Collection[str]) -> None:
         self._make = make
-        self._kills = kills
+        self._known = known
         self._lock = threading.Lock()
         self.mailboxes: list[Mailbox] = []
         self.killed = 0
+        # kills between the question when to renew and the note of its answer: a run after them asks once more
+        self.unnoted = 0
         self.missed: list[str] = []
+        self.recoveries: dict[str, tuple[str, Kill]] = {}
 
-    def run(self) -> None:
-        """Run all of it; raises what the first mailbox that went wrong raises."""
+    def run(self, plans: t.Sequence[Plan]) -> None:
+        """Run all of them; raises what the first mailbox that goes wrong raises."""
         with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
-            for done in [pool.submit(self._course, number) for number in range(max(map(len, self._kills.values())))]:
+            for done in [pool.submit(self._course, plan) for plan in plans]:
                 done.result()
 
-    def _course(self, number: int) -> None:
-        """One mailbox through all chains, killed in each that has so many kills."""
-        mailbox = self._make(f"swept{number}")
+    def again(self) -> list[Plan]:
+        """Plans that kill the runs after a kill, at each step that only those pass."""
+        return [
+            {chain: [first, Kill(name, 1, side)]}
+            for name, (chain, first) in sorted(self.recoveries.items())
+            for side in (BEFORE, AFTER)
+        ]
+
+    def _course(self, plan: Plan) -> None:
+        """One mailbox through all chains, killed in some, and brought to the end of each."""
         with self._lock:
+            mailbox = self._make(f"swept{len(self.mailboxes)}")
             self.mailboxes.append(mailbox)
-        wanted = [place for place, chain in enumerate(CHAINS) if number < len(self._kills[chain.name])]
-        last = wanted[-1] + CHAINS[wanted[-1]].shown_by_next
-        for chain in CHAINS[: last + 1]:
+        wanted = [place for place, chain in enumerate(CHAINS) if chain.name in plan]
+        for chain in CHAINS[: wanted[-1] + CHAINS[wanted[-1]].shown_by_next + 1]:
             mailbox.begin(chain)
-            kills = self._kills[chain.name]
-            if number < len(kills):
-                told = mailbox.live(chain, kill=kills[number])
+            kills = plan.get(chain.name, ())
+            for kill in kills:
+                self._kill(mailbox, chain, kill)
+            passed = mailbox.run_to_the_end(chain)
+            if len(kills) == 1:
                 with self._lock:
-                    if told["code"] == 0:
-                        # it depends on the time whether this step is passed so often
-                        self.missed.append(f"{chain.name}: {kills[number]}")
-                    else:
-                        self.killed += 1
-                        mailbox.kills += 1
-                mailbox.wait_for_orphans()
-            mailbox.run_to_the_end(chain)
+                    for name in set(passed).difference(self._known):
+                        self.recoveries.setdefault(name, (chain.name, kills[0]))
+
+    def _kill(self, mailbox: Mailbox, chain: Chain, kill: Kill) -> None:
+        for number in range(TRIES):
+            told = mailbox.live(chain, kill=kill, deadline=mailbox.deadline(number))
+            # a step after a kill may come only in the run that follows one that failed
+            if told["code"] != 0 or not told["failed"]:
+                break
+        with self._lock:
+            if told["code"] == 0:
+                # it depends on the time whether this step is passed so often
+                self.missed.append(f"{chain.name}: {kill}")
+            else:
+                self.killed += 1
+                mailbox.kills += 1
+                self.unnoted += any(words in kill.name for words in ("renewal_info.py", "renewal.json"))
+        mailbox.wait_for_orphans()

@@ -120,9 +120,18 @@ class Settling:
         return since is not None and self._context.now() - since > MAIL_LIFETIME
 
     def _deactivate(self, challenge: dict[str, t.Any]) -> None:
-        """End the authorization, so that the next run orders anew; where the CA refuses, it ends by its age."""
-        with contextlib.suppress(AcmeProblemError):
-            authorizations.deactivate(self._client, challenge["authorization_uri"])
+        """End the authorization, so that the next run orders anew; where the CA refuses, it ends by its age.
+
+        It is known only at the deadline that this is due. So it has a time of its own, that of one request: without it
+        each run would come to the same end, and none would order anew.
+        """
+        transport, left = self._client.transport, self._deadline.remaining()
+        transport.deadline = Deadline(max(left, self._params["request_timeout"]))
+        try:
+            with contextlib.suppress(AcmeProblemError):
+                authorizations.deactivate(self._client, challenge["authorization_uri"])
+        finally:
+            transport.deadline = self._deadline
 
     def _give_up(self, challenge: dict[str, t.Any]) -> None:
         """The way out of the unknown: this authorization ends, the next run orders anew (RULES 11)."""

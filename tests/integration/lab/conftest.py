@@ -26,6 +26,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 COLLECTION = pathlib.Path(__file__).resolve().parents[3]
 COLLECTIONS = COLLECTION.parents[2]
 sys.path[:0] = [str(COLLECTION / "tests" / folder) for folder in ("lab", "tools", "")]
+# at the end: it has a conftest.py of its own
+sys.path.append(str(COLLECTION / "tests" / "chaos"))
 
 import fleet  # noqa: E402
 from handle import Lab  # noqa: E402

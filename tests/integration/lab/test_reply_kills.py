@@ -13,69 +13,67 @@ from __future__ import annotations
 import concurrent.futures
 import dataclasses
 import itertools
-import json
-import os
 import signal
-import subprocess
-import sys
 
-import chain
+import fleet
+import pytest
 from conftest import COLLECTIONS
+from nursery import Nursery
+from steps import AFTER, BEFORE, Kill, numbered
 
 from ansible_collections.mailcert.acme.plugins.module_utils._store import replies
 
 # a reply in doubt is waited for so long, in seconds; all else ends as soon as it can
 SHORT, LONG = 4, 60
 AT_ONCE = 4
+LEDGER = "_store/replies.py:"
+DOT = "_mail/smtp.py:_submit send final dot"
+# what gives a file its name, and with that a reply its state
+NAMING = ("link", "rename")
+
+
+@pytest.fixture
+def nursery():
+    """Where the runs come from."""
+    made = Nursery(COLLECTIONS)
+    yield made
+    made.close()
 
 
 class Mailbox:
-    """A mailbox of the lab and its files, as someone has them who uses the modules one by one."""
+    """A mailbox of the lab and its store."""
 
-    def __init__(self, lab, folder, number):
+    def __init__(self, lab, nursery, folder, number):
         self.lab = lab
+        self.nursery = nursery
         self.address = f"killed{number}@lab.test"
-        password = f"pw-{number}"
-        lab.add_users({"address": self.address, "password": password})
-        here = folder / self.address
-        self.ledger = replies.Ledger(replies.folder_of(str(here / "replies"), self.address))
-        self.certificate = here / "cert.pem"
-        self.options = {
-            "acme_directory": lab.directory,
-            "ca_path": lab.ca_file,
-            "account_key_src": str(folder / "account.key"),
-            "account_record_path": str(folder / "account.json"),
-            "contact": ["postmaster@lab.test"],
-            "terms_agreed": True,
-            "addresses": [self.address],
-            "privatekey_path": str(here / "privkey.pem"),
-            "privatekey_type": "ECC",
-            "csr_path": str(here / "request.csr"),
-            "certificate_path": str(self.certificate),
-            "journal_path": str(here / "order.json"),
-            "replies_path": str(here / "replies"),
-            "imap_host": lab.imaps["host"],
-            "imap_port": lab.imaps["port"],
-            "imap_password": password,
-            "smtp_port": lab.submission["port"],
-            "mail_ca_path": lab.ca_file,
-            "dns_servers": ["{host}:{port}".format(**lab.dns)],
+        self.store = folder / self.address / "store"
+        mailbox = {"address": self.address, "user": self.address, "password": f"pw-{number}"}
+        lab.add_users({"address": self.address, "password": mailbox["password"]})
+        self.ledger = replies.Ledger(replies.folder_of(str(self.store / "replies"), self.address))
+        self.variables = {
+            **fleet.shared_variables(lab.endpoints, self.store),
+            **fleet.mailbox_variables(mailbox),
+            "smime_privatekey_type": "ECC",
+            # the next run comes at once, not as a schedule has it
+            "smime_retry_now": True,
         }
         lab.faults(resource="smtp_rcpt", kind="refuse", code=451, match=self.address)
 
-    def run(self, *, kill_at=-1, deadline=LONG):
+    def run(self, *, kill=None, deadline=LONG):
         """Run the chain; gives what it says, or None where it was killed."""
-        wish = {"options": {**self.options, "deadline": deadline}, "kill_at": kill_at}
-        done = subprocess.run(
-            [sys.executable, chain.__file__, json.dumps(wish)],
-            env={**os.environ, "PYTHONPATH": str(COLLECTIONS)},
-            stdout=subprocess.PIPE,
-            text=True,
-            timeout=120,
-            check=False,
+        told = self.nursery.live(
+            "issue",
+            {**self.variables, "smime_deadline": deadline},
+            home=str(self.store),
+            kill=dataclasses.asdict(kill) if kill else None,
         )
-        assert done.returncode in (0, -signal.SIGKILL), done
-        return None if done.returncode else json.loads(done.stdout)
+        assert told["code"] in (0, -signal.SIGKILL), told
+        return None if told["code"] else told
+
+    def has_certificate(self):
+        """Whether one is in use."""
+        return any(self.store.glob("mailboxes/*/dual/current/cert.pem"))
 
     def state(self):
         """How far the reply came by the ledger; empty where there is none."""
@@ -106,9 +104,9 @@ class Course:
     replies: int
 
 
-def course(mailbox, moment):
-    """Kill the chain at a moment, and run it again until it has its certificate."""
-    assert mailbox.run(kill_at=moment) is None, "it was not killed"
+def course(mailbox, kill):
+    """Kill the chain somewhere, and run it again until it has its certificate."""
+    assert mailbox.run(kill=kill) is None, "it was not killed"
     state, delivered = mailbox.state(), bool(mailbox.replies())
     following = []
     for number in range(3):
@@ -118,7 +116,7 @@ def course(mailbox, moment):
             break
     answered = mailbox.replies()
     assert len(answered) == len(set(answered)), "two replies to one challenge"
-    assert mailbox.certificate.is_file() == (not following[-1])
+    assert mailbox.has_certificate() == (not following[-1])
     return Course(state, delivered, tuple(following), mailbox.orders(), len(answered))
 
 
@@ -127,25 +125,24 @@ def in_doubt(state, delivered):
     return state == "claimed" and not delivered
 
 
-def test_killed_at_every_moment_of_the_reply(lab, tmp_path):
-    moments = Mailbox(lab, tmp_path, 0).run()["moments"]
-    writes = [
-        moment.split()[0]
-        for moment in moments
-        if moment.startswith(("os.link", "os.rename", chain.DOT)) and "/turns/" not in moment
-    ]
-    assert writes == ["os.link", "os.rename", "os.rename", "smtplib.send", "os.rename"]
-    assert moments[-1] == chain.END
-    mailboxes = [Mailbox(lab, tmp_path, number + 1) for number in range(len(moments))]
+def test_killed_at_every_moment_of_the_reply(lab, nursery, tmp_path):
+    # of which a run knows nothing when the one before it was killed
+    lab.behaviour(retry_after=0.0)
+    passed = Mailbox(lab, nursery, tmp_path, 0).run()["passed"]
+    moments = [step for step in numbered(passed) if step[0].startswith(LEDGER) or step[0] == DOT]
+    kinds = [name.split()[1] for name, _nth in moments]
+    assert [kind for kind in kinds if kind in (*NAMING, "send")] == ["link", "rename", "rename", "send", "rename"]
+    kills = [Kill(name, nth, BEFORE) for name, nth in moments] + [Kill(*moments[-1], AFTER)]
+    mailboxes = [Mailbox(lab, nursery, tmp_path, number + 1) for number in range(len(kills))]
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
-        courses = list(pool.map(course, mailboxes, range(len(moments))))
-    dot = moments.index(chain.DOT)
-    for number, (moment, found) in enumerate(zip(moments, courses)):
+        courses = list(pool.map(course, mailboxes, kills))
+    dot = kinds.index("send")
+    for number, (kill, found) in enumerate(zip(kills, courses)):
         doubt = in_doubt(found.state, found.delivered)
         expected = ("reply_unknown", "") if doubt else ("",)
-        assert found.following == expected, (number, moment, found)
-        assert (found.orders, found.replies) == (len(expected), 1), (number, moment, found)
-        assert found.delivered == (number > dot), (number, moment, found)
+        assert found.following == expected, (number, kill, found)
+        assert (found.orders, found.replies) == (len(expected), 1), (number, kill, found)
+        assert found.delivered == (number > dot), (number, kill, found)
     seen = [key for key, _group in itertools.groupby((found.state, found.delivered) for found in courses)]
     assert seen == [
         ("", False),

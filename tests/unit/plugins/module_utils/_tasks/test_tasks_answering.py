@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import datetime
+import types
 
 import pytest
 
@@ -57,10 +58,29 @@ def test_reply_that_no_server_was_asked_to_take_may_go_later(tmp_path):
     assert ledger.find(CHALLENGE["authorization_uri"]).may_go_again
 
 
-def test_ca_that_refuses_to_deactivate_does_not_hide_what_happened(monkeypatch):
-    settling = object.__new__(_settling.Settling)
-    settling._client = None
+@pytest.fixture
+def settling():
+    """One whose deadline has come."""
+    made = object.__new__(_settling.Settling)
+    made._deadline = Deadline(0)
+    made._client = types.SimpleNamespace(transport=types.SimpleNamespace(deadline=made._deadline))
+    made._params = {"request_timeout": 10}
+    return made
 
+
+def test_authorization_is_given_up_though_the_deadline_has_come(monkeypatch, settling):
+    """Where a CA tells no Retry-After, the last look at the authorization is at the deadline itself."""
+    left = []
+    monkeypatch.setattr(
+        _settling.authorizations, "deactivate", lambda client, url: left.append(client.transport.deadline.remaining())
+    )
+    with pytest.raises(_settling.ReplyUnknownError, match="run again for a new order"):
+        settling._give_up(CHALLENGE)
+    assert 5 < left[0] <= 10
+    assert settling._client.transport.deadline is settling._deadline
+
+
+def test_ca_that_refuses_to_deactivate_does_not_hide_what_happened(monkeypatch, settling):
     def refuse(client, url):
         raise AcmeProblemError("The CA refused the request for the authorization: malformed.")
 

@@ -1,0 +1,106 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is added to the chain and writes or sends is seen, by whatever way it does that, and fails the sweep."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+import sweep
+from nursery import __file__ as nursery
+
+# stands for a module of the collection, and does what none of them does yet
+PLANTED = """
+import os, pathlib, shutil, socket, subprocess
+
+def work(home):
+    os.mkdir(f"{home}/made")
+    handle = os.open(f"{home}/made/one", os.O_WRONLY | os.O_CREAT)
+    os.write(handle, b"1")
+    os.fsync(handle)
+    os.close(handle)
+    os.rename(f"{home}/made/one", f"{home}/made/two")
+    os.symlink("two", f"{home}/made/three")
+    os.link(f"{home}/made/two", f"{home}/made/four")
+    os.unlink(f"{home}/made/four")
+    pathlib.Path(f"{home}/five").write_text("5")
+    shutil.copy(f"{home}/five", f"{home}/six")
+    subprocess.run(["true"], check=True)
+    one, other = socket.socketpair()
+    one.sendall(b"HELO there\\r\\n")
+    pathlib.Path(f"{home}/five").read_text()
+    os.listdir(home)
+"""
+LIFE = """
+import json, os, sys
+from steps import Kill, Steps
+source, home, kill = sys.argv[1:]
+os.setsid()
+found = {}
+exec(compile(source, "/somewhere/plugins/module_utils/_store/planted.py", "exec"), found)
+steps = Steps(home, Kill(**json.loads(kill)) if kill else None)
+steps.install()
+found["work"](home)
+print(json.dumps(steps.passed))
+"""
+NAMES = [
+    "mkdir made",
+    "create made/one",
+    "write made/one",
+    "fsync made/one",
+    "rename made/two",
+    "symlink made/three",
+    "link made/four",
+    "remove made/four",
+    "unwatched open five",
+    "unwatched open six",
+    "unwatched subprocess.Popen true",
+    "send HELO",
+]
+
+
+def live(home, kill=None):
+    """Run what is planted in a process of its own."""
+    command = [sys.executable, "-c", LIFE, PLANTED, str(home), json.dumps(kill) if kill else ""]
+    folder = nursery.rpartition("/")[0]
+    return subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, text=True, check=False)
+
+
+def name(step):
+    """As the sweep names it."""
+    return f"_store/planted.py:work {step}"
+
+
+def test_each_way_to_write_and_send_is_a_step(tmp_path):
+    done = live(tmp_path)
+    assert json.loads(done.stdout) == list(map(name, NAMES))
+    (told,) = sweep.differences({"first issue": ["known"]}, {"first issue": ["known", name("send HELO")]})
+    assert told.startswith(f"first issue: {name('send HELO')} is not in the list;")
+    assert told.endswith(f"run: {sweep.RECORD}")
+
+
+def test_list_that_names_what_is_gone_is_told():
+    told = sweep.differences({"first issue": [name("mkdir made")]}, {"first issue": []})
+    assert told == [f"first issue: {name('mkdir made')} is in the list and no run passes it; run: {sweep.RECORD}"]
+
+
+@pytest.mark.parametrize(("side", "there"), [("before", "one"), ("after", "two")])
+def test_killed_before_and_after(tmp_path, side, there):
+    done = live(tmp_path, {"name": name("rename made/two"), "nth": 1, "side": side})
+    assert (done.returncode, done.stdout) == (-signal.SIGKILL, "")
+    assert [path.name for path in (tmp_path / "made").iterdir()] == [there]
+
+
+def test_list_has_what_the_design_is_about():
+    """A list that was emptied by mistake would sweep nothing."""
+    listed = sweep.read_list()
+    assert list(listed) == [chain.name for chain in sweep.CHAINS] + [sweep.AFTER_A_KILL]
+    first = listed["first issue"]
+    for words in ("send final dot", "claim link replies/MAILBOX/HASH.json", "send POST /finalize/ID", "current"):
+        assert any(words in step for step in first), words
+    assert not [step for steps in listed.values() for step in steps if "unwatched" in step]
