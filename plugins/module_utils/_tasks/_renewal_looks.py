@@ -15,7 +15,7 @@ import os
 import threading
 import typing as t
 
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import libs, renewal_info
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import libs, pacing, renewal_info
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.directory import Directory
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.transport import Transport
@@ -30,6 +30,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
 )
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import renewal
 from ansible_collections.mailcert.acme.plugins.module_utils._pki.certificates import Certificate
+from ansible_collections.mailcert.acme.plugins.module_utils._store.pace import SharedPace
 from ansible_collections.mailcert.acme.plugins.module_utils._store.renewal import Renewal
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _options, _skew
@@ -44,18 +45,38 @@ LOST = 3
 NOT_OFFERED = datetime.timedelta(days=1)
 
 
+class _Impatient(pacing.Pace):
+    """Help is not worth a wait for a rate limit, and what goes wrong with it is nothing that orders should heed."""
+
+    def limited(self, failure: AcmeError, wait: float) -> None:
+        raise failure
+
+
 @dataclasses.dataclass(frozen=True)
 class Ca:
-    """How a CA is reached. ``memory``: the path where it stands when the CA as a whole may be asked again."""
+    """How a CA is reached. ``folder``: what the store holds of it."""
 
     directory: str
-    memory: str
+    folder: str
     validate_certs: bool = True
     ca_path: str = ""
     request_timeout: int = 10
 
+    @property
+    def memory(self) -> str:
+        """Where it stands when the CA as a whole may be asked again."""
+        return os.path.join(self.folder, "renewal.json")
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the CA has asked all tasks for fewer requests."""
+        try:
+            return SharedPace(os.path.join(self.folder, "pace")).held("select") is not None
+        except SmimeError:
+            return True  # the tasks that order tell it
+
     def transport(self, until: Deadline) -> Transport:
-        return _options.transport(
+        transport = _options.transport(
             {
                 "validate_certs": self.validate_certs,
                 "ca_path": self.ca_path or None,
@@ -65,6 +86,8 @@ class Ca:
             },
             until,
         )
+        transport.pace = _Impatient()
+        return transport
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +114,7 @@ def ask(looks: t.Mapping[Ca, t.Sequence[Look]], context: Context) -> dict[str, R
     until = Deadline(SECONDS)
     for ca, wanted in looks.items():
         memory = Renewal.load(ca.memory)
-        if memory is not None and _waits(memory.next_look, context.now()):
+        if (memory is not None and _waits(memory.next_look, context.now())) or ca.is_held:
             continue
         # those that wait longest first: a run that ends too early must not leave out the same ones each time
         in_turn = sorted(wanted, key=lambda look: look.known.next_look.timestamp() if look.known else 0.0)
@@ -104,8 +127,8 @@ def after_issue(params: dict[str, t.Any], client: AcmeClient, leaf: Certificate,
     path = params["renewal_path"]
     if not path or not leaf.ari_id:
         return
-    # the last question of the task: not worth a pause
-    client.transport.retries = 0
+    # the last question of the task, and not worth a pause
+    client.transport.retries, client.transport.pace = 0, _Impatient()
     try:
         _look(client.transport, client.directory, Look("", path, leaf.ari_id), context.now())
     except SmimeError as error:
@@ -229,8 +252,3 @@ class _Round:
             f"{self._ca.directory} was asked when to renew certificates, and {missing} of {len(self._looks)} answers are"
             f" missing; the other rules count for these. The first reason: {self._failures[0].message}"
         )
-
-
-def memory_path(account_folder: str) -> str:
-    """Where it stands when a CA as a whole may be asked again: in the folder of its accounts."""
-    return os.path.join(os.path.dirname(account_folder), "renewal.json")

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 import uuid
 
@@ -188,9 +189,9 @@ def _ask_cas(store: layout.Store, found: dict[str, Found], context: Context) -> 
     looks: dict[_renewal_looks.Ca, list[_renewal_looks.Look]] = {}
     for name, (wish, state, line) in found.items():
         if state.look and state.recorded is not None:
-            memory = _renewal_looks.memory_path(store.account_folder(wish.acme_directory, wish.account_name))
+            folder = os.path.dirname(store.account_folder(wish.acme_directory, wish.account_name))
             ca = _renewal_looks.Ca(
-                wish.acme_directory, memory, wish.acme_validate_certs, wish.acme_ca_path, wish.acme_request_timeout
+                wish.acme_directory, folder, wish.acme_validate_certs, wish.acme_ca_path, wish.acme_request_timeout
             )
             look = _renewal_looks.Look(name, line.renewal, state.recorded.ari_id, state.known)
             looks.setdefault(ca, []).append(look)
