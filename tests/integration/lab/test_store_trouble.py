@@ -137,7 +137,9 @@ def test_nothing_is_made_worse(troubled, kind):
         assert after == before
         return
     mended = [] if TROUBLES[kind].code else [f"{line}/identity.json", f"{line}/identity.p12"]
-    assert sorted(changed(before, after)) == sorted([f"{line}/current", *mended])
+    # what the CA says of the time of a renewal is no part of the certificate
+    harmed = [path for path in changed(before, after) if not path.endswith("/renewal.json")]
+    assert sorted(harmed) == sorted([f"{line}/current", *mended])
     assert f"{line}/0002/privkey.pem" in after
 
 
@@ -192,6 +194,7 @@ def test_key_of_a_finalized_order_is_missed(make_fleet):
     first = fleet.run()
     assert sorted(failures(first)) == sorted(fleet.hosts), first.output
     fleet.lab.clear_faults()
+    fleet.group["smime_retry_now"] = True
     (fleet.line(gone) / "0001" / "privkey.pem").unlink()
     foreign(fleet.line(other))
     before = tree(fleet.store)
