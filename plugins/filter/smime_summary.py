@@ -164,9 +164,10 @@ def _failure(name: str, reason: dict[str, t.Any]) -> dict[str, t.Any]:
 def _held(name: str, hold: dict[str, t.Any]) -> dict[str, t.Any]:
     """One mailbox that is left alone until the CA is asked again."""
     keys = ("next_try", "attempts", "last_try", "error_code", "stage", "retryable", "msg", "problem")
-    count = f"{hold['attempts']} failed attempt{'' if hold['attempts'] == 1 else 's'}"
+    tries = hold["attempts"]
+    count = f" after {tries} failed attempt{'' if tries == 1 else 's'}" if tries else ", the CA was not asked for it yet"
     line = (
-        f"{name}: held until {hold['next_try'][:19]}Z after {count}, the last one: {hold['stage']}, {hold['error_code']}:"
+        f"{name}: held until {hold['next_try'][:19]}Z{count}; the last error: {hold['stage']}, {hold['error_code']}:"
         f" {hold['msg']} To try it now: -e smime_retry_now=true"
     )
     return {"mailbox": name, **{key: hold[key] for key in keys}, "line": line}

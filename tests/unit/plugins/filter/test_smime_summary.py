@@ -95,3 +95,29 @@ def test_what_awaits_a_person_is_neither_issued_nor_failed():
 def test_slip_of_the_hand_that_was_mended_is_no_failure():
     hostvars = {**EVERYONE, "carl": {"__smime_failure": {}, **DONE}}
     assert "carl" in smime_summary(SELECTION, hostvars)["issued"]
+
+
+def test_what_is_held_is_told_with_its_last_error_and_the_way_out():
+    hold = {
+        "next_try": "2026-11-27T10:31:07.123456+00:00",
+        "attempts": 2,
+        "last_try": "2026-11-27T10:21:07+00:00",
+        "error_code": "rate_limited",
+        "stage": "order",
+        "retryable": True,
+        "msg": "Slow down.",
+        "problem": {"detail": "Slow down."},
+        "reason": "missing",
+        "detail": "there is no certificate yet",
+    }
+    unasked = {**hold, "attempts": 0}
+    summary = smime_summary({"held": {"anna": hold, "bert": unasked}, "untouched": 1}, {})
+    assert [held["mailbox"] for held in summary["held"]] == ["anna", "bert"]
+    assert summary["held"][0]["problem"] == {"detail": "Slow down."} and summary["failed"] == []
+    assert summary["lines"][-3:] == [
+        "held: 2",
+        "anna: held until 2026-11-27T10:31:07Z after 2 failed attempts; the last error: order, rate_limited: Slow down."
+        " To try it now: -e smime_retry_now=true",
+        "bert: held until 2026-11-27T10:31:07Z, the CA was not asked for it yet; the last error: order, rate_limited: Slow"
+        " down. To try it now: -e smime_retry_now=true",
+    ]
