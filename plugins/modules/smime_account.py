@@ -108,6 +108,12 @@ options:
         The store tells which those are.
       - Without it the CA is asked for the pending orders of the account. Many CAs do not list them.
     type: path
+  keys_path:
+    description:
+      - Absolute path of a folder in which it is written down whose key is whose, a small file a key. Use one O(keys_path) for
+        all certificates and accounts.
+      - With it a key is refused that is a certificate's (RFC 8555, section 11.1).
+    type: path
   force:
     description:
       - Whether O(state=changed_key) changes the key although challenges are open, as after a theft of the key.

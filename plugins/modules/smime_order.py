@@ -118,6 +118,13 @@ options:
       - It is sent where the CA offers renewal information, and left out on a second try where the CA refuses it.
       - The certificate must be of the same account and have an address in common with the order.
     type: str
+  keys_path:
+    description:
+      - Absolute path of a folder in which it is written down whose key is whose, a small file a key. Use one O(keys_path) for
+        all certificates and accounts.
+      - With it a request is refused whose key is that of another mailbox or of an account. A mailbox is known by the first of
+        O(addresses).
+    type: path
   profile:
     description:
       - The profile of the certificate, one of those that the CA's directory names.

@@ -210,6 +210,10 @@ plans:
       description:
         - For O(mailcert.acme.smime_email_challenge#module:replies_path).
       type: str
+    keys_path:
+      description:
+        - For O(mailcert.acme.smime_order#module:keys_path) and O(mailcert.acme.smime_account#module:keys_path).
+      type: str
     current_path:
       description:
         - For O(mailcert.acme.smime_order#module:current_path).
@@ -287,6 +291,10 @@ accounts:
       description:
         - The path of the record of the account.
       type: str
+    keys_path:
+      description:
+        - The folder that tells whose key is whose.
+      type: str
     host:
       description:
         - The first mailbox that needs the account.
@@ -298,6 +306,7 @@ accounts:
   sample:
     - account_key_path: /etc/smime/store/accounts/acme.example.com-0a1b2c3d/default/account.key
       account_record_path: /etc/smime/store/accounts/acme.example.com-0a1b2c3d/default/account.json
+      keys_path: /etc/smime/store/keys
       host: anna
       acme_directory: https://acme.example.com/directory
 untouched:

@@ -144,6 +144,8 @@ class Store:
         self.locks = os.path.join(self.path, "locks")
         # one for all mailboxes: an address can stand in the certificates of several
         self.replies = os.path.join(self.path, "replies")
+        # whose key is whose, by fingerprint
+        self.keys = os.path.join(self.path, "keys")
         self._mailboxes = os.path.join(self.path, "mailboxes")
         self._marker = os.path.join(self.path, "store.json")
         self._secret: bytes | None = None

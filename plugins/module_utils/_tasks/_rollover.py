@@ -27,7 +27,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
 )
 from ansible_collections.mailcert.acme.plugins.module_utils._store import layout
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _account_keys, _account_record
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _account_keys, _account_record, _key_owners
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks._open_challenges import OpenChallenges, pending_orders
 
 # what a CA says of a key that it will take at no time
@@ -114,6 +114,7 @@ def roll(params: dict[str, t.Any], context: Context, client: AcmeClient) -> Roll
     _check_challenges(params, context, client, account)
     if following is None:
         following = files.make_following(params["account_key_type"])
+    _key_owners.claim_for_account(params["keys_path"], following, params["acme_directory"])
     old = client.key
     try:
         accounts.roll_key(client, following)
@@ -144,6 +145,7 @@ def _roll_to_given(params: dict[str, t.Any], context: Context, client: AcmeClien
         new = _account_keys.make_key(
             params["new_account_key_src"], params["account_key_type"], params["new_account_key_passphrase"]
         )
+    _key_owners.claim_for_account(params["keys_path"], new, params["acme_directory"])
     accounts.roll_key(client, new)
     return Rolled(account, new, True)
 

@@ -189,6 +189,7 @@ def account_of(store: layout.Store, wish: Wish) -> dict[str, str]:
         "acme_directory": wish.acme_directory,
         "account_key_path": os.path.join(folder, "account.key"),
         "account_record_path": os.path.join(folder, "account.json"),
+        "keys_path": store.keys,
     }
 
 
@@ -216,6 +217,7 @@ def plan_of(store: layout.Store, wish: Wish, state: State, line: versions.Line) 
         "pkcs12_path": line.pkcs12,
         "pkcs12_record_path": line.pkcs12_record,
         "record_key_path": os.path.join(store.path, "secret"),
+        "keys_path": store.keys,
         "account_key_path": account["account_key_path"],
         "account_record_path": account["account_record_path"],
         "renewal_path": line.renewal if wish.renewal_info else None,

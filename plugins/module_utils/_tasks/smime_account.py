@@ -19,6 +19,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._tasks import (
     _account_record,
     _account_terms,
     _attempts,
+    _key_owners,
     _moved,
     _options,
     _rollover,
@@ -52,6 +53,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "new_account_key_content": {"type": "str", "no_log": True},
     "new_account_key_passphrase": {"type": "str", "no_log": True},
     "store_path": {"type": "path"},
+    "keys_path": {"type": "path"},
     "force": {"type": "bool", "default": False},
     "attempts_path": {"type": "path"},
 }
@@ -59,7 +61,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 def run(params: dict[str, t.Any], context: Context) -> Outcome:
     """Bring the account at the CA to the wish; with a record that equals it, without a word to the CA."""
-    _options.check_paths(params, "account_key_src", "account_record_path", "new_account_key_src", "store_path")
+    _options.check_paths(params, "account_key_src", "account_record_path", "new_account_key_src", "store_path", "keys_path")
     contact = _checked_contact(params["contact"])
     work = {"present": _present, "absent": _absent, "changed_key": _changed_key}[params["state"]]
     folder = _lock_folder(params)
@@ -107,6 +109,7 @@ def _present(params: dict[str, t.Any], context: Context, contact: list[str]) -> 
     if context.check_mode and not changing and (new_pem is not None or known):
         # newAccount is sent only to look up (onlyReturnExisting), and only where there is no record
         return _outcome({**wish, "account_uri": "", "status": ""}, changed=True, before=record, would_exist=True)
+    _key_owners.claim_for_account(params["keys_path"], key, params["acme_directory"], write=not context.check_mode)
     if new_pem is not None:
         # the key is on disk before the CA learns of it
         files.write_atomic(params["account_key_src"], new_pem, mode=0o600)

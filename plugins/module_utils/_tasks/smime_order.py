@@ -24,6 +24,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._tasks import (
     _install,
     _issuing,
     _leaving,
+    _key_owners,
     _moved,
     _options,
     _renewal_looks,
@@ -51,6 +52,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "replies_path": {"type": "path"},
     "renewal_path": {"type": "path"},
     "replaces_cert_id": {"type": "str"},
+    "keys_path": {"type": "path"},
     "profile": {"type": "str"},
     "not_before": {"type": "str"},
     "not_after": {"type": "str"},
@@ -72,6 +74,7 @@ PATHS = (
     "current_path",
     "journal_path",
     "replies_path",
+    "keys_path",
     "account_record_path",
     "renewal_path",
     "attempts_path",
@@ -91,6 +94,7 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
     present = _present_certificate(params, context, request, addresses)
     if present is not None:
         return _keep(params, context, request, addresses, present)
+    _key_owners.claim_for_mailbox(params["keys_path"], request, addresses, write=not context.check_mode)
     if context.check_mode:
         return _outcome(params, changed=True, would_exist=True)
     with _attempts.recorded(params, context):

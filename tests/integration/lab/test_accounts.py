@@ -193,6 +193,40 @@ def test_several_cas_and_accounts_in_one_inventory(lab, tmp_path):
         failed = both.run("-e", "smime_acme_request_retries=0", playbook=ROLL)
         assert failed.code != 0 and failed.recap("changed") == 2
         other.reset("faults")
-        assert both.issue(playbook=ROLL).recap("changed") == 3
-        assert both.issue("-e", "smime_force=true").recap("failed") == 0
+        # a mailbox whose variables cannot be used is told, and stops no account
+        both.hosts["broken"] = {"smime_store_path": store}
+        last = both.run(playbook=ROLL)
+        assert (last.code != 0, last.recap("changed"), last.recap("failed")) == (True, 3, 1), last.output
+        del both.hosts["broken"]
+        both.issue("-e", "smime_force=true", "--limit", list(hosts)[-1])
         other.assert_clean()
+
+
+def test_a_key_is_of_one_mailbox_or_of_an_account(make_fleet):
+    """A request from a key host can name any key that its owner once saw (RULES 1), and so can account_key_src."""
+    fleet = make_fleet(2)
+    fleet.issue("--limit", list(fleet.hosts)[0])
+    (account,) = (fleet.store / "accounts").glob("*/*")
+    first, second = (wish["smime_address"] for wish in fleet.hosts.values())
+    key = fleet.line(list(fleet.hosts)[0]) / "0001" / "privkey.pem"
+    holder = Holder(fleet.lab, account, keys_path=str(fleet.store / "keys"))
+    holder.good(state="changed_key")
+    (old,) = (path for path in account.glob("account.key.*"))
+    seen = len(fleet.lab.log())
+    common = {name: holder.options[name] for name in ("acme_directory", "ca_path", "account_key_src", "keys_path")}
+    told = []
+    for number, privatekey in enumerate((key, old)):
+        folder = fleet.folder / f"hostile{number}"
+        request = {"privatekey_path": str(privatekey), "privatekey_type": "ECC", "csr_path": f"{folder}/request.csr"}
+        order = {
+            "state": "requested", "csr_path": request["csr_path"], "certificate_path": f"{folder}/cert.pem",
+            "journal_path": f"{folder}/order.json", "addresses": [second],
+        }
+        done = fleet.tasks(("smime_csr", {**request, "addresses": [second]}), ("smime_order", {**common, **order}))
+        assert not done[0].get("failed"), done
+        assert (done[1]["error_code"], done[1]["stage"]) == ("invalid_csr", "csr")
+        told.append(done[1]["msg"])
+    assert first in told[0] and "ACME account" in told[1]
+    refused = Holder(fleet.lab, account, **{**common, "account_key_src": str(key)}).run(account_record_path=None)
+    assert refused["error_code"] == "key_policy" and first in refused["msg"]
+    assert fleet.lab.log()[seen:] == [], "nobody was asked"

@@ -44,6 +44,8 @@ def test_each_account_once_and_its_certificates_go_on(make_fleet):
     done = fleet.issue("-e", "smime_force=true")
     assert len(fleet.lab.log("certificate")) == 6, done.output
     assert len(fleet.lab.log("account")) == 1
+    noted = [json.loads(path.read_text("utf-8")) for path in (fleet.store / "keys").glob("*/*")]
+    assert sorted(note["kind"] for note in noted) == ["account"] * 2 + ["mailbox"] * 6
     assert json.loads((account_folder(fleet) / "account.json").read_text("utf-8")) == record
 
 
