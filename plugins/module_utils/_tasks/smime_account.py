@@ -61,7 +61,9 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 def run(params: dict[str, t.Any], context: Context) -> Outcome:
     """Bring the account at the CA to the wish; with a record that equals it, without a word to the CA."""
-    _options.check_paths(params, "account_key_src", "account_record_path", "new_account_key_src", "store_path", "keys_path")
+    _options.check_paths(
+        params, "account_key_src", "account_record_path", "new_account_key_src", "store_path", "keys_path"
+    )
     contact = _checked_contact(params["contact"])
     work = {"present": _present, "absent": _absent, "changed_key": _changed_key}[params["state"]]
     folder = _lock_folder(params)
