@@ -56,6 +56,7 @@ _PATTERNS = (
     (re.compile(r"\.smime-tmp-[^/ ]+"), "TEMPORARY"),
     (re.compile(r"[^/ ]+%40[^/ ]+"), "MAILBOX"),
     (re.compile(r"(?<=accounts/)[^/ ]+"), "CA"),
+    (re.compile(r"(?<=keys/)[0-9a-f]{2}(?=/|$)"), "PART"),
     (re.compile(r"(?<=/)\d{4}(?=/|$)"), "VERSION"),
     (re.compile(r"(?<=[/.])[0-9a-f]{16,64}(?=[ ./]|$)"), "HASH"),
 )

@@ -19,7 +19,10 @@ def test_killed_at_each_step(request, lab, nursery, tmp_path, capsys):
     names = {chain: sweep.names_of(steps) for chain, steps in passed.items()}
     listed = sweep.read_list()
     record = request.config.getoption("--record")
-    if not record:
+    if not record and sweep.differences(listed, names):
+        # by chance a new key may go into a folder that is there already
+        for chain, steps in sweep.dry_run(make("dry2")).items():
+            names[chain] = sweep.names_of(names[chain] + steps)
         assert sweep.differences(listed, names) == []
     swept: set[str] = set()
     every = request.config.getoption("--every")
