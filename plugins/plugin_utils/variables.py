@@ -9,8 +9,10 @@ tasks cost more than all the cryptography of a certificate. Reading the variable
 
 from __future__ import annotations
 
+import re
 import typing as t
 
+from ansible.errors import AnsibleError
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
 
 try:
@@ -22,6 +24,8 @@ except ImportError:  # before ansible-core 2.19 omit is a text
 
 
 _OMIT = object()
+_UNDEFINED = re.compile(r"'(\w+)' is undefined")
+_NAME = re.compile(r"[a-z]+(_[a-z0-9]+)+")
 
 
 def is_template(value: t.Any) -> bool:
@@ -44,7 +48,7 @@ def resolve(
     and a variable whose value is ``omit`` or null leaves its option out.
 
     :arg secret: options for which no message shows what stands in place of a name: it may be the secret itself.
-    :raises InputError: for a variable that is not defined, and where ``variables`` is no dictionary.
+    :raises InputError: for a variable that is not defined, for a template that fails, and where ``variables`` is no dictionary.
     """
     named = args.get("variables")
     if named is None:
@@ -59,7 +63,10 @@ def resolve(
         if root not in roots:
             if root not in task_vars:
                 raise _undefined(option, root, secret)
-            roots[root] = _value(task_vars[root], templar, omit)
+            try:
+                roots[root] = _value(task_vars[root], templar, omit)
+            except AnsibleError as error:
+                raise _unusable(option, root, error, secret) from None
         value = roots[root]
         for key in path:
             try:
@@ -77,6 +84,15 @@ def _undefined(option: str, name: str, secret: t.Container[str]) -> InputError:
             f"variables: what {option} is to come from is not defined. Give the name of a variable there, not its value."
         )
     return InputError(f"variables: {option} is to come from {name}, which is not defined.")
+
+
+def _unusable(option: str, name: str, error: AnsibleError, secret: t.Container[str]) -> InputError:
+    """Ansible's own error shows the lines around the template, where other variables of the mailbox stand."""
+    undefined = _UNDEFINED.search(str(error.message))
+    # a password in braces is no likely name
+    told = undefined and (option not in secret or _NAME.fullmatch(undefined[1]))
+    why = f": {undefined[0]}" if undefined and told else ""
+    return InputError(f"variables: {option} is to come from {name}, whose template fails{why}.")
 
 
 def _value(value: t.Any, templar: t.Any, omit: t.Any) -> t.Any:

@@ -17,7 +17,7 @@ TASKS = "ansible_collections.mailcert.acme.plugins.module_utils._tasks"
 # what sounds like a secret, and what of that is none: see PUBLIC
 SECRET = re.compile(r"pass(word|phrase)|token|secret|(private|account).?key.*content|_key$|^key$|account_content|sasl|bearer")
 # switches, addresses and places; what the CA tells in a mail or over HTTPS; how token parts are joined
-PUBLIC = re.compile(r"_path$|_url$|allow_no_passphrase$|token_join$|^token$|from_token$")
+PUBLIC = re.compile(r"_path$|_url$|allow_no_passphrase$|force_account_key$|token_join$|^token$|from_token$")
 
 
 class Option(t.NamedTuple):

@@ -17,11 +17,12 @@ import sys
 
 import fleet
 import secret_cases
+import secret_fleets
 import secret_uses
-from conftest import COLLECTIONS
+from conftest import COLLECTIONS, fleet_of
 from echo_servers import EchoServers
 from secret_marks import shown, shown_in, told
-from secret_options import secret_options
+from secret_options import secret_options, secret_variables
 from secret_watch import Watched
 from shells import SAME_PYTHON, SHELLS, SPELLED_OTHERWISE
 
@@ -104,3 +105,48 @@ def test_each_step_fails_without_showing_a_secret(lab, tmp_path):
         places.update({f"{kind}, {shell}": found for kind, found in watched.found(*world.keys).items()})
     assert not places, told(places)
     assert not shown_in(work)
+
+
+def test_no_playbook_shows_a_secret(lab, tmp_path):
+    """Fleets with a wrong secret in each mailbox: the playbooks and the role show none, nor do they keep one."""
+    forgotten = secret_variables() - set(secret_fleets.COMPANIONS)
+    assert not forgotten, f"Without an entry in secret_fleets.py: {', '.join(sorted(forgotten))}"
+    role = [{"name": "Role", "hosts": "all", "gather_facts": False, "roles": ["mailcert.acme.smime"]}]
+    (tmp_path / "role.yml").write_text(json.dumps(role), encoding="utf-8")
+    lab.behaviour(imap_auth=ALL, smtp_auth=ALL)
+    plays = [
+        ("mailcert.acme.issue_smime", 38, ()),
+        (str(tmp_path / "role.yml"), 20, ("--diff",)),
+        ("mailcert.acme.check_smime", 20, ()),
+        ("mailcert.acme.roll_account_key", 20, ()),
+    ]
+    with EchoServers(lab.ca_file) as echo:
+
+        def run(number):
+            playbook, count, args = plays[number]
+            fleet_ = fleet_of(lab, tmp_path / str(number), count)
+            fleet_.group["smime_deadline"] = 20
+            passwords = [own["smime_imap_password"] for own in fleet_.hosts.values()]
+            # in front of a role Ansible templates its variables by itself, and shows the lines around what fails
+            templates = not playbook.endswith("role.yml")
+            url = f"https://localhost:{echo.https}/token"
+            files = secret_fleets.files(fleet_.hosts, url, templates=templates)
+            fleet_.hosts = {name: {} for name in files}
+            inventory = fleet_.inventory()
+            # as users write them: of such a file Ansible shows the lines around a mistake
+            (inventory.parent / "host_vars").mkdir()
+            for name, text in files.items():
+                (inventory.parent / "host_vars" / f"{name}.yml").write_text(text, encoding="utf-8")
+            watched = Watched(tmp_path / str(number), playbook, inventory, "--forks", "4", *args)
+            return watched, [watched.found(*passwords), {"the store": shown_in(fleet_.store, *passwords)}]
+
+        runs = at_once(run, range(len(plays)))
+    places = {
+        f"{kind} of {playbook}": where
+        for (playbook, _count, _args), (_watched, found) in zip(plays, runs)
+        for kinds in found
+        for kind, where in kinds.items()
+        if where
+    }
+    assert not places, told(places)
+    assert all(watched.run.code != 0 for watched, _found in runs)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible.errors import AnsibleUndefinedVariable
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
 from ansible_collections.mailcert.acme.plugins.module_utils._secrets import secret_options
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks import smime_email_challenge
@@ -39,3 +40,27 @@ def test_secret_in_place_of_a_name_is_not_shown(option, name):
         resolve({"variables": {option: name}}, {"plan": {}}, None, secret=SECRETS)
     assert "hunter2" not in caught.value.message
     assert option in caught.value.message
+
+
+class FailingTemplar:
+    """Says what Ansible says of an undefined variable."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def template(self, value: object) -> None:
+        raise AnsibleUndefinedVariable(f"{self._name!r} is undefined")
+
+
+@pytest.mark.parametrize(
+    "option, name, told",
+    [
+        ("imap_host", "hunter2", "template fails: 'hunter2' is undefined."),
+        ("imap_password", "vault_password", "template fails: 'vault_password' is undefined."),
+        ("imap_password", "hunter2", "template fails."),
+    ],
+)
+def test_template_that_fails_is_not_shown(option, name, told):
+    with pytest.raises(InputError) as caught:
+        resolve({"variables": {option: "v"}}, {"v": "x {{ y }}"}, FailingTemplar(name), secret=SECRETS)
+    assert caught.value.message == f"variables: {option} is to come from v, whose {told}"
