@@ -16,6 +16,31 @@ requirements:
   - imapclient >= 3.0
   - PyNaCl >= 1.5
 options:
+  mail_access:
+    description:
+      - Where the challenge mail is read, or who reads it.
+      - V(imap) is the mailbox at the IMAP server.
+      - V(maildir) is a Maildir on the host where the task runs, and V(files) a folder there into which a delivery agent drops each
+        mail as a file. Both are at O(mail_path). The mail is proved as one from a server is.
+      - V(by_hand) is a person. No mail server is asked, and the options of mail servers and of the proof do not count. The module
+        tells what to look for in RV(instructions), makes the text of the reply, and goes on once the person says that it was sent.
+      - By hand nothing of the mail can be proved. RV(instructions) has what the person must look at instead.
+      - M(mailcert.acme.smime_mail_check) has nothing to ask with V(by_hand), and refuses it.
+    type: str
+    choices:
+      - imap
+      - maildir
+      - files
+      - by_hand
+    default: imap
+  mail_path:
+    description:
+      - Absolute path of the Maildir, or of the folder with files, for O(mail_access=maildir) and O(mail_access=files).
+      - Of a Maildir the folders O(imap_folders) are read, each in C(new) and C(cur). Names are those of Maildir++.
+      - Of a folder with files those are left out whose names begin with a dot or end in C(.tmp), C(.part), C(.lock) or C(~), and
+        those that were written to within the last two seconds.
+      - Symbolic links are not followed, and only regular files are read.
+    type: path
   imap_host:
     description:
       - The IMAP server that has the mailbox.
@@ -264,6 +289,9 @@ options:
           - The address that the entry is for.
         type: str
         required: true
+      mail_path:
+        description: As O(mail_path), for this address.
+        type: path
       imap_host:
         description:
           - The IMAP server that has this mailbox.

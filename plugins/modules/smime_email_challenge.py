@@ -255,20 +255,10 @@ options:
     description:
       - The folder that answered challenge mails are moved to, by name or by special use such as V(\\Trash).
       - A folder of this name is made where there is none. Write the name as the server has it, with its delimiter.
+      - With O(mail_access=maildir) it is a folder of the Maildir, and with O(mail_access=files) the absolute path of a folder on
+        the same file system. It must be there.
       - Required with O(answered_mail=move).
     type: str
-  mail_access:
-    description:
-      - Who reads the challenge mail and answers it.
-      - V(imap) is the module, by way of the mail servers.
-      - V(by_hand) is a person. No mail server is asked, and the options of mail servers and of the proof do not count. The module
-        tells what to look for in RV(instructions), makes the text of the reply, and goes on once the person says that it was sent.
-      - By hand nothing of the mail can be proved. RV(instructions) has what the person must look at instead.
-    type: str
-    choices:
-      - imap
-      - by_hand
-    default: imap
   subject:
     description:
       - The whole subject of the challenge mail, for O(mail_access=by_hand) and one open challenge.

@@ -136,7 +136,7 @@ class _Tidying:
         with self._session.talking() as client:
             answer = client.fetch(uids, [MESSAGE_ID])
             found = {
-                uid: _message_id(next((value for key, value in data.items() if key.startswith(b"BODY[")), b""))
+                uid: message_id_of(next((value for key, value in data.items() if key.startswith(b"BODY[")), b""))
                 for uid, data in answer.items()
             }
         return {uid: known for uid, known in found.items() if known}
@@ -189,7 +189,7 @@ class _Tidying:
             client.add_flags([uid], flags, silent=True)
 
 
-def _message_id(top: bytes) -> str:
+def message_id_of(top: bytes) -> str:
     """The Message-ID in a header block; empty where it has none, several or a broken one."""
     try:
         values = headers.split(top.rstrip(b"\r\n") + b"\r\n\r\n").all("message-id")

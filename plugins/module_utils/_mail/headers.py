@@ -125,6 +125,15 @@ def one_address(instance: Instance) -> str:
         raise Refusal("address_syntax", f"The header {instance.name} holds no address: {error.message}") from None
 
 
+def is_for_another(top: bytes, recipient: str) -> bool:
+    """Whether a header block says plainly that the mail is for somebody else. In doubt it is read, and judged then."""
+    try:
+        wanted = split(top.rstrip(b"\r\n") + b"\r\n\r\n").all("to")
+        return len(wanted) == 1 and not _addresses.same(one_address(wanted[0]), recipient)
+    except Refusal:
+        return False
+
+
 def _instances(lines: list[bytes]) -> t.Iterator[Instance]:
     started: list[bytes] = []
     for line in lines:

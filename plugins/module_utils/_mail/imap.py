@@ -13,9 +13,8 @@ from __future__ import annotations
 import datetime
 import time
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from ansible_collections.mailcert.acme.plugins.module_utils import _addresses
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     FolderError,
     InputError,
@@ -24,18 +23,15 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
 from ansible_collections.mailcert.acme.plugins.module_utils._mail import headers, imap_folders, imap_session, tls
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.credentials import Login
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap_session import Folder, Found, Session
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.refusal import Refusal
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.reading import DEFAULT_INTERVAL, LAST_LOOK, Candidate
 
 if t.TYPE_CHECKING:
     from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 
-DEFAULT_INTERVAL = 15.0
 # a notice may get lost between the first search and the first IDLE, so that one is short
 FIRST_INTERVAL = 3.0
 MAX_RECONNECTS = 5
 RECONNECT_PAUSE = 1.0
-# how long the look after the deadline may take, where somebody floods the mailbox
-LAST_LOOK = 5.0
 # how many headers are asked for at once
 CHUNK = 50
 
@@ -71,25 +67,9 @@ class ImapSettings:
             raise InputError("imap_folders is empty; name at least one folder, such as INBOX.")
         imap_folders.check(self.folders, "imap_folders")
 
-
-@dataclass
-class Candidate:
-    """A mail that may be a challenge.
-
-    :ivar raw: the whole mail.
-    :ivar received: when the server got it, aware, or ``None``.
-    """
-
-    raw: bytes = field(repr=False)
-    folder: str
-    uidvalidity: int
-    uid: int
-    received: datetime.datetime | None
-    retry: bool = False
-
-    def judge_again(self) -> None:
-        """Ask for this mail to be given once more at the next search: DNS could not answer for it now."""
-        self.retry = True
+    def open(self) -> MailboxReader:
+        """See :class:`reading.Source`."""
+        return MailboxReader(self)
 
 
 class MailboxReader:
@@ -130,15 +110,8 @@ class MailboxReader:
         interval: float = DEFAULT_INTERVAL,
         recipient: str | None = None,
     ) -> t.Iterator[Candidate]:
-        """Mails that may be the challenge, newest first, each once; waits for more when there are none left.
+        """See :class:`reading.Reader`.
 
-        :arg from_address: ``from`` of the challenge object. Mails with its subject from others come too, to be refused.
-        :arg since: older mails are left out, as far as the server's days tell; aware.
-        :arg until: the end of the wait.
-        :arg interval: seconds between two searches.
-        :arg recipient: if given, mails whose only To is another address are left out.
-        :raises FolderError: where a folder cannot be opened.
-        :raises DeadlineError: at the deadline, after a last search.
         :raises MailConnectionError: where the server is lost and does not come back.
         """
         what = f"waiting for a challenge mail from {from_address}"
@@ -216,7 +189,7 @@ class MailboxReader:
         for mail in mails:
             key = self._key(mail.folder, mail.uid)
             top = tops.get((mail.folder.name, mail.uid))
-            if recipient is not None and top is not None and _is_for_another(top, recipient):
+            if recipient is not None and top is not None and headers.is_for_another(top, recipient):
                 self._judged.add(key)
                 continue
             raw = session.whole(mail)
@@ -256,12 +229,3 @@ class MailboxReader:
     @staticmethod
     def _key(folder: Folder, uid: int) -> tuple[str, int, int]:
         return folder.name, folder.uidvalidity, uid
-
-
-def _is_for_another(top: bytes, recipient: str) -> bool:
-    """Whether the headers say plainly that the mail is for somebody else. In doubt it is fetched, and judged then."""
-    try:
-        wanted = headers.split(top.rstrip(b"\r\n") + b"\r\n\r\n").all("to")
-        return len(wanted) == 1 and not _addresses.same(headers.one_address(wanted[0]), recipient)
-    except Refusal:
-        return False

@@ -27,8 +27,6 @@ from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _watching
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks._ordering import CHALLENGE_LIFETIME
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks._settling import Answer, Settling
-
-ACCESSES = ["imap", "by_hand"]
 # what a challenge may wait for
 SUBJECT, REPLY = "subject", "reply"
 
@@ -36,7 +34,6 @@ SUBJECT, REPLY = "subject", "reply"
 def options() -> dict[str, t.Any]:
     """Who reads and answers the mail, and what a person says of it."""
     return {
-        "mail_access": {"type": "str", "choices": ACCESSES, "default": "imap"},
         "subject": {"type": "str"},
         "subjects": {"type": "dict", "default": {}},
         "reply_was_sent": {"type": "bool", "default": False},

@@ -12,7 +12,7 @@ import dataclasses
 import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
-from ansible_collections.mailcert.acme.plugins.module_utils._errors import SmimeError
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, SmimeError
 from ansible_collections.mailcert.acme.plugins.module_utils._mail import imap, imap_folders, sent_copy
 from ansible_collections.mailcert.acme.plugins.module_utils._store import replies
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
@@ -37,6 +37,8 @@ class Copying:
         self._folder = params["sent_folder"]
         self._context = context
         self._deadline = deadline
+        if self._wished and params["mail_access"] != "imap":
+            raise InputError("sent_copy needs mail_access: imap; elsewhere there is no folder for sent mail.")
         if self._wished:
             imap_folders.check([self._folder], "sent_folder")
 

@@ -24,7 +24,10 @@ from ansible_collections.mailcert.acme.plugins.module_utils._mail import (
     imap,
     imap_folders,
     imap_session,
+    mail_files,
+    mail_folders,
     probe,
+    reading,
     rehearsal,
     sendmail,
     smtp,
@@ -84,8 +87,10 @@ def not_checked(check: str, why: str) -> Answer:
     return Answer(check, "unknown", "not_checked", why)
 
 
-def reading(settings: imap.ImapSettings) -> list[Answer]:
-    """Log in over IMAP, and open each folder read-only."""
+def opening(settings: imap.ImapSettings | mail_files.FileSettings) -> list[Answer]:
+    """Log in over IMAP, and open each folder read-only; or look for the folders on the disk."""
+    if isinstance(settings, mail_files.FileSettings):
+        return [not_checked("imap_login", "The mail is read from the disk."), _on_disk(settings)]
     try:
         session = imap_session.connect(settings)
     except SmimeError as error:
@@ -105,6 +110,16 @@ def _folders(session: imap_session.Session, wishes: t.Sequence[str]) -> Answer:
         return failed("folders", error)
     without = f" There is no {' and no '.join(absent)}." if absent else ""
     return Answer("folders", "ok", "", f"{', '.join(names)} can be opened.{without}")
+
+
+def _on_disk(settings: mail_files.FileSettings) -> Answer:
+    try:
+        places = settings.places()
+        for place in places:
+            mail_folders.listing(place)
+    except SmimeError as error:
+        return failed("folders", error)
+    return Answer("folders", "ok", "", f"{', '.join(places)} can be read.")
 
 
 def _open(session: imap_session.Session, name: str) -> None:
@@ -232,7 +247,7 @@ def signing(
     address: str,
     mail: probe.Probe,
     *,
-    reader: imap.ImapSettings,
+    reader: reading.Source,
     resolver: Resolver,
     now: t.Callable[[], datetime.datetime],
     deadline: Deadline,
@@ -259,13 +274,13 @@ def signing(
 
 
 def _come_back(
-    address: str, mail: probe.Probe, reader: imap.ImapSettings, today: datetime.datetime, deadline: Deadline
+    address: str, mail: probe.Probe, reader: reading.Source, today: datetime.datetime, deadline: Deadline
 ) -> bytes:
     """The probe as it arrived.
 
     :raises DeadlineError: where it does not in time.
     """
-    with imap.MailboxReader(reader) as mailbox:
+    with reader.open() as mailbox:
         for candidate in mailbox.candidates(address, since=today, until=deadline, recipient=address):
             if probe.is_it(candidate.raw, mail):
                 return candidate.raw

@@ -10,11 +10,23 @@ import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils import _addresses
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import dkim_sign, imap, imap_folders, sendmail, smtp
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
+from ansible_collections.mailcert.acme.plugins.module_utils._mail import (
+    dkim_sign,
+    imap,
+    imap_folders,
+    mail_files,
+    reading,
+    sendmail,
+    smtp,
+)
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _logins, _options, _servers, _signing
 
 ENCRYPTIONS = ["tls", "starttls", "none"]
+# where mail is read on the disk of the host that has the store
+ON_DISK = ("maildir", "files")
+ACCESSES = ["imap", *ON_DISK, "by_hand"]
 
 
 def login_options(*, defaults: bool) -> dict[str, t.Any]:
@@ -27,6 +39,7 @@ def login_options(*, defaults: bool) -> dict[str, t.Any]:
         return spec
 
     return {
+        "mail_path": option("path", no_log=False),
         "imap_host": option("str"),
         "imap_port": option("int"),
         "imap_encryption": option("str", "tls", choices=ENCRYPTIONS),
@@ -46,6 +59,7 @@ def login_options(*, defaults: bool) -> dict[str, t.Any]:
 def mail_options() -> dict[str, t.Any]:
     """Documentation fragment ``mail``: the mail servers and the logins."""
     return {
+        "mail_access": {"type": "str", "choices": ACCESSES, "default": "imap"},
         **login_options(defaults=True),
         "mailboxes": {
             "type": "list",
@@ -66,13 +80,13 @@ def mail_options() -> dict[str, t.Any]:
 
 @dataclasses.dataclass(frozen=True)
 class Mailbox:
-    """The two servers of one address, ready to be used.
+    """Where the mail of one address is read, and how its replies leave.
 
     :ivar servers: where they are and how we know it, as results show it.
     :ivar signing_key: signs the replies; ``None`` where the submission server does that.
     """
 
-    reader: imap.ImapSettings
+    reader: reading.Source
     sender: smtp.SmtpSettings | sendmail.SendmailSettings
     servers: list[dict[str, t.Any]] = dataclasses.field(default_factory=list)
     signing_key: dkim_sign.SigningKey | None = None
@@ -104,7 +118,8 @@ def mailbox_of(
     _options.check_paths(params, "mail_ca_path")
     local = params["smtp_transport"] == "sendmail"
     logins = logins or _logins.Logins(params, Context(), Deadline(None))
-    login = {"imap": logins.imap(merged, address)}
+    on_disk = params["mail_access"] in ON_DISK
+    login = {} if on_disk else {"imap": logins.imap(merged, address)}
     if not local:
         login["smtp"] = logins.smtp(merged, address)
     certificate = _logins.client_certificate(merged)
@@ -127,7 +142,9 @@ def mailbox_of(
         "client_certificate": certificate,
     }
     return Mailbox(
-        reader=imap.ImapSettings(
+        reader=_files(params, merged, address)
+        if on_disk
+        else imap.ImapSettings(
             host=servers["imap"].host,
             port=servers["imap"].port,
             encryption=servers["imap"].encryption,
@@ -149,6 +166,15 @@ def mailbox_of(
         servers=_servers.told(address, servers),
         signing_key=_signing.key_of(merged, address),
     )
+
+
+def _files(params: dict[str, t.Any], merged: dict[str, t.Any], address: str) -> mail_files.FileSettings:
+    """The mail on the disk of the host that has the store, where the task runs."""
+    access = params["mail_access"]
+    if not merged["mail_path"]:
+        raise InputError(f"mail_access is {access}, and mail_path is not set for {address}.")
+    _options.check_paths(merged, "mail_path")
+    return mail_files.FileSettings(merged["mail_path"], access == "maildir", tuple(merged["imap_folders"]))
 
 
 def _local_sender(params: dict[str, t.Any]) -> sendmail.SendmailSettings:

@@ -13,7 +13,13 @@ import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import SmimeError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import answered_mail, imap
+from ansible_collections.mailcert.acme.plugins.module_utils._mail import (
+    answered_file,
+    answered_mail,
+    imap,
+    mail_files,
+    reading,
+)
 from ansible_collections.mailcert.acme.plugins.module_utils._store import replies
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
 
@@ -34,6 +40,15 @@ def wish_of(params: dict[str, t.Any]) -> answered_mail.Wish:
     return answered_mail.Wish(params["answered_mail"], params["answered_folder"] or "")
 
 
+def check(params: dict[str, t.Any], settings: reading.Source) -> None:
+    """Refuse what cannot be done where the mail is read.
+
+    :raises InputError: naming the option.
+    """
+    if isinstance(settings, mail_files.FileSettings):
+        answered_file.check(settings, wish_of(params))
+
+
 class Tidying:
     """Handles the answered mails of a task as its options wish.
 
@@ -46,7 +61,7 @@ class Tidying:
         self._deadline = deadline
 
     def tidy(
-        self, address: str, settings: imap.ImapSettings, reply: replies.Reply, place: answered_mail.Place | None
+        self, address: str, settings: imap.ImapSettings | mail_files.FileSettings, reply: replies.Reply, place: answered_mail.Place | None
     ) -> None:
         """Handle the mail that a reply answered.
 
@@ -56,10 +71,18 @@ class Tidying:
             return
         try:
             self._deadline.check("handling the answered mail")
-            # so late, the server has no longer for each answer than the task has left
-            hurried = dataclasses.replace(settings, timeout=self._deadline.clip(settings.timeout))
-            told = answered_mail.tidy(hurried, self._wish, message_id=reply.message_id, place=place)
+            if isinstance(settings, mail_files.FileSettings):
+                told = answered_file.tidy(settings, self._wish, message_id=reply.message_id, place=place)
+            else:
+                told = self._at_the_server(settings, reply, place)
         except SmimeError as error:
             told = f"The answered mail could not be handled as wished. {error.message}"
         if told:
             self._context.warn(f"{address}: {told}")
+
+    def _at_the_server(
+        self, settings: imap.ImapSettings, reply: replies.Reply, place: answered_mail.Place | None
+    ) -> str:
+        # so late, the server has no longer for each answer than the task has left
+        hurried = dataclasses.replace(settings, timeout=self._deadline.clip(settings.timeout))
+        return answered_mail.tidy(hurried, self._wish, message_id=reply.message_id, place=place)

@@ -20,7 +20,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     MailError,
     ResolverError,
 )
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import authenticate, imap, refusal, resolver, smime
+from ansible_collections.mailcert.acme.plugins.module_utils._mail import authenticate, reading, refusal, resolver, smime
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.answered_mail import Place
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.gateway import Gateway
 from ansible_collections.mailcert.acme.plugins.module_utils._store import files, replies
@@ -90,7 +90,7 @@ class Watch:
         self.txt = resolver.TxtResolver(params["dns_servers"] or None, timeout=params["dns_timeout"])
 
     def challenge_mail(
-        self, challenge: dict[str, t.Any], settings: imap.ImapSettings, ledger: replies.Ledger
+        self, challenge: dict[str, t.Any], settings: reading.Source, ledger: replies.Ledger
     ) -> tuple[authenticate.AuthenticChallenge, Place, list[dict[str, str]]]:
         """The authentic mail of this challenge, where it lies, and what was refused before it.
 
@@ -105,7 +105,7 @@ class Watch:
         judge = self._judge_of(challenge, ledger, since)
         patience = self._deadline.within(min(OLDER_MAIL_SECONDS, self._deadline.remaining() / 2))
         older: tuple[authenticate.AuthenticChallenge, Place] | None = None
-        with imap.MailboxReader(settings) as reader:
+        with settings.open() as reader:
             for until in (patience, self._deadline):
                 with contextlib.suppress(DeadlineError):
                     for mail in reader.candidates(
@@ -138,7 +138,7 @@ class Watch:
         )
 
     def another_is_there(
-        self, challenge: dict[str, t.Any], settings: imap.ImapSettings, ledger: replies.Ledger
+        self, challenge: dict[str, t.Any], settings: reading.Source, ledger: replies.Ledger
     ) -> bool:
         """Whether a further mail lies there that would have been an answer to wait for, seen by one look.
 
@@ -148,7 +148,7 @@ class Watch:
         since = self._context.now() - CHALLENGE_LIFETIME
         judge = self._judge_of(challenge, ledger, since)
         # a look that fails tells nothing, and what went wrong before it is what the user needs to know
-        with contextlib.suppress(MailError, DeadlineError), imap.MailboxReader(settings) as reader:
+        with contextlib.suppress(MailError, DeadlineError), settings.open() as reader:
             for mail in reader.candidates(
                 challenge["from"], since=since, until=Deadline(0), recipient=challenge["address"]
             ):
@@ -184,7 +184,7 @@ class _Judge:
         self._unjudged: dict[tuple[str, int, int], str] = {}
         self.refused: list[dict[str, str]] = []
 
-    def judge(self, mail: imap.Candidate) -> authenticate.AuthenticChallenge | None:
+    def judge(self, mail: reading.Candidate) -> authenticate.AuthenticChallenge | None:
         """One mail; what is refused is noted with its reason, and what DNS could not judge comes again."""
         key = (mail.folder, mail.uidvalidity, mail.uid)
         try:
@@ -215,7 +215,7 @@ class _Judge:
         if len(self.refused) < MAX_REFUSED:
             self.refused.append({"reason": reason, "detail": detail})
 
-    def refuse_unread(self, reader: imap.MailboxReader) -> None:
+    def refuse_unread(self, reader: reading.Reader) -> None:
         """Note the mails that were too large to be fetched."""
         for mail in reader.skipped:
             self.refuse("too_large", f"A mail of {mail['size']} bytes was not fetched; no challenge is so large.")

@@ -98,7 +98,7 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
     subjects = _by_hand.subjects_of(params, [entry["address"] for entry in open_ones])
     for entry in open_ones:
         if not by_hand:
-            _mailboxes.mailbox_of(params, entry["address"])
+            _tidying.check(params, _mailboxes.mailbox_of(params, entry["address"]).reader)
     if context.check_mode:
         return _outcome(params["challenges"], [], changed=True, would_exist=True)
     with _attempts.recorded(params, context):

@@ -9,7 +9,7 @@ import dataclasses
 import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
-from ansible_collections.mailcert.acme.plugins.module_utils._errors import MailCheckError, SmimeError
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, MailCheckError, SmimeError
 from ansible_collections.mailcert.acme.plugins.module_utils._mail import libs as mail_libs
 from ansible_collections.mailcert.acme.plugins.module_utils._mail import dkim_sign, probe
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Outcome, Task
@@ -40,6 +40,8 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 def run(params: dict[str, t.Any], context: Context) -> Outcome:
     """Ask all questions for each address. An answer is never an error of the task, unless that is wished."""
     addresses = _options.checked_addresses(params["addresses"])
+    if params["mail_access"] == "by_hand":
+        raise InputError("mail_access is by_hand: a person reads and sends, and there is nothing to ask a server.")
     if params["ca_from"]:
         _options.checked_addresses([params["ca_from"]], option="ca_from")
     looking = _Looking(params, context)
@@ -86,7 +88,7 @@ class _Looking:
             return [answers.get(check) or _mail_probe.not_checked(check, why) for check in _mail_probe.CHECKS]
         self.servers += mailbox.servers
         found = [
-            *_mail_probe.reading(mailbox.reader),
+            *_mail_probe.opening(mailbox.reader),
             *_mail_probe.sending(mailbox.sender, sender=address, recipient=params["ca_from"] or address),
         ]
         usable = all(answer.state != "failed" for answer in found)

@@ -1,0 +1,107 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Folders on the disk that hold a mail in each file: a Maildir, or what a delivery agent drops.
+
+Others may write there, so nothing is taken for granted: no link is followed, only regular files are opened, their size is
+known before they are read, and what changes meanwhile is left for the next look.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import stat
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import FolderError
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# a pipe in place of a file must not hold us up
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+# what programs call a file that they still write
+_UNFINISHED = re.compile(r"\.|.*(\.tmp|\.part|\.lock|~)$", re.IGNORECASE)
+# the part of a Maildir name that stays when flags change
+_FLAGS = ":2,"
+
+
+@dataclass(frozen=True)
+class MailFile:
+    """A file that may be a mail. :ivar modified: seconds since 1970."""
+
+    folder: str
+    name: str
+    inode: int
+    size: int
+    modified: float
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """What stays the same when a mail program changes its flags or takes it from new/ to cur/."""
+        return self.name.partition(_FLAGS)[0], self.inode
+
+
+@contextlib.contextmanager
+def opened(path: str) -> t.Iterator[int]:
+    """The descriptor of a folder.
+
+    :raises FolderError: with the reason, and the option to look at.
+    """
+    try:
+        descriptor = os.open(path, _FOLDER)
+    except OSError as error:
+        why = "is a symbolic link or no folder" if isinstance(error, NotADirectoryError) else error.strerror
+        raise FolderError(f"The mail folder {path} cannot be opened: {why}. Check mail_path.", stage="challenge") from None
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def listing(path: str, known: t.Container[str] = ()) -> list[MailFile]:
+    """The regular files of a folder. Of those whose names are known nothing is asked.
+
+    :raises FolderError: it cannot be read.
+    """
+    found = []
+    with opened(path) as folder:
+        try:
+            entries = os.scandir(folder)
+        except OSError as error:
+            raise FolderError(f"The mail folder {path} cannot be read: {error.strerror}.", stage="challenge") from None
+        with entries:
+            for entry in entries:
+                if entry.name in known or _UNFINISHED.match(entry.name):
+                    continue
+                with contextlib.suppress(OSError):  # gone or renamed since
+                    state = entry.stat(follow_symlinks=False)
+                    if stat.S_ISREG(state.st_mode):
+                        found.append(MailFile(path, entry.name, state.st_ino, state.st_size, state.st_mtime))
+    return found
+
+
+def content(mail: MailFile, limit: int) -> bytes | None:
+    """The mail as a server would give it, with CRLF; ``None`` where it is another file by now, is gone, or still grows."""
+    with opened(mail.folder) as folder:
+        try:
+            descriptor = os.open(mail.name, _FILE, dir_fd=folder)
+        except OSError:
+            return None
+        with os.fdopen(descriptor, "rb") as file:
+            before = os.fstat(descriptor)
+            if not stat.S_ISREG(before.st_mode) or before.st_ino != mail.inode or before.st_size > limit:
+                return None
+            data = file.read(limit + 1)
+            after = os.fstat(descriptor)
+    if len(data) != before.st_size or (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+        return None
+    return on_the_wire(data)
+
+
+def on_the_wire(data: bytes) -> bytes:
+    """The mail as it was sent: agents write it with the line ends of the system, some after a line of mbox."""
+    if data.startswith(b"From "):
+        data = data.partition(b"\n")[2]
+    return re.sub(rb"\r?\n", b"\r\n", data)

@@ -1,0 +1,78 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What all places of mail have in common: an IMAP server, a Maildir, a folder of files."""
+
+from __future__ import annotations
+
+import datetime
+import typing as t
+from dataclasses import dataclass, field
+
+if t.TYPE_CHECKING:
+    from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
+
+DEFAULT_INTERVAL = 15.0
+# how long the look after the deadline may take, where somebody floods the mailbox
+LAST_LOOK = 5.0
+
+
+@dataclass
+class Candidate:
+    """A mail that may be a challenge.
+
+    :ivar raw: the whole mail.
+    :ivar folder: its name, or its path; with ``uidvalidity`` and ``uid`` it tells the mail from all others there.
+    :ivar received: when the server got it, aware, or ``None``.
+    """
+
+    raw: bytes = field(repr=False)
+    folder: str
+    uidvalidity: int
+    uid: int
+    received: datetime.datetime | None
+    retry: bool = False
+
+    def judge_again(self) -> None:
+        """Ask for this mail to be given once more at the next search: DNS could not answer for it now."""
+        self.retry = True
+
+
+class Reader(t.Protocol):
+    """A place of mail, opened; a context manager.
+
+    :ivar skipped: mails that were too large to be read: folder, uid and size.
+    """
+
+    skipped: list[dict[str, t.Any]]
+
+    def __enter__(self) -> Reader: ...
+
+    def __exit__(self, *_exc: object) -> None: ...
+
+    def candidates(
+        self,
+        from_address: str,
+        *,
+        since: datetime.datetime,
+        until: Deadline,
+        interval: float = DEFAULT_INTERVAL,
+        recipient: str | None = None,
+    ) -> t.Iterator[Candidate]:
+        """Mails that may be the challenge, newest first, each once; waits for more when there are none left.
+
+        :arg from_address: ``from`` of the challenge object. Mails with its subject from others come too, to be refused.
+        :arg since: older mails are left out, as far as days tell; aware.
+        :arg until: the end of the wait.
+        :arg interval: seconds between two searches.
+        :arg recipient: if given, mails whose only To is another address are left out.
+        :raises FolderError: where a folder cannot be opened.
+        :raises DeadlineError: at the deadline, after a last search.
+        """
+
+
+class Source(t.Protocol):
+    """Where mail is read."""
+
+    def open(self) -> Reader:
+        """Open it; what is wrong is raised on entering."""
