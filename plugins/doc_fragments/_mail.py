@@ -23,8 +23,8 @@ options:
       - V(maildir) is a Maildir on the host where the task runs, and V(files) a folder there into which a delivery agent drops each
         mail as a file. Both are at O(mail_path). The mail is proved as one from a server is.
       - V(by_hand) is a person. No mail server is asked, and the options of mail servers and of the proof do not count. The module
-        tells what to look for in RV(instructions), makes the text of the reply, and goes on once the person says that it was sent.
-      - By hand nothing of the mail can be proved. RV(instructions) has what the person must look at instead.
+        tells what to look for, makes the text of the reply, and goes on once the person says that it was sent.
+      - By hand nothing of the mail can be proved. The module tells what the person must look at instead.
       - M(mailcert.acme.smime_mail_check) has nothing to ask with V(by_hand), and refuses it.
     type: str
     choices:
@@ -290,7 +290,8 @@ options:
         type: str
         required: true
       mail_path:
-        description: As O(mail_path), for this address.
+        description:
+          - As O(mail_path), for this address.
         type: path
       imap_host:
         description:
