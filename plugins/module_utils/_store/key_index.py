@@ -58,10 +58,11 @@ class KeyIndex:
 
         :raises StoreError: it cannot be written, or the file is damaged.
         """
-        found = self.owner(fingerprint)
+        found, path = self.owner(fingerprint), self._path(fingerprint)
         if found is not None:
+            # what a run left that was killed after it had named the file
+            files.remove_stale_temporaries(os.path.dirname(path))
             return found
-        path = self._path(fingerprint)
         files.ensure_folder(os.path.dirname(path))
         with contextlib.suppress(FileExistsError):
             files.create_exclusive(path, documents.encode({"kind": owner.kind, "name": owner.name}))

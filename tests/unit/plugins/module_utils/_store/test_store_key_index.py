@@ -32,6 +32,17 @@ def test_first_come_first_served(index):
     assert os.stat(path).st_mode & 0o777 == 0o600 and os.listdir(os.path.dirname(path)) == [KEY]
 
 
+def test_what_a_killed_claim_left_goes_with_the_next_one(index):
+    index.claim(KEY, ANNA)
+    folder = os.path.join(index.folder, KEY[:2])
+    # no process has this number
+    left = os.path.join(folder, ".smime-tmp-999999999-00")
+    with open(left, "wb"):
+        os.utime(left, (0, 0))
+    assert index.claim(KEY, ANNA) == ANNA
+    assert os.listdir(folder) == [KEY]
+
+
 def test_of_many_at_once_one_gets_it(index):
     owners = [Owner(MAILBOX, f"user{number}@example.com") for number in range(8)]
     start, got = threading.Barrier(len(owners)), []
