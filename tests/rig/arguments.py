@@ -24,6 +24,11 @@ def parse(description: str) -> argparse.Namespace:
     parser.add_argument("--stop-on-eof", action="store_true", help="end when standard input ends")
     parser.add_argument("--no-auto-submitted", action="store_true", help="leave the CA's mail without Auto-Submitted")
     parser.add_argument("--no-dkim", action="store_true", help="neither sign nor verify")
+    parser.add_argument("--no-sign", action="store_true", help="sign what the CA submits, and no one else's")
+    parser.add_argument(
+        "--clients", action="store_true",
+        help="logins by client certificates, in tls/clients of the state, and a submission service of Dovecot's",
+    )
     parser.add_argument(
         "--oversign", action="store_true", help="h= also names absent header fields of RFC 8823, 3.1 (6)"
     )

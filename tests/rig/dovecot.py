@@ -15,6 +15,7 @@ import tls
 from process import Server, run
 from settings import (
     DELIVERY_USER,
+    HOST,
     JUNK_FOLDER,
     MASTER_USER,
     STORE_NAME,
@@ -91,7 +92,12 @@ def _login(user: str, password: str) -> str:
 def _write_switches(settings: Settings, folder: pathlib.Path, version: str) -> None:
     """What the main configuration takes in at its end, for each switch that is on."""
     switches = settings.folder("dovecot", "switches")
-    wanted = {"oauth": bool(settings.introspection_url), "old": settings.old_imap, "full": settings.full}
+    wanted = {
+        "oauth": bool(settings.introspection_url),
+        "old": settings.old_imap,
+        "full": settings.full,
+        "clients": settings.clients,
+    }
     for name, on in wanted.items():
         (switches / f"{name}.conf").unlink(missing_ok=True)
         if on:
@@ -102,6 +108,10 @@ def _write_switches(settings: Settings, folder: pathlib.Path, version: str) -> N
                 0o600,
                 folder=folder,
                 introspection_url=settings.introspection_url,
+                clients=tls.client_root(settings),
+                port=settings.ports["clients"],
+                relay=settings.ports["submission"],
+                host=HOST,
             )
     if settings.introspection_url and version == "2.3":
         path = fill(

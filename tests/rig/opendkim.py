@@ -44,7 +44,8 @@ def start(settings: Settings) -> Server:
     folder = settings.folder("dkim")
     domains = (*settings.domains, CA_DOMAIN)
     write(folder / "keytable", "".join(f"{SELECTOR}.{d} {d}:{SELECTOR}:{_key(settings, d)}\n" for d in domains))
-    write(folder / "signingtable", "".join(f"*@{d} {SELECTOR}.{d}\n" for d in domains))
+    signers = domains if settings.sign else (CA_DOMAIN,)
+    write(folder / "signingtable", "".join(f"*@{d} {SELECTOR}.{d}\n" for d in signers))
     # an address that is never ours: only an authenticated submission counts as "internal", so the MX hop verifies
     write(folder / "nobody", "192.0.2.1\n")
     unbound = fill("unbound.conf", folder / "unbound.conf", host=HOST, port=settings.ports["dns"])

@@ -23,6 +23,7 @@ PROBES = (
     ("/usr/lib/dovecot/imap", "dovecot-imapd"),
     ("/usr/lib/dovecot/lmtp", "dovecot-lmtpd"),
     ("sievec", "dovecot-sieve"),
+    ("/usr/lib/dovecot/submission", "dovecot-submissiond"),
     ("postfix", "postfix"),
     ("postgrey", "postgrey"),
     ("opendkim", "opendkim"),

@@ -35,6 +35,8 @@ def start(settings: Settings) -> Server:
         "key": tls.tls_key(settings),
         "chain": tls.tls_chain(settings),
         "milter": f"unix:{opendkim.socket_path(settings)}" if settings.dkim else "",
+        # Dovecot tells who has logged in there
+        "trusted": HOST if settings.clients else "",
         "greylist": f"check_policy_service,unix:{postgrey.socket_path(settings)}," if settings.greylist else "",
         # acme2certifier does not come back, so its own submission is spared
         "spare": f"check_sender_access,texthash:{conf}/spared," if settings.greylist else "",

@@ -119,6 +119,8 @@ class Rig:
             postgrey.wait_ready(self.servers["postgrey"], self.settings)
         for name in ("imaps", "imap"):
             self.servers["dovecot"].wait_port(ports[name])
+        if self.settings.clients:
+            self.servers["dovecot"].wait_port(ports["clients"])
         for name in ("submission", "submissions", "mx"):
             self.servers["postfix"].wait_port(ports[name])
         acme2certifier.wait_ready(self.servers["acme2certifier"], self.settings)
@@ -198,6 +200,8 @@ def serve(options: argparse.Namespace, state: pathlib.Path, ports: Ports, signal
             master_password=secrets.token_urlsafe(18),
             auto_submitted=not options.no_auto_submitted,
             dkim=not options.no_dkim,
+            sign=not options.no_sign,
+            clients=options.clients,
             oversign=options.oversign,
             mark_subject=options.mark_subject,
             mail_delay=options.mail_delay,

@@ -67,6 +67,8 @@ class Settings:
     introspection_url: str = dataclasses.field(default="", repr=False)
     old_imap: bool = False
     full: bool = False
+    clients: bool = False
+    sign: bool = True
     eab: bool = False
     terms: bool = False
     profiles: bool = False
@@ -99,7 +101,7 @@ class Ports:
     it stays bound, never listening, for as long as this object lives, so two rigs that start at once cannot meet.
     """
 
-    NAMES = ("acme", "imaps", "imap", "submission", "submissions", "mx", "dns")
+    NAMES = ("acme", "imaps", "imap", "submission", "submissions", "mx", "dns", "clients")
     _BLOCK = 10
 
     def __init__(self) -> None:

@@ -22,6 +22,8 @@ def make(settings: Settings) -> None:
         _make_tls(settings)
     if not smime_crl(settings).exists():
         _make_smime(settings)
+    if settings.clients and not client_root(settings).exists():
+        _make_clients(settings)
 
 
 def tls_root(settings: Settings) -> pathlib.Path:
@@ -34,6 +36,10 @@ def tls_chain(settings: Settings) -> pathlib.Path:
 
 def tls_key(settings: Settings) -> pathlib.Path:
     return settings.folder("tls") / "server.key"
+
+
+def client_root(settings: Settings) -> pathlib.Path:
+    return settings.folder("tls", "clients") / "ca.pem"
 
 
 def smime_root(settings: Settings) -> pathlib.Path:
@@ -58,6 +64,20 @@ def _make_tls(settings: Settings) -> None:
     )
     chain = (folder / "server.pem").read_text() + (folder / "ca.pem").read_text()
     write(tls_chain(settings), chain)
+
+
+def _make_clients(settings: Settings) -> None:
+    """A CA that is there for nothing else, and for each user a certificate whose CN is the login."""
+    folder = settings.folder("tls", "clients")
+    for box in settings.mailboxes:
+        _openssl(folder, f"req -new {_EC} -subj /CN={box.user} -keyout {box.user}.key -out client.csr")
+        if not (folder / "signer.pem").exists():
+            _openssl(folder, f"req -x509 {_EC} {_CA} -subj '/CN=Rig clients' -keyout ca.key -out signer.pem")
+        _openssl(
+            folder,
+            f"x509 -req -in client.csr -CA signer.pem -CAkey ca.key -CAcreateserial -days 30 -sha256 -out {box.user}.pem",
+        )
+    write(client_root(settings), (folder / "signer.pem").read_text())
 
 
 def _make_smime(settings: Settings) -> None:
