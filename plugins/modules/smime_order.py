@@ -466,7 +466,8 @@ heeded:
   sample: []
 given_up:
   description:
-    - Orders that this task gave up, since they could not lead to the certificate that is wanted. Their open authorizations are deactivated where the CA lets one.
+    - Orders that this task gave up, since they could not lead to the certificate that is wanted. Their open authorizations
+      are deactivated where the CA lets one.
   returned: success
   type: list
   elements: dict
@@ -480,7 +481,8 @@ given_up:
       description:
         - V(invalid), V(expired), or V(gone) where the CA knows it no more.
         - V(stale) where its challenge is older than 24 hours, V(authorization_lost) where one of its authorizations cannot become valid any more.
-        - V(other_wish) where it was for other options, V(other_dates) where it names other dates than the wish, V(other_key) where its certificate is for another key.
+        - V(other_wish) where it was for other options, V(other_dates) where it names other dates than the wish,
+          V(other_key) where its certificate is for another key.
       type: str
       sample: expired
     deactivated:

@@ -182,7 +182,6 @@ class Steps:
             target = pattern.sub(word, target)
         return f"{who} {kind} {target}"
 
-
     def _relative(self, target: str) -> str:
         if target.startswith(self._home):
             return target[len(self._home) :]

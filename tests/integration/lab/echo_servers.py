@@ -147,7 +147,6 @@ class Http(_Line):
             b"Content-Length: %d\r\n\r\n%s" % (len(answer), answer)
         )
 
-
     def _directory(self, headers: list[bytes]) -> None:
         """As far as this a CA is of use."""
         host = next(line.split(b":", 1)[1].strip().decode() for line in headers if line.lower().startswith(b"host:"))

@@ -24,7 +24,7 @@ from echo_servers import EchoServers
 from secret_marks import shown, shown_in, told
 from secret_options import secret_options, secret_variables
 from secret_watch import Watched
-from shells import SAME_PYTHON, SHELLS, SPELLED_OTHERWISE
+from shells import SAME_PYTHON, SPELLED_OTHERWISE
 
 ALL = ["PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER"]
 ALONE = pathlib.Path(__file__).with_name("secret_alone.py")
