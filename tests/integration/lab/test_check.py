@@ -72,13 +72,16 @@ def broken(lab: t.Any, way: str, host: dict[str, t.Any]) -> dict[str, t.Any]:
 def big_fleet(lab: t.Any, tmp_path: t.Any) -> Fleet:
     """A fleet of 200 mailboxes of two domains."""
     lab.add_users(
-        *({"address": f"many{number:03d}@lab.test", "password": f"pw-many-{number}"} for number in range(COUNT - 42)),
+        *({"address": f"many{number:03d}@lab.test", "password": f"pw-many-{number}"} for number in range(COUNT)),
         *({"address": f"shut{number}@closed.test", "password": f"pw-shut-{number}"} for number in range(2)),
     )
     for domain, records in DOMAINS.items():
         lab.set_records(domain, "CAA", *records)
-    users = [box for box in lab.add_users() if box["address"].startswith(("user", "many", "shut"))]
-    hosts = {fleet.host_name(box["address"]): fleet.mailbox_variables(box) for box in users}
+    users = lab.add_users()
+    shut = [box for box in users if box["address"].startswith("shut")]
+    open_ones = [box for box in users if box["address"].startswith(("user", "many"))]
+    boxes = open_ones[: COUNT - len(shut)] + shut
+    hosts = {fleet.host_name(box["address"]): fleet.mailbox_variables(box) for box in boxes}
     made = Fleet(lab, tmp_path, hosts)
     made.group["smime_caa_identities"] = ["CA.test"]
     return made

@@ -167,7 +167,7 @@ def test_role_in_a_play_of_one_s_own(make_fleet):
     assert (again.code, again.recap("changed")) == (0, 0), again.output
     assert fleet.lab.log()[seen:] == []
     fleet.group["smime_acme_directory"] = f"https://127.0.0.1:{closed_port()}/directory"
-    fleet.group["smime_acme_request_retries"] = 0
+    fleet.group.update(smime_acme_request_retries=0, smime_allow_ca_change=True)
     lost = fleet.play("mine", plays)
     assert lost.code == 2
     assert {failure["stage"] for failure in summary(lost)["failed"]} == {"account"}
