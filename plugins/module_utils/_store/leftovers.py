@@ -54,12 +54,9 @@ def remove_stale_temporaries(folder: str, *, older_than: float = STALE_SECONDS) 
 
 
 def sweep_store(store: str) -> int:
-    """Sweep what all mailboxes share: the store's own folder, the accounts and the like. Gives how many files went.
-
-    The index of keys is left out: it has a file for each key, and no secret is in a file that a write left there.
-    """
+    """Sweep what all mailboxes share: the store's own folder, the accounts and the like. Gives how many files went."""
     try:
-        shared = [name for name in os.listdir(store) if name not in ("mailboxes", "replies", "keys")]
+        shared = [name for name in os.listdir(store) if name not in ("mailboxes", "replies")]
     except OSError:
         return 0
     return remove_stale_temporaries(store) + sum(sweep_tree(os.path.join(store, name)) for name in shared)

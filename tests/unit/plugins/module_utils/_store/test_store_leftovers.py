@@ -59,12 +59,13 @@ def test_what_another_machine_may_be_writing_stays_a_moment(tmp_path: pathlib.Pa
 
 def test_sweeping_what_all_mailboxes_share(tmp_path: pathlib.Path, ended: int) -> None:
     """Mailboxes and replies are many, and are swept one by one."""
-    places = [tmp_path, tmp_path / "accounts" / "ca" / "default", tmp_path / "mailboxes" / "anna", tmp_path / "replies" / "anna"]
+    shared = [tmp_path, tmp_path / "accounts" / "ca" / "default", tmp_path / "keys" / "5f"]
+    places = [*shared, tmp_path / "mailboxes" / "anna", tmp_path / "replies" / "anna"]
     for place in places:
         place.mkdir(parents=True, exist_ok=True)
         leftover(place, ended, age=5)
-    assert leftovers.sweep_store(str(tmp_path)) == 2
-    assert [len(list(place.glob(".smime-tmp-*"))) for place in places] == [0, 0, 1, 1]
+    assert leftovers.sweep_store(str(tmp_path)) == 3
+    assert [len(list(place.glob(".smime-tmp-*"))) for place in places] == [0, 0, 0, 1, 1]
     assert leftovers.sweep_tree(str(tmp_path / "mailboxes")) == 1
     assert leftovers.sweep_store(str(tmp_path / "none")) == leftovers.sweep_tree(str(tmp_path / "none")) == 0
 
