@@ -55,6 +55,6 @@ def bare(words: str) -> str:
         return words
     try:
         written = ast.literal_eval(match[1])
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return match[1][2:-1]
     return written.decode("utf-8", "replace") if isinstance(written, bytes) else match[1][2:-1]

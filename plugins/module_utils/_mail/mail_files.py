@@ -30,7 +30,7 @@ QUIET = 2.0
 # a Maildir has these; what is in tmp is still being written
 PARTS = ("new", "cur")
 DAY = 86400.0
-_FIELD = re.compile(rb"^(from|subject|to):((?:[^\n]|\n[ \t])*)", re.IGNORECASE | re.MULTILINE)
+_FIELD = re.compile(rb"^(from|subject|to):([^\n]*(?:\n[ \t][^\n]*)*)", re.IGNORECASE | re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class FileReader:
         self._sleep = sleep
         self._clock = clock
         # by folder, so that what is known need not be looked at
-        self._judged: set[tuple[str, int]] = set()
+        self._judged: set[tuple[str, int, int, float]] = set()
         self._names: dict[str, set[str]] = {}
         self.skipped: list[dict[str, t.Any]] = []
 
@@ -150,7 +150,8 @@ class FileReader:
                 continue
             if mail.size > self._settings.max_size:
                 self._done(mail)
-                self.skipped.append({"folder": mail.folder, "uid": mail.inode, "size": mail.size})
+                if not any((one["folder"], one["uid"]) == (mail.folder, mail.inode) for one in self.skipped):
+                    self.skipped.append({"folder": mail.folder, "uid": mail.inode, "size": mail.size})
                 continue
             if not self._settings.is_maildir and -QUIET < self._clock() - mail.modified < QUIET:
                 continue
@@ -160,8 +161,7 @@ class FileReader:
             self._done(mail)
             if not _may_be(raw, from_address, recipient):
                 continue
-            received = datetime.datetime.fromtimestamp(mail.modified, datetime.timezone.utc)
-            candidate = Candidate(raw, mail.folder, 0, mail.inode, received)
+            candidate = Candidate(raw, mail.folder, 0, mail.inode, mail.received)
             yield candidate
             if candidate.retry:
                 self._judged.discard(mail.key)

@@ -10,6 +10,7 @@ known before they are read, and what changes meanwhile is left for the next look
 from __future__ import annotations
 
 import contextlib
+import datetime
 import os
 import re
 import stat
@@ -38,9 +39,17 @@ class MailFile:
     modified: float
 
     @property
-    def key(self) -> tuple[str, int]:
-        """What stays the same when a mail program changes its flags or takes it from new/ to cur/."""
-        return self.name.partition(_FLAGS)[0], self.inode
+    def key(self) -> tuple[str, int, int, float]:
+        """What stays when a mail program changes flags or takes it from new/ to cur/, until it is written anew."""
+        return self.name.partition(_FLAGS)[0], self.inode, self.size, self.modified
+
+    @property
+    def received(self) -> datetime.datetime | None:
+        """When it was written, aware; ``None`` for a time that no calendar has, as anybody may give his own file."""
+        try:
+            return datetime.datetime.fromtimestamp(self.modified, datetime.timezone.utc)
+        except (ValueError, OverflowError, OSError):
+            return None
 
 
 @contextlib.contextmanager
@@ -89,12 +98,18 @@ def content(mail: MailFile, limit: int) -> bytes | None:
             descriptor = os.open(mail.name, _FILE, dir_fd=folder)
         except OSError:
             return None
-        with os.fdopen(descriptor, "rb") as file:
+        try:
             before = os.fstat(descriptor)
+            # known before it is made a file, which a folder in its place cannot be
             if not stat.S_ISREG(before.st_mode) or before.st_ino != mail.inode or before.st_size > limit:
                 return None
-            data = file.read(limit + 1)
+            with open(descriptor, "rb", closefd=False) as file:
+                data = file.read(limit + 1)
             after = os.fstat(descriptor)
+        except OSError:  # over NFS it may be gone though it is open
+            return None
+        finally:
+            os.close(descriptor)
     if len(data) != before.st_size or (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
         return None
     return on_the_wire(data)

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where things stand in a store: one folder a mailbox, one line of versions a purpose, the accounts beside them.
 
-Only the role, the inventory plugin and the tasks that walk a store know this layout; modules take explicit paths.
+Only the role and the tasks that walk a store know this layout; other modules take explicit paths.
 docs/store.md draws it.
 """
 

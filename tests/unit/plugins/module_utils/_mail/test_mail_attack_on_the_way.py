@@ -71,6 +71,7 @@ def test_login_that_is_repeated_when_a_folder_is_opened(scripted, said):
         ("plain words", "plain words"),
         ("b'half", "b'half"),
         ("b'\\xff'", "\ufffd"),
+        ("b'x',{[]:1},b'y'", "x',{[]:1},b'y"),
     ],
 )
 def test_words_are_read_as_the_server_wrote_them(words, text):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import os
 import pathlib
@@ -14,9 +15,10 @@ import time
 import pytest
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import DeadlineError, FolderError, InputError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import answered_file
+from ansible_collections.mailcert.acme.plugins.module_utils._mail import answered_file, mail_folders
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.answered_mail import Place, Wish
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.mail_files import FileReader, FileSettings
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.mail_folders import MailFile
 
 CA, USER = "ca@ca.test", "anna@lab.test"
 SINCE = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(hours=24)
@@ -108,6 +110,24 @@ def test_links_pipes_folders_and_unfinished_files_are_left_alone(files, tmp_path
     candidates = found(FileReader(FileSettings(str(files), False)))
     assert names(candidates) == ["3"]
     assert candidates[0].raw == mail(3, line="\r\n")
+
+
+def test_file_that_an_agent_paused_over_is_read_once_it_is_whole(files):
+    path = put(files / "mail", mail(1)[:10], EARLIER - 10)
+    reader = FileReader(FileSettings(str(files), False))
+    assert found(reader) == []
+    put(path, mail(1))
+    assert names(found(reader)) == ["1"]
+    assert found(reader) == []
+
+
+def test_large_file_that_grows_is_told_once(files):
+    path = put(files / "large", b"x" * 1000, EARLIER - 10)
+    reader = FileReader(FileSettings(str(files), False, max_size=500))
+    found(reader)
+    put(path, b"x" * 2000)
+    found(reader)
+    assert [entry["size"] for entry in reader.skipped] == [1000]
 
 
 def test_size_is_known_before_anything_is_read(files):
@@ -242,10 +262,24 @@ def test_what_files_cannot_do_is_refused(files, action, folder):
 
 def test_nothing_is_read_through_a_link_that_came_since(files, tmp_path):
     """Between the listing and the opening somebody may put a link in the file's place."""
-    from ansible_collections.mailcert.acme.plugins.module_utils._mail import mail_folders
-
     path = put(files / "mail", mail(1))
     (listed,) = mail_folders.listing(str(files))
     path.unlink()
     path.symlink_to(put(pathlib.Path(tmp_path / "secret"), mail(9)))
     assert mail_folders.content(listed, 1000) is None
+
+
+def test_folder_that_came_in_the_place_of_a_file_is_no_mail(files):
+    path = put(files / "mail", mail(1))
+    (listed,) = mail_folders.listing(str(files))
+    path.unlink()
+    path.mkdir()
+    open_before = len(os.listdir("/proc/self/fd"))
+    assert mail_folders.content(dataclasses.replace(listed, inode=path.stat().st_ino), 1000) is None
+    assert len(os.listdir("/proc/self/fd")) == open_before
+
+
+@pytest.mark.parametrize("modified", [1e12, 1e17, -1e17, float("inf")])
+def test_time_that_no_calendar_has_is_none(modified):
+    """Some file systems keep any, and the owner of a file may set it."""
+    assert MailFile("/folder", "mail", 1, 1, modified).received is None
