@@ -149,7 +149,8 @@ def new_order(
         except AcmeProblemError as error:
             if error.retryable:
                 raise
-            order = _send_new_order(client, payload, addresses, fits)
+            # the refused one has made no order, and so it is counted once for both
+            order = _send_new_order(client, payload, addresses, fits, counted=True)
     if _comparable(order.addresses) != _comparable(addresses) or len(order.addresses) != len(order.identifiers):
         raise OrderError(
             f"The CA's order {wire.clean(order.url, 200)} is for {wire.clean(', '.join(order.addresses))} instead of"
@@ -159,13 +160,23 @@ def new_order(
 
 
 def _send_new_order(
-    client: AcmeClient, payload: dict[str, t.Any], addresses: t.Sequence[str], fits: t.Callable[[Order], bool]
+    client: AcmeClient,
+    payload: dict[str, t.Any],
+    addresses: t.Sequence[str],
+    fits: t.Callable[[Order], bool],
+    *,
+    counted: bool = False,
 ) -> Order:
-    """newOrder; where a response was lost, the order that it may have made is looked for before another is made."""
+    """newOrder; where a response was lost, the order that it may have made is looked for before another is made.
+
+    :arg counted: whether the rate of orders knows of the first one already.
+    """
     failures = 0
     while True:
         try:
-            client.transport.pace.before_order()
+            if not counted:
+                client.transport.pace.before_order()
+            counted = False
             response = client.post(client.directory.new_order, payload, resend=False)
         except AnswerLostError as lost:
             client.transport.pause(lost.failure, failures, wait=lost.wait)

@@ -25,6 +25,8 @@ _RFC3339 = re.compile(
 )
 # longer than any CA asks for, short enough for every sum of times
 _MAX_SECONDS = 10 * 365 * 86400
+# far more than ACME needs, and far less than any encoder downstream can write
+_MAX_DEPTH = 100
 
 
 def clean(text: object, limit: int = 600) -> str:
@@ -63,6 +65,21 @@ def _without_surrogates(value: t.Any) -> t.Any:
     return value
 
 
+def _is_deep(value: t.Any) -> bool:
+    """Whether a value is nested more than so many levels deep."""
+    level = [value]
+    for _number in range(_MAX_DEPTH):
+        level = [
+            item
+            for outer in level
+            for item in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(item, (dict, list))
+        ]
+        if not level:
+            return False
+    return True
+
+
 def _no_constant(name: str) -> t.NoReturn:
     raise ValueError(f"{name} is no JSON")
 
@@ -81,6 +98,8 @@ def parse_json(body: bytes) -> dict[str, t.Any]:
         raise ValueError("the JSON is nested too deeply") from None
     if not isinstance(value, dict):
         raise ValueError("the JSON is no object")
+    if _is_deep(value):
+        raise ValueError("the JSON is nested too deeply")
     return value
 
 

@@ -8,7 +8,6 @@ The file stands beside what could not be made, and goes with the first success. 
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import datetime
 import os
@@ -16,10 +15,15 @@ import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._store import documents, files
 from ansible_collections.mailcert.acme.plugins.module_utils._store.documents import Document
+from ansible_collections.mailcert.acme.plugins.module_utils._store.paths import failed
 
 # seconds until the next try after the first failure, and at most; it doubles with each failure
 FIRST_PAUSE = 300.0
 LONGEST_PAUSE = 86400.0
+# no limit of a CA is known that lasts longer; a Retry-After of a year must not let a certificate expire unasked
+LONGEST_ASKED = 7 * 86400.0
+# clocks of two machines that share a store may differ by so much
+SKEW = datetime.timedelta(minutes=10)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,8 +53,12 @@ class Attempts:
         return documents.load(path, _read, what="The record of failed attempts", remedy=remedy)
 
     def held(self, directory: str, now: datetime.datetime) -> bool:
-        """Whether this CA is to be left alone for now; another one was not asked yet."""
-        return self.next_try is not None and self.next_try > now and self.directory == directory
+        """Whether this CA is to be left alone for now; another one was not asked yet.
+
+        What was noted in the future was noted by a clock that was wrong, and holds nothing.
+        """
+        standing = self.next_try is not None and self.at - SKEW <= now < self.next_try
+        return standing and self.directory == directory
 
     def save(self, path: str) -> None:
         """Keep it, in place of what was there."""
@@ -63,17 +71,26 @@ def pause(count: int, draw: float, *, wait: float = 0.0, asked_only: bool = Fals
 
     :arg count: failures in a row.
     :arg draw: a random number in [0, 1).
-    :arg wait: seconds that the CA asked for; a fleet that comes back after them is spread a little.
+    :arg wait: seconds that the CA asked for, of which a week counts at most; a fleet that comes back after them is
+        spread a little.
     :arg asked_only: no more than that, since this was no attempt.
     """
+    wait = min(wait, LONGEST_ASKED)
     own = 0.0 if asked_only else min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(max(0, count - 1), 20)) * (0.5 + draw / 2)
     return datetime.timedelta(seconds=max(own, wait + draw * min(60.0, wait / 10)))
 
 
 def clear(path: str) -> None:
-    """Forget the failures, after a success; nothing happens where there were none."""
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+    """Forget the failures, after a success; nothing happens where there were none.
+
+    :raises StoreError: the file cannot be removed.
+    """
+    try:
         os.unlink(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise failed(path, "cannot be removed", error) from error
 
 
 def _read(document: Document) -> Attempts:

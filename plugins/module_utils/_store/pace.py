@@ -25,7 +25,7 @@ import typing as t
 from ansible_collections.mailcert.acme.plugins.module_utils._store import documents, files
 from ansible_collections.mailcert.acme.plugins.module_utils._store.documents import Damaged, Document
 from ansible_collections.mailcert.acme.plugins.module_utils._store.locks import lock
-from ansible_collections.mailcert.acme.plugins.module_utils._store.paths import shown
+from ansible_collections.mailcert.acme.plugins.module_utils._store.paths import failed, shown
 
 STATE = "pace.json"
 LOCK_SECONDS = 30.0
@@ -34,6 +34,10 @@ FAILURES_TO_CLOSE = 3
 # seconds: the first time for which a stage is closed, and the longest that is our own guess
 _FIRST_CLOSURE = 60.0
 _LONGEST_CLOSURE = 3600.0
+# what a CA asks for counts up to here; a slip such as milliseconds must not hold a fleet until its certificates expire
+_LONGEST_ASKED = 7 * 86400.0
+# clocks of two machines that share a store may differ by so much
+_SKEW = datetime.timedelta(minutes=10)
 # what is older tells nothing any more about how the CA is now
 _FORGET = datetime.timedelta(hours=1)
 # seconds over which those who were held come back, the first time and at most
@@ -101,6 +105,8 @@ class SharedPace:
         except (FileNotFoundError, NotADirectoryError):
             self._signature = None
             return PaceState()
+        except OSError as error:
+            raise failed(self._path, "cannot be looked at", error) from error
         signature = (found.st_ino, found.st_mtime_ns, found.st_size)
         if signature != self._signature:
             self._seen = self._read()
@@ -109,9 +115,9 @@ class SharedPace:
 
     def held(self, stage: str) -> Held | None:
         """Whether a request of this stage has to wait, or must not be sent; None where it may go."""
-        state = self.state()
-        closed = state.stages.get(stage)
         now = self._now()
+        state = _standing(self.state(), now)
+        closed = state.stages.get(stage)
         if closed is not None and closed.count >= FAILURES_TO_CLOSE and closed.until > now:
             return Held((closed.until - now).total_seconds(), closed, True)
         if state.limit is not None and state.limit.until > now:
@@ -147,13 +153,13 @@ class SharedPace:
             seconds = 0.0
             if count >= FAILURES_TO_CLOSE:
                 guess = min(_LONGEST_CLOSURE, _FIRST_CLOSURE * 2 ** min(count - FAILURES_TO_CLOSE, 10))
-                seconds = max(wait, guess * (0.5 + self._random() / 2))
+                seconds = max(min(wait, _LONGEST_ASKED), guess * (0.5 + self._random() / 2))
             told = Told(now + datetime.timedelta(seconds=seconds), now, count, reason, limited, problem)
             self._write(dataclasses.replace(state, stages={**state.stages, stage: told}))
 
     def succeeded(self, stage: str) -> None:
         """A request of this stage got through; writes only where it did not before."""
-        if stage not in self.state().stages:
+        if stage not in _standing(self.state(), self._now()).stages:
             return
         with self._changing() as (state, dummy):
             stages = {name: told for name, told in state.stages.items() if name != stage}
@@ -175,7 +181,8 @@ class SharedPace:
         files.ensure_folder(self.folder)
         what = f"the pace of the CA {shown(self.folder)}"
         with lock(f"{self._path}.lock", timeout=LOCK_SECONDS, what=what):
-            yield self._read(), self._now()
+            now = self._now()
+            yield _standing(self._read(), now), now
 
     def _read(self) -> PaceState:
         remedy = "remove it; the CA is asked then as if nothing had happened"
@@ -183,6 +190,12 @@ class SharedPace:
 
     def _write(self, state: PaceState) -> None:
         files.write_atomic(self._path, documents.encode(_fields(state)))
+
+
+def _standing(state: PaceState, now: datetime.datetime) -> PaceState:
+    """Without what was noted in the future: the clock that noted it was wrong."""
+    limit = state.limit if state.limit is not None and state.limit.at - _SKEW <= now else None
+    return PaceState(limit, {stage: told for stage, told in state.stages.items() if told.at - _SKEW <= now})
 
 
 def _read_told(fields: dict[str, t.Any]) -> Told:

@@ -51,7 +51,9 @@ def succeeded(params: dict[str, t.Any]) -> None:
     """Forget the failures; where there were none nothing is written."""
     path = params["attempts_path"]
     if path and os.path.lexists(path):
-        attempts.clear(path)
+        # what was reached must not be told as a failure for it
+        with contextlib.suppress(StoreError):
+            attempts.clear(path)
 
 
 def waits(error: SmimeError) -> bool:
@@ -74,7 +76,7 @@ def _keep(path: str, directory: str, error: SmimeError, context: Context, *, wai
     if waiting:
         asked = error.details.get("retry_after") or 0.0
         next_try = now + attempts.pause(count, random.random(), wait=asked, asked_only=held)
-        if before is not None and before.next_try is not None and before.directory == directory:
+        if before is not None and before.next_try is not None and before.held(directory, now):
             next_try = max(next_try, before.next_try)
     attempts.Attempts(
         count=count,

@@ -25,8 +25,10 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     AcmeError,
     AcmeRateLimitedError,
     AcmeTlsError,
+    InputError,
     MissingLibraryError,
     SmimeError,
+    StoreError,
 )
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import renewal
 from ansible_collections.mailcert.acme.plugins.module_utils._pki.certificates import Certificate
@@ -113,7 +115,11 @@ def ask(looks: t.Mapping[Ca, t.Sequence[Look]], context: Context) -> dict[str, R
     news: dict[str, Renewal] = {}
     until = Deadline(SECONDS)
     for ca, wanted in looks.items():
-        memory = Renewal.load(ca.memory)
+        try:
+            memory = Renewal.load(ca.memory)
+        except SmimeError as error:
+            context.warn(f"{ca.directory} is not asked when it wants certificates renewed. {error.message}")
+            continue
         if (memory is not None and _waits(memory.next_look, context.now())) or ca.is_held:
             continue
         # those that wait longest first: a run that ends too early must not leave out the same ones each time
@@ -139,6 +145,7 @@ def _look(transport: Transport, directory: Directory, look: Look, now: datetime.
     """One question and its answer, written down; with the error where there was none that can be used.
 
     :raises DeadlineError, StoreError: there was no time, or it cannot be written.
+    :raises InputError: the identifier is none.
     """
     known = look.known or Renewal(next_look=now, ari_id=look.ari_id)
     failure: AcmeError | None = None
@@ -212,12 +219,23 @@ class _Round:
                 for look in looks:
                     if self._stop.is_set():
                         return
-                    self._note(look, *_look(transport, directory, look, self._context.now()))
+                    self._one(transport, directory, look)
         except SmimeError as error:
-            # no time, no room on the disk: the others have none either
+            # no time: the others have none either
             self._stop.set()
             with self._lock:
                 self._failures.append(error)
+
+    def _one(self, transport: Transport, directory: Directory, look: Look) -> None:
+        try:
+            self._note(look, *_look(transport, directory, look, self._context.now()))
+        except (InputError, StoreError) as error:
+            # an identifier that is none, a folder that takes no file: of this certificate, or of all of them
+            with self._lock:
+                self._failures.append(error)
+                self._lost += 1
+                if self._lost >= LOST:
+                    self._stop.set()
 
     def _note(self, look: Look, found: Renewal, failure: AcmeError | None) -> None:
         with self._lock:

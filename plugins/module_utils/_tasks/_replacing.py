@@ -20,7 +20,7 @@ def cert_id(wish: Wish, old: VersionRecord | None, account_record_path: str) -> 
         return None
     try:
         account = json.loads(files.read_optional(account_record_path, what="account_record_path") or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     same = isinstance(account, dict) and account.get("account_uri") == old.account_uri
     return old.ari_id if same else None

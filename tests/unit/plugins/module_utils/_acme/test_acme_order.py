@@ -10,6 +10,7 @@ import datetime as dt
 import pytest
 
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import order as orders
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import pacing
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     AcmeConnectionError,
@@ -111,6 +112,19 @@ def test_a_refused_replaces_is_tried_once_without(ca, client, made, tools, kind,
     with pytest.raises(AcmeProblemError, match=kind):
         orders.new_order(client, addresses=[ADDRESS], replaces="a.b")
     assert len(ca.seen("/order")) == 4
+
+
+def test_an_order_that_is_tried_without_replaces_is_counted_once(ca, client, made, tools):
+    class Counting(pacing.Pace):
+        orders = 0
+
+        def before_order(self):
+            self.orders += 1
+
+    client.transport.pace = Counting()
+    ca.on("/order", tools.problem("alreadyReplaced", 409), made())
+    orders.new_order(client, addresses=[ADDRESS], replaces="a.b")
+    assert (client.transport.pace.orders, len(ca.seen("/order"))) == (1, 2)
 
 
 def test_a_rate_limit_is_not_tried_again_without_replaces(ca, client, tools):

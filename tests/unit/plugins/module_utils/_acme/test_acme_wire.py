@@ -210,3 +210,10 @@ def test_deadlines(clock):
     forever = Deadline(None, clock)
     assert forever.remaining() == float("inf") and forever.clip(5) == 5 and not forever.expired
     assert Deadline(0, clock).expired
+
+
+def test_json_that_no_encoder_could_write_again_is_refused():
+    for opening, closing in ((b'{"a":', b"}"), (b'{"a":[', b"]}")):
+        assert wire.parse_json(opening * 50 + b"1" + closing * 50)
+        with pytest.raises(ValueError, match="nested too deeply"):
+            wire.parse_json(opening * 101 + b"1" + closing * 101)

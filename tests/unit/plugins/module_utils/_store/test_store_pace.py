@@ -202,3 +202,39 @@ def test_attempts_are_kept_and_forgotten(tmp_path):
 )
 def test_the_pause_between_attempts_doubles_is_spread_and_capped(count, draw, options, seconds):
     assert attempts.pause(count, draw, **options).total_seconds() == seconds
+
+
+def test_what_a_ca_asks_for_counts_for_a_week_at_most(make_pace):
+    one = make_pace()
+    for dummy in range(3):
+        one.failed("order", "Slow down.", PROBLEM, wait=10 * 365 * 86400, limited=True)
+    assert one.held("order").seconds == 7 * 86400
+    assert attempts.pause(1, 0.0, wait=10 * 365 * 86400) == datetime.timedelta(days=7)
+
+
+def test_what_a_clock_that_was_wrong_noted_holds_nothing(make_pace, clock, tmp_path):
+    one = make_pace()
+    clock.go(400 * 86400)
+    one.limited(20, "Slow down.", PROBLEM)
+    for dummy in range(3):
+        one.failed("order", "503", {})
+    noted = attempts.Attempts(1, clock(), "https://ca.test/d", "x", "order", "m", True, next_try=clock() + attempts.SKEW)
+    assert one.held("order").closed and noted.held("https://ca.test/d", clock())
+    clock.go(-400 * 86400)
+    assert one.held("order") is None
+    assert not noted.held("https://ca.test/d", clock())
+    one.limited(5, "now", {})
+    assert one.held("finalize").told.reason == "now", "nor does it hide what is met now"
+
+
+def test_a_file_that_cannot_be_looked_at_is_told(make_pace, tmp_path):
+    one = make_pace()
+    (tmp_path / "ca").mkdir(mode=0o700)
+    (tmp_path / "ca" / "pace").symlink_to("pace")
+    with pytest.raises(StoreError, match="cannot be looked at"):
+        one.held("order")
+
+
+def test_failures_that_cannot_be_forgotten_are_told(tmp_path):
+    with pytest.raises(StoreError, match="cannot be removed"):
+        attempts.clear(str(tmp_path))

@@ -130,3 +130,8 @@ def test_a_mailbox_is_held_for_itself_or_for_its_account(tmp_path):
     assert _holding.Holding(store, now).hold(at_once, line) is None
     elsewhere = read_wish("anna", {"addresses": ["a@b.test"], "acme_directory": "https://other.test/d"})
     assert _holding.Holding(store, now).hold(elsewhere, line) is None
+
+
+def test_a_success_is_none_the_less_for_failures_that_stay(tmp_path):
+    _attempts.succeeded({"attempts_path": str(tmp_path)})
+    assert tmp_path.exists()

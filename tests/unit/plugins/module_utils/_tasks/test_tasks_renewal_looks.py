@@ -1,0 +1,34 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Asking CAs when they want certificates renewed: what is wrong with one file must not stop a fleet."""
+
+from __future__ import annotations
+
+from ansible_collections.mailcert.acme.plugins.module_utils._acme.directory import Directory
+from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
+from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _renewal_looks
+
+URL = "https://ca.invalid/directory"
+
+
+def test_a_memory_that_cannot_be_trusted_is_told_and_the_ca_is_not_asked(tmp_path):
+    (tmp_path / "renewal.json").symlink_to("elsewhere.json")
+    context = Context()
+    look = _renewal_looks.Look("anna", str(tmp_path / "a.json"), "a.b")
+    assert _renewal_looks.ask({_renewal_looks.Ca(URL, str(tmp_path)): [look]}, context) == {}
+    (told,) = context.warnings
+    assert URL in told and "symbolic link" in told
+    assert [entry.name for entry in tmp_path.iterdir()] == ["renewal.json"]
+
+
+def test_one_certificate_that_cannot_be_asked_about_does_not_stop_the_others(tmp_path):
+    directory = Directory(URL, "", "", "", renewal_info="https://ca.invalid/ari")
+    ca = _renewal_looks.Ca(URL, str(tmp_path))
+    looks = [_renewal_looks.Look(f"host{number}", str(tmp_path / "x" / "a.json"), "no identifier") for number in range(3)]
+    asked = _renewal_looks._Round(ca, looks, Context(), Deadline(5))
+    asked._share(directory, looks[:2])
+    assert not asked._stop.is_set() and len(asked._failures) == 2
+    asked._share(directory, looks[2:])
+    assert asked._stop.is_set(), "so many in a row are not a matter of one certificate"
