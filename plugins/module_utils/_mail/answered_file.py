@@ -48,9 +48,10 @@ def tidy(settings: FileSettings, wish: Wish, *, message_id: str, place: Place | 
         return ""
     if not message_id:
         return "The answered mail was left alone, since it has no Message-ID by which it could be told from others."
-    found = [mail for mail in _files(settings) if _is(mail, message_id, settings.max_size)]
-    if place is not None and any(mail.inode == place.uid for mail in found):
-        found = [mail for mail in found if mail.inode == place.uid]
+    mails = list(_files(settings))
+    # the file that was read is asked first: a Maildir may hold many thousands of others
+    here = [mail for mail in mails if place is not None and mail.inode == place.uid]
+    found = _those(here, message_id, settings.max_size) or _those(mails, message_id, settings.max_size)
     if len(found) != 1:
         return "The answered mail was left alone, since it is not certain which one it is, or it is gone."
     (mail,) = found
@@ -70,6 +71,10 @@ def tidy(settings: FileSettings, wish: Wish, *, message_id: str, place: Place | 
 def _files(settings: FileSettings) -> t.Iterator[MailFile]:
     for place in settings.places():
         yield from mail_folders.listing(place)
+
+
+def _those(mails: t.Iterable[MailFile], message_id: str, limit: int) -> list[MailFile]:
+    return [mail for mail in mails if _is(mail, message_id, limit)]
 
 
 def _is(mail: MailFile, message_id: str, limit: int) -> bool:

@@ -253,6 +253,20 @@ def test_of_two_with_one_message_id_the_one_that_was_read(files):
     assert "or it is gone" in tidied(settings, "delete", number=7)
 
 
+def test_other_mails_are_not_read_where_it_is_known_which_one_was_answered(maildir):
+    for number in range(20):
+        put(maildir / "cur" / f"{number}.a.host:2,S", mail(number))
+    read = (maildir / "cur" / "7.a.host:2,S").stat().st_ino
+    _EVENTS.clear()
+    _COUNTING.append(True)
+    try:
+        told = tidied(FileSettings(str(maildir), True), "delete", number=7, place=Place(str(maildir / "cur"), 0, read))
+    finally:
+        _COUNTING.clear()
+    assert told == "" and len(tree(maildir)) == 19
+    assert _EVENTS.count("open") == 1
+
+
 @pytest.mark.parametrize("action, folder", [("mark", ""), ("move", "Archive")])
 def test_what_files_cannot_do_is_refused(files, action, folder):
     with pytest.raises(InputError, match="answered_"):
