@@ -9,7 +9,7 @@ import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import authorization as authorizations
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import order as orders
-from ansible_collections.mailcert.acme.plugins.module_utils._errors import AcmeProblemError, OrderError
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import AcmeError, AcmeProblemError, OrderError
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import chain_choice
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _asked, _chain, _install, _returned
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks._ordering import Ordering
@@ -81,9 +81,16 @@ class Issuing(Ordering):
             return orders.finalize(self._client, order, self._request.der)
         except AcmeProblemError as error:
             # a refused request leaves the order ready (RFC 8555, section 7.4); at some CAs it hangs for good
-            if not error.retryable and orders.fetch(self._client, order.url).status not in ("ready", "valid"):
+            if not error.retryable and self._hangs(order):
                 self.give_up()
             raise
+
+    def _hangs(self, order: orders.Order) -> bool:
+        try:
+            return orders.fetch(self._client, order.url).status not in ("ready", "valid")
+        except AcmeError:
+            # the refusal is what the user has to see; the next run looks at the order
+            return False
 
     def _ended(self, reason: str, order: orders.Order, words: str = "") -> OrderError:
         """The error of an order from which nothing can come any more, with the CA's reason; it is given up here."""

@@ -10,7 +10,6 @@ is answered. smime_email_challenge then waits until the other one is final.
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import time
 import typing as t
@@ -167,9 +166,13 @@ class Opening:
         if not turn.displaced:
             return turn
         for url in turn.displaced:
-            # final already, or of another account; then only the time tells their mails from ours
-            with contextlib.suppress(AcmeProblemError):
+            try:
                 authorizations.deactivate(self._client, url)
+            except AcmeProblemError as error:
+                if error.retryable:
+                    # it is open still, and the next run ends it
+                    raise
+                # final already, or of another account; then only the time tells their mails from ours
         return place.ended(turn)
 
     def _retry_at(self, url: str) -> str:

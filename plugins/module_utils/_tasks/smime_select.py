@@ -62,19 +62,15 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
     if not context.check_mode:
         _ask_cas(store, found, context)
     found = {name: entry for name, entry in found.items() if entry[1].due or entry[1].rebuild}
+    holding = _holding.Holding(store, context.now())
+    held = _hold_back(found, holding, names, failed)
+    # what is held is not reissued now: it must not keep the others from being renewed
     _brake.check(params["max_changes"], len(params["wishes"]), _selection.changes(found))
     due: list[str] = []
     plans: dict[str, t.Any] = {}
-    held: dict[str, t.Any] = {}
-    holding = _holding.Holding(store, context.now())
     prepared = False
     for name, (wish, state, where) in found.items():
         try:
-            _formers.check(wish, names)
-            hold = holding.hold(wish, where) if state.due else None
-            if hold is not None:
-                held[name] = {"reason": state.reason, "detail": state.detail, **hold}
-                continue
             lost = _store_care.pending_damage(where) if state.due else ""
             if lost:
                 context.warn(f"{name}: {lost}")
@@ -170,6 +166,25 @@ def _look_at_all(
         if state.due or state.rebuild or state.look:
             found[name] = (wish, state, where)
     return found
+
+
+def _hold_back(
+    found: dict[str, Found], holding: _holding.Holding, names: Names, failed: dict[str, t.Any]
+) -> dict[str, t.Any]:
+    """Take out of ``found`` what is left alone for now, which is given, and what cannot be used, which goes into ``failed``."""
+    held: dict[str, t.Any] = {}
+    for name, (wish, state, line) in list(found.items()):
+        try:
+            _formers.check(wish, names)
+            hold = holding.hold(wish, line) if state.due else None
+        except SmimeError as error:
+            failed[name] = _failure(error)
+            del found[name]
+            continue
+        if hold is not None:
+            held[name] = {"reason": state.reason, "detail": state.detail, **hold}
+            del found[name]
+    return held
 
 
 def _read(name: str, values: t.Any, names: Names) -> Wish:

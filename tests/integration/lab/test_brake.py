@@ -5,9 +5,13 @@
 
 from __future__ import annotations
 
+import datetime
+
 import fleet as inventories
 from conftest import failures, summary
 from selecting import run, select
+
+from ansible_collections.mailcert.acme.plugins.module_utils._store import attempts, documents
 
 DAY = 86400.0
 COUNT = 60
@@ -42,6 +46,15 @@ def test_changed_wish_of_too_many_stops_the_run_before_anything_is_done(make_fle
     assert select(fleet, check=True, max_changes="5")["error_code"] == "too_many_changes"
     fleet.hosts[names[6]]["smime_profile"] = "smime"
     assert select(fleet, check=True)["error_code"] == "too_many_changes"
+    # what the CA refused a moment ago is held, and keeps no other from being reissued
+    now = documents.utc_now()
+    refused = attempts.Attempts(
+        1, now, fleet.group["smime_acme_directory"], "acme_problem", "order", "No.", False,
+        next_try=now + datetime.timedelta(hours=1),
+    )  # fmt: skip
+    refused.save(str(fleet.line(names[6]) / "attempts.json"))
+    result = select(fleet, check=True)
+    assert (result["due"], list(result["held"])) == (names[:6], [names[6]])
     # keys that are not as they were left are as good a sign that something is wrong
     for name in names:
         fleet.hosts[name].pop("smime_profile", None)

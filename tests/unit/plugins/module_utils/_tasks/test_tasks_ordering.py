@@ -24,7 +24,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
 )
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import csr, keys
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _issuing, _requesting
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _issuing, _opening, _requesting
 
 ADDRESS = "user@lab.test"
 CA = "https://ca.test"
@@ -116,6 +116,7 @@ def request_order(
             issuing.issue([])
 
     run.issue = issue
+    run.params = params
 
     return run
 
@@ -232,3 +233,40 @@ def test_order_is_finalized_again_after_a_failure_that_passes(ca, request_order,
         request_order.issue()
     again, created, _challenges = request_order()
     assert (created, again.url) == (False, first.url)
+
+
+def test_refusal_is_told_though_the_order_cannot_be_looked_at_after_it(ca, request_order, monkeypatch):
+    first = request_order()[0]
+    ca.change(first.url, status="ready")
+
+    def refuse(client: t.Any, order: Order, csr_der: bytes) -> t.NoReturn:
+        ca.failures = [AcmeConnectionError("no route")]
+        raise AcmeProblemError("badCSR")
+
+    monkeypatch.setattr(_issuing.orders, "finalize", refuse)
+    with pytest.raises(AcmeProblemError, match="badCSR"):
+        request_order.issue()
+    ca.failures = []
+    assert request_order()[0].url == first.url
+
+
+def test_challenge_that_could_not_be_ended_for_now_is_ended_by_the_next(ca, request_order, monkeypatch):
+    """Else its mail could be taken for that of the order which comes after it (RULES 6)."""
+    url = request_order()[0].authorization_urls[0]
+    order = request_order(line="other")[0]
+    later = Context(now=lambda: NOW + datetime.timedelta(minutes=2))
+
+    def take() -> t.Any:
+        opening = _opening.Opening(request_order.params, later, None, seconds=0)
+        return opening.take([ADDRESS], order.authorization_urls, displace=True)
+
+    def limit(client: t.Any, url: str) -> t.NoReturn:
+        raise AcmeRateLimitedError("later", retryable=True)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(authorization, "deactivate", limit)
+        with pytest.raises(AcmeRateLimitedError):
+            take()
+    assert ca.authorizations[url].status == "pending"
+    assert take() is not None
+    assert ca.authorizations[url].status == "deactivated"
