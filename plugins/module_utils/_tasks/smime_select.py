@@ -171,7 +171,7 @@ def _look_at_all(
 def _hold_back(
     found: dict[str, Found], holding: _holding.Holding, names: Names, failed: dict[str, t.Any]
 ) -> dict[str, t.Any]:
-    """Take out of ``found`` what is left alone for now, which is given, and what cannot be used, which goes into ``failed``."""
+    """Take out of ``found`` what is held, and give it; and what cannot be used, which goes into ``failed``."""
     held: dict[str, t.Any] = {}
     for name, (wish, state, line) in list(found.items()):
         try:

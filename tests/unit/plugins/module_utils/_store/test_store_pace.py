@@ -218,7 +218,8 @@ def test_what_a_clock_that_was_wrong_noted_holds_nothing(make_pace, clock, tmp_p
     one.limited(20, "Slow down.", PROBLEM)
     for dummy in range(3):
         one.failed("order", "503", {})
-    noted = attempts.Attempts(1, clock(), "https://ca.test/d", "x", "order", "m", True, next_try=clock() + attempts.SKEW)
+    soon = clock() + attempts.SKEW
+    noted = attempts.Attempts(1, clock(), "https://ca.test/d", "x", "order", "m", True, next_try=soon)
     assert one.held("order").closed and noted.held("https://ca.test/d", clock())
     clock.go(-400 * 86400)
     assert one.held("order") is None

@@ -26,7 +26,8 @@ def test_a_memory_that_cannot_be_trusted_is_told_and_the_ca_is_not_asked(tmp_pat
 def test_one_certificate_that_cannot_be_asked_about_does_not_stop_the_others(tmp_path):
     directory = Directory(URL, "", "", "", renewal_info="https://ca.invalid/ari")
     ca = _renewal_looks.Ca(URL, str(tmp_path))
-    looks = [_renewal_looks.Look(f"host{number}", str(tmp_path / "x" / "a.json"), "no identifier") for number in range(3)]
+    path = str(tmp_path / "x" / "a.json")
+    looks = [_renewal_looks.Look(f"host{number}", path, "no identifier") for number in range(3)]
     asked = _renewal_looks._Round(ca, looks, Context(), Deadline(5))
     asked._share(directory, looks[:2])
     assert not asked._stop.is_set() and len(asked._failures) == 2
