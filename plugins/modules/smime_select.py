@@ -392,7 +392,7 @@ held:
       type: dict
     reason:
       description:
-        - Why the mailbox is due, as in RV(plans[].reason).
+        - Why the mailbox is due, as in C(reason) in the plan.
       type: str
     detail:
       description:

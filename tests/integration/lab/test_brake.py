@@ -29,7 +29,7 @@ def test_changed_wish_of_too_many_stops_the_run_before_anything_is_done(make_fle
     assert stopped.code != 0 and "60 of 60 mailboxes would be reissued" in stopped.output
     assert "smime_max_changes (10%) allows 6" in stopped.output
     assert fleet.lab.log()[before:] == []
-    assert not [path for path in fleet.store.rglob("0002")]
+    assert not list(fleet.store.rglob("0002"))
     result = select(fleet, check=True)
     assert (result["error_code"], result["stage"], result["retryable"]) == ("too_many_changes", "select", False)
     assert result["details"]["allowed"] == 6 and list(result["details"]["mailboxes"]) == names

@@ -123,7 +123,7 @@ def test_ten_thousand_mails_cost_as_many_commands_as_none(make_fleet):
 
 def test_connection_that_is_cut_while_waiting_is_resumed(make_fleet):
     fleet = make_fleet(1)
-    fleet.lab.behaviour(mail_delay=3.0)
+    fleet.lab.behaviour(mail_delay=8.0)
     for seconds in (0.5, 0.2):
         fleet.lab.faults(resource="imap_idle", kind="drop", seconds=seconds)
     assert summary(fleet.issue())["issued"] == list(fleet.hosts)
