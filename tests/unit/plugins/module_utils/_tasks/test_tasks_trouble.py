@@ -8,7 +8,6 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.mailcert.acme.plugins.module_utils import _errors as errors
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import pacing
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.exchange import NoAnswerError
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._store import attempts, layout
