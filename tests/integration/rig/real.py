@@ -10,6 +10,7 @@ import email
 import email.message
 import os
 import pathlib
+import shutil
 import typing as t
 
 import fleet
@@ -61,6 +62,20 @@ def home(rig: dict[str, t.Any], address: str) -> pathlib.Path:
     """Where the mail store has the mail of an address, and the user's Sieve script."""
     local, _at, domain = address.rpartition("@")
     return pathlib.Path(rig["state"]) / "mail" / domain / local
+
+
+def make_maildir(rig: dict[str, t.Any], address: str, folder: str = "") -> pathlib.Path:
+    """A folder of a mailbox as its mail program would have made it, or the mailbox itself; gives its path.
+
+    All of it belongs to the user who delivers.
+    """
+    made = home(rig, address) / "Maildir" / folder
+    for part in ("cur", "new", "tmp"):
+        (made / part).mkdir(parents=True, exist_ok=True)
+    for path in (home(rig, address).parent, home(rig, address), *home(rig, address).rglob("*")):
+        if path.is_dir():
+            shutil.chown(path, "mail", "mail")
+    return made
 
 
 def kept_mail(rig: dict[str, t.Any], address: str) -> list[bytes]:

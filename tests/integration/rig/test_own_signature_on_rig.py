@@ -11,27 +11,16 @@ from __future__ import annotations
 
 import pathlib
 import re
-import shutil
 import typing as t
 
 import pytest
-from real import Real, home, replies_of, started
+from real import Real, make_maildir, replies_of, started
 
 
 @pytest.fixture(scope="module")
 def rig() -> t.Iterator[dict[str, t.Any]]:
     with started(3, "--clients", "--no-sign") as endpoints:
         yield endpoints
-
-
-def make_folder(rig: dict[str, t.Any], address: str, name: str) -> pathlib.Path:
-    """A folder of a mailbox, as a mail program would have made it; gives where its mails are."""
-    folder = home(rig, address) / "Maildir" / f".{name}"
-    for part in ("cur", "new", "tmp"):
-        (folder / part).mkdir(parents=True, exist_ok=True)
-    for path in (folder.parent.parent.parent, folder.parent.parent, folder.parent, folder, *folder.iterdir()):
-        shutil.chown(path, "mail", "mail")
-    return folder / "cur"
 
 
 def by_certificate(rig: dict[str, t.Any], user: str) -> dict[str, t.Any]:
@@ -56,7 +45,7 @@ def test_certificate_for_the_login_signature_of_ours_and_a_copy(rig, tmp_path):
     )
     external = boxes[0]
     next(iter(real.hosts.values())).update(by_certificate(rig, external["user"]))
-    sent = {box["address"]: make_folder(rig, box["address"], "Sent") for box in boxes}
+    sent = {box["address"]: make_maildir(rig, box["address"], ".Sent") / "cur" for box in boxes}
     done = real.run()
     assert done.code == 0, done.output
     assert len(real.certificates()) == 2
