@@ -8,13 +8,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import pathlib
 import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils import _shell
+from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
+from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificates
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _options
 
 TASKS = "ansible_collections.mailcert.acme.plugins.module_utils._tasks."
 
@@ -108,3 +113,20 @@ class OneMailbox:
     def journal(self) -> dict[str, t.Any]:
         """What the journal of the order says."""
         return json.loads(self.journal_path.read_text("utf-8"))
+
+
+@contextlib.contextmanager
+def client_of(mailbox: OneMailbox) -> t.Iterator[AcmeClient]:
+    """The layer below the modules, for what no module does on purpose."""
+    spec = _options.acme_options()
+    params = {name: mailbox.options.get(name, entry.get("default")) for name, entry in spec.items()}
+    params["account_record_path"] = mailbox.options["account_record_path"]
+    client = _options.client(params, Deadline(60), _options.account_key(params))
+    try:
+        yield client
+    finally:
+        client.transport.close()
+
+
+def leaf_of(mailbox: OneMailbox) -> certificates.Certificate:
+    return certificates.load_certificate(mailbox.certificate_path.read_bytes(), source="the certificate")

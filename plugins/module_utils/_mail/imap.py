@@ -11,6 +11,7 @@ says, since notices get lost (field notes, section 8).
 from __future__ import annotations
 
 import datetime
+import functools
 import time
 import typing as t
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
 from ansible_collections.mailcert.acme.plugins.module_utils._mail import headers, imap_folders, imap_session, tls
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.credentials import Login
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap_session import Folder, Found, Session
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.reading import DEFAULT_INTERVAL, LAST_LOOK, Candidate
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.reading import DEFAULT_INTERVAL, Candidate, offered
 
 if t.TYPE_CHECKING:
     from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
@@ -114,18 +115,12 @@ class MailboxReader:
 
         :raises MailConnectionError: where the server is lost and does not come back.
         """
-        what = f"waiting for a challenge mail from {from_address}"
-        while True:
-            last = until.expired
-            last_look = until.clock() + LAST_LOOK
-            for candidate in self._search(from_address, since, recipient, until):
-                yield candidate
-                # a flood of forged mails must not outlast the deadline
-                if not last or until.clock() > last_look:
-                    until.check(what, stage="challenge")
-            if last:
-                raise until.error(what, stage="challenge")
-            self.wait(until, interval)
+        return offered(
+            functools.partial(self._search, from_address, since, recipient, until),
+            functools.partial(self.wait, until, interval),
+            from_address=from_address,
+            until=until,
+        )
 
     def wait(self, until: Deadline, interval: float = DEFAULT_INTERVAL) -> None:
         """Wait for new mail, but no longer than *interval* seconds, nor than the deadline."""

@@ -10,6 +10,7 @@ mail. New ones are seen by looking again; a look at a folder costs one listing, 
 from __future__ import annotations
 
 import datetime
+import functools
 import os
 import re
 import time
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 
 from ansible_collections.mailcert.acme.plugins.module_utils._mail import headers, imap_folders, mail_folders
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.mail_folders import MailFile
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.reading import DEFAULT_INTERVAL, LAST_LOOK, Candidate
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.reading import DEFAULT_INTERVAL, Candidate, offered
 
 if t.TYPE_CHECKING:
     from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
@@ -127,18 +128,15 @@ class FileReader:
         recipient: str | None = None,
     ) -> t.Iterator[Candidate]:
         """See :class:`reading.Reader`."""
-        what = f"waiting for a challenge mail from {from_address}"
-        while True:
-            last = until.expired
-            last_look = until.clock() + LAST_LOOK
-            for candidate in self._look(from_address, since, recipient):
-                yield candidate
-                # a flood of forged mails must not outlast the deadline
-                if not last or until.clock() > last_look:
-                    until.check(what, stage="challenge")
-            if last:
-                raise until.error(what, stage="challenge")
-            self._sleep(until.clip(min(interval, POLL)))
+        return offered(
+            functools.partial(self._look, from_address, since, recipient),
+            functools.partial(self._wait, until, interval),
+            from_address=from_address,
+            until=until,
+        )
+
+    def _wait(self, until: Deadline, interval: float) -> None:
+        self._sleep(until.clip(min(interval, POLL)))
 
     def _look(self, from_address: str, since: datetime.datetime, recipient: str | None) -> t.Iterator[Candidate]:
         found: list[MailFile] = []

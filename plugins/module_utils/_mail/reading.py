@@ -71,6 +71,28 @@ class Reader(t.Protocol):
         """
 
 
+def offered(
+    look: t.Callable[[], t.Iterable[Candidate]], wait: t.Callable[[], None], *, from_address: str, until: Deadline
+) -> t.Iterator[Candidate]:
+    """What a reader gives: look, offer what was found, wait, and look once more at the deadline.
+
+    :arg look: a search for candidates; :arg wait: for new mail, not beyond the deadline.
+    :raises DeadlineError: at the deadline, after a last search.
+    """
+    what = f"waiting for a challenge mail from {from_address}"
+    while True:
+        last = until.expired
+        last_look = until.clock() + LAST_LOOK
+        for candidate in look():
+            yield candidate
+            # a flood of forged mails must not outlast the deadline
+            if not last or until.clock() > last_look:
+                until.check(what, stage="challenge")
+        if last:
+            raise until.error(what, stage="challenge")
+        wait()
+
+
 class Source(t.Protocol):
     """Where mail is read."""
 

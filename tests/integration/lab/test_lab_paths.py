@@ -8,22 +8,17 @@ docs/interoperability.md lists both, path by path.
 
 from __future__ import annotations
 
-import contextlib
 import pathlib
 import typing as t
 
 import pytest
 from cryptography import x509
-from one_mailbox import OneMailbox
+from one_mailbox import OneMailbox, client_of, leaf_of
 
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import account as accounts
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import authorization as authorizations
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import keys, renewal_info
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import order as orders
-from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
-from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificates
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _options
 
 # "lab external account binding key" in base64url, as the lab has it
 EAB = {"kid": "lab-kid", "key": "bGFiIGV4dGVybmFsIGFjY291bnQgYmluZGluZyBrZXk"}
@@ -39,23 +34,6 @@ def mailbox(lab, tmp_path) -> OneMailbox:
 def issued(mailbox) -> OneMailbox:
     mailbox.issue()
     return mailbox
-
-
-@contextlib.contextmanager
-def client_of(mailbox: OneMailbox) -> t.Iterator[AcmeClient]:
-    """The layer below the modules, for what no module does on purpose."""
-    spec = _options.acme_options()
-    params = {name: mailbox.options.get(name, entry.get("default")) for name, entry in spec.items()}
-    params["account_record_path"] = mailbox.options["account_record_path"]
-    client = _options.client(params, Deadline(60), _options.account_key(params))
-    try:
-        yield client
-    finally:
-        client.transport.close()
-
-
-def leaf_of(mailbox: OneMailbox) -> certificates.Certificate:
-    return certificates.load_certificate(mailbox.certificate_path.read_bytes(), source="the certificate")
 
 
 def test_directory_names_what_it_offers(mailbox):

@@ -8,26 +8,23 @@ docs/interoperability.md lists each path with the test for it here and the one o
 
 from __future__ import annotations
 
-import contextlib
 import pathlib
 import typing as t
 
 import acme2certifier
 import pytest
 from cryptography import x509
-from one_mailbox import OneMailbox
+from one_mailbox import OneMailbox, client_of, leaf_of
 from real import replies_of, started
 
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import account as accounts
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import authorization as authorizations
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import keys, renewal_info
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import order as orders
-from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AcmeProblemError
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificates, csr
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import csr
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import keys as private_keys
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _options
 
 MAILBOXES = 24
 # as docs/interoperability.md says; its mails have Auto-Submitted, since the rig's Postfix adds it
@@ -74,23 +71,6 @@ def issued(rig, boxes, account, tmp_path_factory) -> OneMailbox:
     made = OneMailbox(rig, folder, next(boxes), account=account, external_account_binding=rig["eab"], **OPTIONS)
     made.result = made.issue(select_chain=[{"issuer": {"commonName": "A root that nobody has"}}])
     return made
-
-
-@contextlib.contextmanager
-def client_of(mailbox: OneMailbox) -> t.Iterator[AcmeClient]:
-    """The layer below the modules, for what no module does on purpose."""
-    spec = _options.acme_options()
-    params = {name: mailbox.options.get(name, entry.get("default")) for name, entry in spec.items()}
-    params["account_record_path"] = mailbox.options["account_record_path"]
-    client = _options.client(params, Deadline(60), _options.account_key(params))
-    try:
-        yield client
-    finally:
-        client.transport.close()
-
-
-def leaf_of(mailbox: OneMailbox) -> certificates.Certificate:
-    return certificates.load_certificate(mailbox.certificate_path.read_bytes(), source="the certificate")
 
 
 # --- directory, nonces -----------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ import pytest
 
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import DeadlineError, MailConnectionError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import credentials, imap, smtp, tls
+from ansible_collections.mailcert.acme.plugins.module_utils._mail import credentials, imap, reading, smtp, tls
 
 LOGIN = credentials.PasswordLogin("user@lab.test", "correct horse")
 MAIL = b"Subject: x\r\n\r\nx\r\n"
@@ -223,7 +223,7 @@ def test_failure_to_make_is_raised_as_it_is():
 
 
 def test_last_look_after_the_deadline_is_short(scripted, monkeypatch):
-    monkeypatch.setattr(imap, "LAST_LOOK", 0.2)
+    monkeypatch.setattr(reading, "LAST_LOOK", 0.2)
     count = 60
 
     def serve(connection):
