@@ -69,9 +69,9 @@ def pytest(*words: str) -> tuple[str, ...]:
 
 # the long ones first: two run at a time
 PARTS = (
-    Part("units", "dev", (("{tools}/ansible_test.py", "--tree", "{tree}", "units"),)),
+    Part("units", "dev", (("{tools}/ansible_test.py", "--tree", "{tree}", "units"),), minutes=60),
     # most of its time is waiting, for mails that must not come and deadlines that must
-    Part("integration-lab", "dev", (pytest("-n", str(WORKERS), "tests/integration/lab"),)),
+    Part("integration-lab", "dev", (pytest("-n", str(WORKERS), "tests/integration/lab"),), minutes=60),
     Part("integration-rig", "dev", (pytest("tests/integration/rig"),), rig=True),
     # always the same 20,000, so that what fails can be repeated
     Part(
