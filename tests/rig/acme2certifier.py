@@ -52,6 +52,7 @@ def directory(settings: Settings) -> str:
 
 def start(settings: Settings) -> Server:
     folder = settings.folder("acme2certifier")
+    database = folder / "acme_srv.db"
     ca = settings.folder("ca")
     fill("smime.conf", ca / "smime.conf", key_usage=settings.key_usage)
     conf = fill(
@@ -64,7 +65,7 @@ def start(settings: Settings) -> Server:
         address=settings.ca_mailbox.address,
         user=settings.ca_mailbox.user,
         password=settings.ca_mailbox.password,
-        folder=folder,
+        database=database,
         ca=ca,
         certificates=settings.folder("ca", "certs"),
         eab=_eab(folder) if settings.eab else "",
@@ -78,6 +79,7 @@ def start(settings: Settings) -> Server:
         chain=tls.tls_chain(settings),
         key=tls.tls_key(settings),
         access_log=settings.log("acme2certifier-access"),
+        database=database,
     )
     argv: list[str | os.PathLike[str]] = [settings.venv / "bin" / "python", "-m", "gunicorn", "--config", gunicorn]
     argv.append("acme2certifier.share.acme2certifier_wsgi:application")
