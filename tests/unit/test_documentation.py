@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import pathlib
 import re
@@ -199,6 +200,7 @@ def test_examples_use_options_that_exist(name: str) -> None:
 # --- the role ------------------------------------------------------------------------------------------------------
 
 
+@functools.cache
 def role_options() -> dict[str, t.Any]:
     text = (ROLE / "meta" / "argument_specs.yml").read_text(encoding="utf-8")
     return yaml.safe_load(text)["argument_specs"]["main"]["options"]
