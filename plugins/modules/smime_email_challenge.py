@@ -96,6 +96,19 @@ options:
           - When the CA wants to be asked again.
         type: str
         default: ''
+      account_uri:
+        description:
+          - The URL of the account that ordered.
+        type: str
+        default: ''
+      account_thumbprint:
+        description:
+          - The thumbprint (RFC 7638) of the key of the account that ordered.
+          - Where the account key is another one, the module fails with C(account_error) before anything is sent, since the CA would
+            invalidate the challenge. A key that the account got since, as O(account_record_path) tells, is accepted.
+          - Where it is empty nothing is compared.
+        type: str
+        default: ''
   replies_path:
     description:
       - Absolute path of a folder in which the module writes down what it answered.

@@ -368,6 +368,16 @@ challenges:
         - When the CA wants to be asked again. Empty where it did not say.
       type: str
       sample: ""
+    account_uri:
+      description:
+        - The URL of the account that ordered.
+      type: str
+      sample: https://acme.example.com/acct/7
+    account_thumbprint:
+      description:
+        - The thumbprint (RFC 7638) of the account key. M(mailcert.acme.smime_email_challenge) answers with no other account's key.
+      type: str
+      sample: NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs
   sample:
     - address: anna@example.com
       authorization_uri: https://acme.example.com/authz/43
@@ -379,6 +389,8 @@ challenges:
       from: acme-challenge@ca.example.com
       opened: "2026-11-22T09:30:00+00:00"
       retry_at: ""
+      account_uri: https://acme.example.com/acct/7
+      account_thumbprint: NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs
 certificate_path:
   description:
     - The path of the certificate.

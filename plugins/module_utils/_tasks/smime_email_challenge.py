@@ -26,6 +26,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._tasks import (
     _mailboxes,
     _opening,
     _options,
+    _order_account,
     _servers,
     _settling,
     _tidying,
@@ -64,6 +65,8 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
             "from": {"type": "str", "default": ""},
             "opened": {"type": "str", "default": ""},
             "retry_at": {"type": "str", "default": ""},
+            "account_uri": {"type": "str", "default": ""},
+            "account_thumbprint": {"type": "str", "default": ""},
         },
     },
     "replies_path": {"type": "path", "required": True},
@@ -99,14 +102,19 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
     for entry in open_ones:
         if not by_hand:
             _tidying.check(params, _mailboxes.mailbox_of(params, entry["address"]).reader)
-    if context.check_mode:
+    key = _options.account_key(params) if _options.account_key_is_due(params, context.check_mode) else None
+    if key is not None:
+        _order_account.check(params, key, open_ones)
+    if key is None or context.check_mode:
         return _outcome(params["challenges"], [], changed=True, would_exist=True)
     with _attempts.recorded(params, context):
-        return _answer_all(params, context, subjects)
+        return _answer_all(params, context, key, subjects)
 
 
-def _answer_all(params: dict[str, t.Any], context: Context, subjects: dict[str, str]) -> Outcome:
-    deadline, key = _options.deadline(params), _options.account_key(params)
+def _answer_all(
+    params: dict[str, t.Any], context: Context, key: AccountKey, subjects: dict[str, str]
+) -> Outcome:
+    deadline = _options.deadline(params)
     client = _options.client(params, deadline, key)
     servers: list[dict[str, t.Any]] = []
     answer = _answers_by(params, context, client, key, deadline, subjects, servers)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import libs as acme_libs
@@ -27,6 +26,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._tasks import (
     _key_owners,
     _moved,
     _options,
+    _order_account,
     _renewal_looks,
     _requesting,
     _skew,
@@ -110,7 +110,8 @@ def _order(
 ) -> Outcome:
     if params["state"] == "requested":
         requesting = _requesting.Requesting(params, context, request, addresses)
-        order, created, challenges = requesting.request()
+        order, created, opened = requesting.request()
+        challenges = _order_account.marked(opened, requesting.client)
         _skew.tell(context, requesting.client.transport)
         _moved.tell(context, requesting.client)
         return _outcome(params, changed=created, order=order, challenges=challenges, given_up=requesting.given_up)
@@ -143,7 +144,7 @@ def _request(params: dict[str, t.Any], context: Context, addresses: list[str]) -
         return None
     source = "csr_content" if params["csr_content"] is not None else f"csr_path {params['csr_path']}"
     request = requests.load_csr(data, source=source)
-    account_key = _options.account_key(params).public_fingerprint if _account_key_there(params, context) else None
+    account_key = _options.account_key(params).public_fingerprint if _options.account_key_is_due(params, context.check_mode) else None
     csr_check.check_csr(
         request,
         addresses=addresses,
@@ -151,12 +152,6 @@ def _request(params: dict[str, t.Any], context: Context, addresses: list[str]) -
         forbidden_fingerprints=(account_key,) if account_key else (),
     )
     return request
-
-
-def _account_key_there(params: dict[str, t.Any], context: Context) -> bool:
-    """In check mode an earlier step may not have made the account key."""
-    path = params["account_key_src"]
-    return not (context.check_mode and path is not None and not os.path.lexists(path))
 
 
 def _present_certificate(

@@ -317,3 +317,49 @@ def test_finalize_whose_answer_was_lost_makes_one_certificate(lab, mailbox, when
     assert (again["order_uri"], again["order_status"]) == (ordered["order_uri"], status)
     assert mailbox.fetch()["order_status"] == "valid"
     assert len(lab.log("certificate")) == 1
+
+
+def test_key_of_another_account_answers_nothing(lab, mailbox, tmp_path):
+    """The CA would find the wrong digest in the reply, and invalidate the challenge for good (RFC 8555, section 8.1)."""
+    mailbox.prepare()
+    ordered = mailbox.order()
+    other = {name: str(tmp_path / f"other{name}") for name in ("account_key_src", "account_record_path")}
+    mailbox.run("smime_account", **other)
+    journal, seen = mailbox.journal(), len(lab.log("http"))
+    replies = sorted((tmp_path / "replies").rglob("*"))
+    for check_mode in (False, True):
+        for own in (other, {"account_key_src": other["account_key_src"]}):
+            result = mailbox.try_to(
+                "smime_email_challenge", challenges=ordered["challenges"], check_mode=check_mode, **own
+            )
+            assert result["failed"] and (result["error_code"], result["retryable"]) == ("account_error", False)
+            assert result["msg"].startswith("The account key is not the one that ordered: ")
+            (challenge,) = ordered["challenges"]
+            assert challenge["account_uri"] in result["msg"] and challenge["account_thumbprint"] in result["msg"]
+    assert len(lab.log("http")) == seen and lab.replies() == []
+    assert mailbox.journal() == journal and sorted((tmp_path / "replies").rglob("*")) == replies
+    mailbox.answer(ordered)
+    assert mailbox.fetch()["order_status"] == "valid" and len(lab.replies()) == 1
+
+
+def test_key_that_the_account_got_after_the_order_answers(lab, mailbox):
+    mailbox.prepare()
+    ordered = mailbox.order()
+    mailbox.run("smime_account", state="changed_key", force=True)
+    # without the record nothing tells that it is the same account
+    result = mailbox.try_to("smime_email_challenge", challenges=ordered["challenges"], account_record_path=None)
+    assert result["error_code"] == "account_error" and lab.replies() == []
+    mailbox.answer(ordered)
+    assert mailbox.fetch()["order_status"] == "valid"
+    # which is what was asked for; the next test of the lab starts anew
+    assert {violation["kind"] for violation in lab.violations()} == {"key_change_open"}
+    lab.reset()
+
+
+def test_challenges_that_name_no_account_are_answered_as_before(lab, mailbox):
+    """As those of a person who writes them down, or of a release that did not tell."""
+    mailbox.prepare()
+    ordered = mailbox.order()
+    bare = [{k: v for k, v in entry.items() if not k.startswith("account_")} for entry in ordered["challenges"]]
+    mailbox.answer({"challenges": bare})
+    assert mailbox.fetch()["order_status"] == "valid"
