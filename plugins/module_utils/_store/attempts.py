@@ -13,7 +13,7 @@ import datetime
 import os
 import typing as t
 
-from ansible_collections.mailcert.acme.plugins.module_utils._store import documents, files
+from ansible_collections.mailcert.acme.plugins.module_utils._store import documents, files, notes
 from ansible_collections.mailcert.acme.plugins.module_utils._store.documents import Document
 from ansible_collections.mailcert.acme.plugins.module_utils._store.paths import failed
 
@@ -44,13 +44,13 @@ class Attempts:
     next_try: datetime.datetime | None = None
 
     @classmethod
-    def load(cls, path: str) -> Attempts | None:
-        """What is kept at ``path``; None where nothing failed.
+    def load(cls, path: str, finder: notes.Finder = notes.Finder()) -> Attempts | None:
+        """What is kept at ``path``; None where nothing failed, or where it is damaged.
 
-        :raises StoreError: it is damaged.
+        :arg finder: who is told of a damaged file.
+        :raises StoreError: it cannot be read.
         """
-        remedy = "remove it; the mailbox is tried by the next run then"
-        return documents.load(path, _read, what="The record of failed attempts", remedy=remedy)
+        return notes.load(path, _read, what="The record of failed attempts", finder=finder)
 
     def held(self, directory: str, now: datetime.datetime) -> bool:
         """Whether this CA is to be left alone for now; another one was not asked yet.

@@ -123,7 +123,7 @@ def load(
 
     :arg what: what the document is, as the subject of the message: ``The order journal``.
     :arg remedy: what the user can do if it is damaged, as the end of the message.
-    :arg error: the class to raise for a damaged document.
+    :arg error: the class to raise for a damaged document; ``details["damaged"]`` is true then.
     :returns: None where there is no such file.
     """
     data = files.read_optional(path, limit=LIMIT, what=what, follow=False)
@@ -137,7 +137,9 @@ def load(
             details={"path": shown(path)},
         ) from None
     except Damaged as damaged:
-        raise error(f"{what} {shown(path)} is damaged ({damaged}); {remedy}.", details={"path": shown(path)}) from None
+        raise error(
+            f"{what} {shown(path)} is damaged ({damaged}); {remedy}.", details={"path": shown(path), "damaged": True}
+        ) from None
 
 
 def parse(data: bytes, build: t.Callable[[Document], Built]) -> Built:

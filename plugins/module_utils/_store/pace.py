@@ -22,12 +22,14 @@ import os
 import random as randomness
 import typing as t
 
-from ansible_collections.mailcert.acme.plugins.module_utils._store import documents, files
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import StoreError
+from ansible_collections.mailcert.acme.plugins.module_utils._store import documents, files, notes
 from ansible_collections.mailcert.acme.plugins.module_utils._store.documents import Damaged, Document
 from ansible_collections.mailcert.acme.plugins.module_utils._store.locks import lock
 from ansible_collections.mailcert.acme.plugins.module_utils._store.paths import failed, shown
 
 STATE = "pace.json"
+_WHAT = "The pace of a CA"
 LOCK_SECONDS = 30.0
 #: so many requests given up one after the other close a stage
 FAILURES_TO_CLOSE = 3
@@ -78,6 +80,7 @@ class SharedPace:
     """What all who ask one CA know of its pace.
 
     :arg folder: of this CA in the store; made when there is something to keep.
+    :arg finder: who is told of a damaged file.
     :arg random: floats in [0, 1).
     """
 
@@ -87,18 +90,20 @@ class SharedPace:
         *,
         now: t.Callable[[], datetime.datetime] = documents.utc_now,
         random: t.Callable[[], float] = randomness.random,
+        finder: notes.Finder = notes.Finder(),
     ) -> None:
         self.folder = folder
         self._path = os.path.join(folder, STATE)
         self._now = now
         self._random = random
+        self._finder = finder
         self._signature: tuple[int, ...] | None = None
         self._seen = PaceState()
 
     def state(self) -> PaceState:
         """What is known now; the file is read only when it is another one than before.
 
-        :raises StoreError: it is damaged.
+        :raises StoreError: it cannot be read.
         """
         try:
             found = os.stat(self._path)
@@ -109,7 +114,7 @@ class SharedPace:
             raise failed(self._path, "cannot be looked at", error) from error
         signature = (found.st_ino, found.st_mtime_ns, found.st_size)
         if signature != self._signature:
-            self._seen = self._read()
+            self._seen = self._first_read()
             self._signature = signature
         return self._seen
 
@@ -179,14 +184,25 @@ class SharedPace:
     def _changing(self) -> t.Iterator[tuple[PaceState, datetime.datetime]]:
         """The state under the lock, and the moment."""
         files.ensure_folder(self.folder)
-        what = f"the pace of the CA {shown(self.folder)}"
-        with lock(f"{self._path}.lock", timeout=LOCK_SECONDS, what=what):
+        with self._locked():
             now = self._now()
             yield _standing(self._read(), now), now
 
+    def _locked(self) -> contextlib.AbstractContextManager[None]:
+        return lock(f"{self._path}.lock", timeout=LOCK_SECONDS, what=f"the pace of the CA {shown(self.folder)}")
+
+    def _first_read(self) -> PaceState:
+        """As :meth:`_read`, without the lock; only what is damaged is looked at again under it."""
+        try:
+            return documents.load(self._path, _read_state, what=_WHAT, remedy="remove it") or PaceState()
+        except StoreError as error:
+            if not notes.is_damage(error):
+                raise
+        with self._locked() if self._finder.write else contextlib.nullcontext():
+            return self._read()
+
     def _read(self) -> PaceState:
-        remedy = "remove it; the CA is asked then as if nothing had happened"
-        return documents.load(self._path, _read_state, what="The pace of a CA", remedy=remedy) or PaceState()
+        return notes.load(self._path, _read_state, what=_WHAT, finder=self._finder) or PaceState()
 
     def _write(self, state: PaceState) -> None:
         files.write_atomic(self._path, documents.encode(_fields(state)))

@@ -22,7 +22,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
 )
 from ansible_collections.mailcert.acme.plugins.module_utils._store import attempts, documents
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _options
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _options, _pacing
 
 # what the user mends, and then wants tried at once
 _OF_THE_USER = (AccountError, AcmeTlsError)
@@ -65,9 +65,9 @@ def waits(error: SmimeError) -> bool:
 
 def _keep(path: str, directory: str, error: SmimeError, context: Context, *, waiting: bool) -> None:
     try:
-        before = attempts.Attempts.load(path)
+        before = attempts.Attempts.load(path, _pacing.finder_of(context))
     except StoreError:
-        before = None  # damaged: what comes now takes its place
+        before = None  # what comes now takes its place
     # where the CA was not asked at all, this was no attempt
     held = bool(error.details.get("held"))
     count = (before.count if before else 0) + (0 if held else 1)

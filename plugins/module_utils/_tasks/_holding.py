@@ -9,7 +9,14 @@ import datetime
 import os
 import typing as t
 
-from ansible_collections.mailcert.acme.plugins.module_utils._store import attempts, documents, layout, pace, versions
+from ansible_collections.mailcert.acme.plugins.module_utils._store import (
+    attempts,
+    documents,
+    layout,
+    notes,
+    pace,
+    versions,
+)
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks._wish import Wish
 
 FILE = "attempts.json"
@@ -31,11 +38,17 @@ def pace_path(account_folder: str) -> str:
 
 
 class Holding:
-    """What of a fleet is held at one moment."""
+    """What of a fleet is held at one moment.
 
-    def __init__(self, store: layout.Store, now: datetime.datetime) -> None:
+    :arg finder: who is told of damaged files.
+    """
+
+    def __init__(
+        self, store: layout.Store, now: datetime.datetime, finder: notes.Finder = notes.Finder()
+    ) -> None:
         self._store = store
         self._now = now
+        self._finder = finder
         self._reopened: set[str] = set()
         # many mailboxes share an account
         self._accounts: dict[str, attempts.Attempts | None] = {}
@@ -45,19 +58,19 @@ class Holding:
         folder = pace_path(self._store.account_folder(wish.acme_directory, wish.account_name))
         if wish.retry_now and folder not in self._reopened:
             self._reopened.add(folder)
-            pace.SharedPace(folder).reopen()
+            pace.SharedPace(folder, finder=self._finder).reopen()
 
     def hold(self, wish: Wish, line: versions.Line) -> dict[str, t.Any] | None:
         """Why a mailbox is held, and until when; None where it is not.
 
-        :raises StoreError: a record that is damaged.
+        :raises StoreError: a record that cannot be read.
         """
         if wish.retry_now:
             return None
-        own = attempts.Attempts.load(mailbox_path(line))
+        own = attempts.Attempts.load(mailbox_path(line), self._finder)
         path = account_path(self._store.account_folder(wish.acme_directory, wish.account_name))
         if path not in self._accounts:
-            self._accounts[path] = attempts.Attempts.load(path)
+            self._accounts[path] = attempts.Attempts.load(path, self._finder)
         found = [one for one in (own, self._accounts[path]) if one is not None and one.held(wish.acme_directory, self._now)]
         if not found:
             return None

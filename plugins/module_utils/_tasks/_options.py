@@ -15,7 +15,8 @@ from ansible_collections.mailcert.acme.plugins.module_utils._acme.transport impo
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AddressError, InputError
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import usage as usages
-from ansible_collections.mailcert.acme.plugins.module_utils._store import files
+from ansible_collections.mailcert.acme.plugins.module_utils._store import files, notes
+from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _account_record, _pacing
 
 Params = t.Dict[str, t.Any]
@@ -181,8 +182,11 @@ def deadline(params: Params) -> Deadline:
     return Deadline(params["deadline"])
 
 
-def transport(params: Params, until: Deadline) -> Transport:
-    """The connection to the CA that the options describe."""
+def transport(params: Params, until: Deadline, context: Context | None = None) -> Transport:
+    """The connection to the CA that the options describe.
+
+    :arg context: of the task, which is told of a pace that is damaged.
+    """
     check_paths(params, "ca_path", "pace_path")
     check_number(params, "request_timeout", least=1)
     check_number(params, "request_retries", least=0)
@@ -193,17 +197,19 @@ def transport(params: Params, until: Deadline) -> Transport:
         user_agent=USER_AGENT,
         deadline=until,
         retries=params["request_retries"],
-        pace=_pacing.pace_of(params, until),
+        pace=_pacing.pace_of(params, until, _pacing.finder_of(context) if context else notes.Finder()),
         allow_http_loopback=params["allow_http"],
     )
 
 
-def client(params: Params, until: Deadline, key: account_keys.AccountKey) -> AcmeClient:
-    """A client of the CA for one account."""
+def client(
+    params: Params, until: Deadline, key: account_keys.AccountKey, context: Context | None = None
+) -> AcmeClient:
+    """A client of the CA for one account; ``context`` as of :func:`transport`."""
     uri = params.get("account_uri") or _account_record.account_uri(
         params.get("account_record_path"), params["acme_directory"], key.public_fingerprint
     )
-    return AcmeClient(transport(params, until), params["acme_directory"], key, uri)
+    return AcmeClient(transport(params, until, context), params["acme_directory"], key, uri)
 
 
 def input_bytes(params: Params, base: str, *, exists_later: bool = False) -> bytes | None:

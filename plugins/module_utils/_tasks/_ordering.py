@@ -38,7 +38,7 @@ class Ordering:
         self._request = request
         self._addresses = addresses
         self._deadline = _options.deadline(params)
-        self._client = _options.client(params, self._deadline, _options.account_key(params))
+        self._client = _options.client(params, self._deadline, _options.account_key(params), context)
         self._opening = _opening.Opening(params, context, self._client, seconds=params["lease_duration"])
         self._journal = journals.Journal.open(params["journal_path"], is_gone=_run_id.is_gone)
         # the state that this run last saw or wrote: every change is made against it, never against a fresh look

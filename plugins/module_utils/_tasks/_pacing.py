@@ -20,7 +20,8 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     RateReachedError,
     StoreError,
 )
-from ansible_collections.mailcert.acme.plugins.module_utils._store import order_count, pace
+from ansible_collections.mailcert.acme.plugins.module_utils._store import notes, order_count, pace
+from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
 
 _RATE = re.compile(r"([0-9]{1,6})\s*/\s*([0-9]{0,6})\s*([smhdw])", re.ASCII)
 _YEAR = 365 * 86400
@@ -43,9 +44,17 @@ def parse_rate(text: str) -> tuple[int, int]:
     return count, seconds
 
 
-def pace_of(params: dict[str, t.Any], until: Deadline) -> pacing.Pace:
+def finder_of(context: Context) -> notes.Finder:
+    """The task as one that may find damaged notes: it warns, and in check mode it leaves them where they are."""
+    return notes.Finder(context.warn, write=not context.check_mode)
+
+
+def pace_of(
+    params: dict[str, t.Any], until: Deadline, finder: notes.Finder = notes.Finder()
+) -> pacing.Pace:
     """What the options say of the CA's pace; without ``pace_path`` each task has a pace of its own.
 
+    :arg finder: who is told of a damaged file.
     :raises InputError: a rate that is none, or one that nobody could count.
     """
     folder, rate = params.get("pace_path"), params.get("order_rate")
@@ -53,7 +62,7 @@ def pace_of(params: dict[str, t.Any], until: Deadline) -> pacing.Pace:
         if rate:
             raise InputError("order_rate needs pace_path, where the orders are counted.")
         return pacing.Pace()
-    return StoredPace(folder, parse_rate(rate) if rate else None, until)
+    return StoredPace(folder, parse_rate(rate) if rate else None, until, finder)
 
 
 class StoredPace(pacing.Pace):
@@ -64,8 +73,10 @@ class StoredPace(pacing.Pace):
     :arg until: nobody waits for longer.
     """
 
-    def __init__(self, folder: str, rate: tuple[int, int] | None, until: Deadline) -> None:
-        self._shared = pace.SharedPace(folder)
+    def __init__(
+        self, folder: str, rate: tuple[int, int] | None, until: Deadline, finder: notes.Finder = notes.Finder()
+    ) -> None:
+        self._shared = pace.SharedPace(folder, finder=finder)
         self._orders = order_count.OrderCount(folder)
         self._rate = rate
         self._until = until

@@ -35,7 +35,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._pki.certificates im
 from ansible_collections.mailcert.acme.plugins.module_utils._store.pace import SharedPace
 from ansible_collections.mailcert.acme.plugins.module_utils._store.renewal import Renewal
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _options, _skew
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _options, _pacing, _skew
 
 # seconds for all questions of a run; what is not asked in them is asked first in the next one
 SECONDS = 60.0
@@ -69,11 +69,11 @@ class Ca:
         """Where it stands when the CA as a whole may be asked again."""
         return os.path.join(self.folder, "renewal.json")
 
-    @property
-    def is_held(self) -> bool:
+    def is_held(self, context: Context) -> bool:
         """Whether the CA has asked all tasks for fewer requests."""
+        pace = SharedPace(os.path.join(self.folder, "pace"), finder=_pacing.finder_of(context))
         try:
-            return SharedPace(os.path.join(self.folder, "pace")).held("select") is not None
+            return pace.held("select") is not None
         except SmimeError:
             return True  # the tasks that order tell it
 
@@ -120,7 +120,7 @@ def ask(looks: t.Mapping[Ca, t.Sequence[Look]], context: Context) -> dict[str, R
         except SmimeError as error:
             context.warn(f"{ca.directory} is not asked when it wants certificates renewed. {error.message}")
             continue
-        if (memory is not None and _waits(memory.next_look, context.now())) or ca.is_held:
+        if (memory is not None and _waits(memory.next_look, context.now())) or ca.is_held(context):
             continue
         # those that wait longest first: a run that ends too early must not leave out the same ones each time
         in_turn = sorted(wanted, key=lambda look: look.known.next_look.timestamp() if look.known else 0.0)

@@ -115,7 +115,7 @@ def _present(params: dict[str, t.Any], context: Context, contact: list[str]) -> 
     if new_pem is not None:
         # the key is on disk before the CA learns of it
         files.write_atomic(params["account_key_src"], new_pem, mode=0o600)
-    client = _options.client(params, _options.deadline(params), key)
+    client = _options.client(params, _options.deadline(params), key, context)
     rolled = _settled(params, context, client) if changing else None
     if rolled is not None:
         wish["public_key_fingerprint"] = rolled.key.public_fingerprint
@@ -186,7 +186,7 @@ def _absent(params: dict[str, t.Any], context: Context, contact: list[str]) -> O
     known = _account_record.speaks_of(record, params["acme_directory"], key.public_fingerprint)
     if record is not None and known and record.get("status") == "deactivated":
         return _outcome({}, changed=False, before=record)
-    client = _options.client(params, _options.deadline(params), key)
+    client = _options.client(params, _options.deadline(params), key, context)
     if _rollover.is_under_way(params):
         _settled(params, context, client)
     account = accounts.find(client)
@@ -207,7 +207,7 @@ def _changed_key(params: dict[str, t.Any], context: Context, contact: list[str])
     record = _account_record.load(path)
     if context.check_mode and params["account_key_src"] and not os.path.lexists(params["account_key_src"]):
         return _outcome({}, changed=True, before=record, would_exist=True)
-    client = _options.client(params, _options.deadline(params), _options.account_key(params))
+    client = _options.client(params, _options.deadline(params), _options.account_key(params), context)
     before = {"public_key_fingerprint": client.key.public_fingerprint, "status": "valid", **(record or {})}
     rolled = _rollover.roll(params, context, client)
     # in check mode there is no new key yet

@@ -115,7 +115,7 @@ def _answer_all(
     params: dict[str, t.Any], context: Context, key: AccountKey, subjects: dict[str, str]
 ) -> Outcome:
     deadline = _options.deadline(params)
-    client = _options.client(params, deadline, key)
+    client = _options.client(params, deadline, key, context)
     servers: list[dict[str, t.Any]] = []
     answer = _answers_by(params, context, client, key, deadline, subjects, servers)
     with _turn(params, context, client, deadline) as (opening, challenges), _slot(params, deadline):

@@ -57,10 +57,10 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
         return _outcome(certificate, changed=True, reason=params["reason"])
     until = _options.deadline(params)
     if params["revoke_by"] == "certificate_key":
-        client = AcmeClient(_options.transport(params, until), params["acme_directory"])
+        client = AcmeClient(_options.transport(params, until, context), params["acme_directory"])
         word = revocation.revoke(client, certificate.der, reason=REASONS[params["reason"]], certificate_key=key)
     else:
-        client = _options.client(params, until, _options.account_key(params))
+        client = _options.client(params, until, _options.account_key(params), context)
         word = revocation.revoke(client, certificate.der, reason=REASONS[params["reason"]])
     return _outcome(certificate, changed=word != "already_revoked", reason=params["reason"])
 

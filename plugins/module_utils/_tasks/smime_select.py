@@ -18,6 +18,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._tasks import (
     _formers,
     _holding,
     _orphans,
+    _pacing,
     _renewal_looks,
     _run_id,
     _selection,
@@ -62,7 +63,7 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
     if not context.check_mode:
         _ask_cas(store, found, context)
     found = {name: entry for name, entry in found.items() if entry[1].due or entry[1].rebuild}
-    holding = _holding.Holding(store, context.now())
+    holding = _holding.Holding(store, context.now(), _pacing.finder_of(context))
     held = _hold_back(found, holding, names, failed)
     # what is held is not reissued now: it must not keep the others from being renewed
     _brake.check(params["max_changes"], len(params["wishes"]), _selection.changes(found))

@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
+import pathlib
 
 import pytest
+from ansible_collections.mailcert.acme.plugins.module_utils._store import files, layout
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _holding
 from conftest import Lab, failures, fleet_of, summary
 
 COUNT = 100
@@ -93,6 +97,38 @@ def test_rate_limit_that_lasts_holds_those_it_is_for_until_it_ends(make_fleet):
     kept = json.loads((fleet.line(limited) / "attempts.json").read_text("utf-8"))
     taken = datetime.datetime.fromisoformat(kept["next_try"]) - datetime.datetime.fromisoformat(kept["at"])
     assert kept["count"] == 1 and taken.total_seconds() >= 7195
+
+
+def test_damaged_notes_of_trouble_stop_nobody(make_fleet):
+    """They only spare the CA requests: each is put aside and told, and nobody has to remove it."""
+    fleet = make_fleet(2)
+    store = layout.Store(str(fleet.store))
+    store.create()
+    store.secret()
+    store.mailbox("user0001@lab.test").create()
+    account = store.account_folder(fleet.lab.directory)
+    damaged = [
+        os.path.join(account, "attempts.json"),
+        os.path.join(_holding.pace_path(account), "pace.json"),
+        os.path.join(store.mailbox("user0001@lab.test").line("dual").folder, "attempts.json"),
+    ]
+    for path in damaged:
+        files.ensure_folder(os.path.dirname(path))
+        files.write_atomic(path, b"{ cut sh")
+    check = fleet.issue("--check")
+    assert all(pathlib.Path(path).read_bytes() == b"{ cut sh" for path in damaged)
+    done = fleet.issue()
+    assert len(summary(done)["issued"]) == 2
+    for path in damaged:
+        (kept,) = pathlib.Path(path).parent.glob(os.path.basename(path) + ".*.damaged")
+        assert kept.read_bytes() == b"{ cut sh" and kept.stat().st_mode & 0o777 == 0o600
+        assert not os.path.lexists(path)
+        # Ansible breaks long lines where it likes
+        assert "".join(f"{path}isdamaged".split()) in "".join(done.output.split())
+        assert "".join(done.output.split()).count(f"Itiskeptas{kept}") == 1
+    for path in (damaged[0], damaged[2]):
+        assert f"{path}isdamaged" in "".join(check.output.split())
+    assert "WARNING" not in fleet.issue().output
 
 
 def test_after_a_rate_limit_the_fleet_slows_down_together(make_fleet):

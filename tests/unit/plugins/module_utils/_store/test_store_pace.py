@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import datetime
 import multiprocessing
+import os
+import pathlib
 
 import pytest
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import StoreError
-from ansible_collections.mailcert.acme.plugins.module_utils._store import attempts, order_count, pace
+from ansible_collections.mailcert.acme.plugins.module_utils._store import attempts, notes, order_count, pace
 
 NOW = datetime.datetime(2026, 11, 24, 9, 0, tzinfo=datetime.timezone.utc)
 PROBLEM = {"type": "urn:ietf:params:acme:error:rateLimited", "detail": "Slow down."}
@@ -110,15 +112,98 @@ def test_a_stage_is_closed_for_as_long_as_the_ca_says(make_pace):
     assert (held.seconds, held.told.limited) == (7200, True)
 
 
-@pytest.mark.parametrize("text", ["", "{}", '{"format": 1, "limit": {"until": "x"}}', '{"format": 1, "stages": {"a": 1}}'])
-def test_a_damaged_file_is_told_with_what_to_do(make_pace, text):
-    one = make_pace()
-    one.limited(10, "", {})
-    path = one.folder + "/pace.json"
+DAMAGED = ["", "{}", "\0\0\0", '{"format": 1, "limit": {"until": "x"}}', '{"format": 1, "stages": {"a": 1}}']
+
+
+def write(path, text):
     with open(path, "w", encoding="ascii") as file:
         file.write(text)
-    with pytest.raises(StoreError, match="damaged.*remove it"):
-        one.state()
+    os.chmod(path, 0o644)
+
+
+def kept(folder):
+    return sorted(path for path in pathlib.Path(folder).iterdir() if path.name.endswith(".damaged"))
+
+
+@pytest.mark.parametrize("text", DAMAGED)
+def test_a_damaged_file_is_put_aside_told_once_and_stops_nobody(make_pace, clock, text):
+    one = make_pace()
+    one.limited(10, "", {})
+    write(one.folder + "/pace.json", text)
+    told = []
+    finder = notes.Finder(told.append)
+    finding, other = (pace.SharedPace(one.folder, now=clock, finder=finder) for dummy in range(2))
+    assert finding.held("order") is None and other.held("order") is None
+    (aside,) = kept(one.folder)
+    assert aside.read_text("ascii") == text and aside.stat().st_mode & 0o777 == 0o600
+    (sentence,) = told
+    assert f"{one.folder}/pace.json is damaged" in sentence and str(aside) in sentence
+    # it counts anew, and what is noted now holds
+    other.limited(10, "Slow down.", PROBLEM)
+    assert finding.held("order").told.count == 1
+
+
+def test_a_failure_is_noted_in_place_of_a_damaged_file(make_pace, clock):
+    one = make_pace()
+    one.failed("order", "503", {})
+    for text in DAMAGED[:2]:
+        write(one.folder + "/pace.json", text)
+        for dummy in range(3):
+            one.failed("order", "503", {})
+        assert one.held("order").closed
+    assert sorted(path.read_text("ascii") for path in kept(one.folder)) == DAMAGED[:2], "neither was written over"
+
+
+def test_in_check_mode_a_damaged_file_stays_and_is_told(make_pace, clock, tmp_path):
+    one = make_pace()
+    one.limited(10, "", {})
+    write(one.folder + "/pace.json", "{}")
+    before = sorted(pathlib.Path(one.folder).iterdir())
+    told = []
+    finder = notes.Finder(told.append, write=False)
+    assert pace.SharedPace(one.folder, now=clock, finder=finder).held("order") is None
+    write(str(tmp_path / "attempts.json"), "{")
+    assert attempts.Attempts.load(str(tmp_path / "attempts.json"), finder) is None
+    assert len(told) == 2 and (tmp_path / "attempts.json").read_text("ascii") == "{"
+    assert sorted(pathlib.Path(one.folder).iterdir()) == before
+
+
+def test_a_file_of_a_later_format_is_no_damage(make_pace, tmp_path):
+    one = make_pace()
+    one.limited(10, "", {})
+    for path, load in (
+        (one.folder + "/pace.json", lambda path: one.state()),
+        (str(tmp_path / "attempts.json"), attempts.Attempts.load),
+    ):
+        write(path, '{"format": 2}')
+        with pytest.raises(StoreError, match="of format 2"):
+            load(path)
+    assert not kept(one.folder) and not kept(tmp_path)
+
+
+def _find(folder, barrier, queue):
+    told = []
+    finding = pace.SharedPace(folder, finder=notes.Finder(told.append))
+    barrier.wait(60)
+    for dummy in range(20):
+        finding.held("order")
+        finding.failed("order", "503", {})
+    queue.put(len(told))
+
+
+def test_of_many_processes_one_puts_a_damaged_file_aside_and_no_note_is_lost(make_pace):
+    one = make_pace()
+    one.failed("order", "503", {})
+    write(one.folder + "/pace.json", "{}")
+    queue, barrier = multiprocessing.Queue(), multiprocessing.Barrier(4)
+    processes = [multiprocessing.Process(target=_find, args=(one.folder, barrier, queue)) for dummy in range(4)]
+    for process in processes:
+        process.start()
+    told = [queue.get(timeout=60) for dummy in processes]
+    for process in processes:
+        process.join()
+    assert sum(told) == 1 and len(kept(one.folder)) == 1
+    assert pace.SharedPace(one.folder).state().stages["order"].count == 80
 
 
 # --- orders in a time -------------------------------------------------------------------------------------------------
@@ -185,6 +270,18 @@ def test_attempts_are_kept_and_forgotten(tmp_path):
     assert not found.held("https://other.test/d", NOW), "another CA has not said no"
     attempts.clear(path)
     assert attempts.Attempts.load(path) is None
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"format": 1, "count": "x"}', '{"format": 1, "count": 1}'])
+def test_damaged_attempts_are_put_aside_and_told(tmp_path, text):
+    path = str(tmp_path / "attempts.json")
+    write(path, text)
+    told = []
+    assert attempts.Attempts.load(path, notes.Finder(told.append)) is None
+    (aside,) = kept(tmp_path)
+    assert aside.read_text("ascii") == text and aside.stat().st_mode & 0o777 == 0o600
+    assert len(told) == 1 and path in told[0] and str(aside) in told[0]
+    assert attempts.Attempts.load(path, notes.Finder(told.append)) is None and len(told) == 1
 
 
 @pytest.mark.parametrize(
