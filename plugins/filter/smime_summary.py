@@ -54,7 +54,7 @@ _value:
       type: list
       elements: str
     rebuilt:
-      description: Mailboxes of which only the PKCS#12 was written anew.
+      description: Mailboxes of which only the PKCS#12, or files of the chain, were written anew, without an order.
       type: list
       elements: str
     reasons:
@@ -200,8 +200,8 @@ def _awaiting(name: str, variables: t.Any) -> dict[str, t.Any]:
 def _lines(summary: dict[str, t.Any]) -> list[str]:
     would = "would be " if summary["check_mode"] else ""
     lines = [
-        f"{would}issued: {len(summary['issued'])}{_told_reasons(summary)}",
-        f"{would}rebuilt (PKCS#12 only): {len(summary['rebuilt'])}",
+        f"{would}issued: {len(summary['issued'])}{_told_reasons(summary, 'issued')}",
+        f"{would}rebuilt (without an order): {len(summary['rebuilt'])}{_told_reasons(summary, 'rebuilt')}",
         f"untouched: {summary['untouched']}",
         f"failed: {len(summary['failed'])}",
         f"awaiting reply: {len(summary['awaiting'])}",
@@ -223,9 +223,9 @@ def _told_orphan(orphan: dict[str, t.Any]) -> str:
     return f"{orphan['address']}: {until}"
 
 
-def _told_reasons(summary: dict[str, t.Any]) -> str:
-    """Why those that were issued were due, counted; nothing where nothing was issued."""
-    counts = collections.Counter(summary["reasons"][name]["reason"] for name in summary["issued"])
+def _told_reasons(summary: dict[str, t.Any], kind: str) -> str:
+    """Why those that were ``issued`` or ``rebuilt`` were due, counted; nothing where nothing was."""
+    counts = collections.Counter(summary["reasons"][name]["reason"] for name in summary[kind])
     return f" ({', '.join(f'{reason}: {count}' for reason, count in sorted(counts.items()))})" if counts else ""
 
 

@@ -14,7 +14,8 @@ description:
   - Orders a certificate for a request in two steps, with M(mailcert.acme.smime_email_challenge) between them.
   - With O(state=requested) it makes the order, or resumes the one of an earlier run, and tells which challenges are open.
   - With O(state=issued) it finalizes the order, downloads the certificate and its chain, checks them, and writes them.
-  - It does nothing while O(certificate_path) holds a certificate that fits the request and is not due.
+  - It does nothing while O(certificate_path) holds a certificate that fits the request and is not due. With O(record_path) and
+    O(state=issued) it writes the files of the chain as they were, where somebody changed or removed them, and warns.
   - A journal keeps what was asked of the CA. A run that was stopped at any instant is resumed by the next one.
 author:
   - mailcert.acme contributors (@mailcert)
@@ -86,7 +87,7 @@ options:
     type: path
   record_path:
     description:
-      - Absolute path of a JSON file in which the module writes down what the certificate was ordered with. It holds no secret.
+      - Absolute path of a JSON file in which the module writes down what the certificate was ordered with, and the chain. It holds no secret.
     type: path
   current_path:
     description:

@@ -160,7 +160,7 @@ plans:
       description:
         - Why there is something to do, as a stable word.
         - One of V(missing), V(incomplete), V(wish_changed), V(key_mismatch), V(key_changed), V(remaining_days),
-          V(remaining_percentage), V(renewal_information), V(run_interval), V(expired), V(forced) and V(pkcs12).
+          V(remaining_percentage), V(renewal_information), V(run_interval), V(expired), V(forced), V(chain) and V(pkcs12).
       type: str
     detail:
       description:

@@ -64,10 +64,13 @@ class FileStat:
             digest=_digest(path) if digest else "",
         )
 
-    def matches(self, path: str) -> bool:
-        """Whether the file is the same now: by its look, and where only times or inode differ by its content."""
+    def matches(self, path: str, *, mode: bool = True) -> bool:
+        """Whether the file is the same now: by its look, and where only times or inode differ by its content.
+
+        :arg mode: whether its permissions have to be the same too.
+        """
         found = FileStat.of(path)
-        if found is None or (found.size, found.mode) != (self.size, self.mode):
+        if found is None or found.size != self.size or (mode and found.mode != self.mode):
             return False
         if (found.mtime_ns, found.inode) == (self.mtime_ns, self.inode):
             return True

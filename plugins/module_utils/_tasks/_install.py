@@ -14,7 +14,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Dea
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import CertificateError, KeyMismatchError
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificates, chains, keys, lint
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import csr as requests
-from ansible_collections.mailcert.acme.plugins.module_utils._store import files, record
+from ansible_collections.mailcert.acme.plugins.module_utils._store import files, issuers, record
 from ansible_collections.mailcert.acme.plugins.module_utils._store.journal import Journal
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _options
@@ -60,8 +60,9 @@ def install(
             details={"usable_later": early, "errors": list(report.errors)},
         )
     _check_private_key(params, request)
-    _write(params, leaf, chain)
-    _record(params, addresses, request, leaf)
+    above = b"".join(issuer.pem for issuer in chain)
+    _write(params, leaf, above)
+    _record(params, addresses, request, leaf, above)
     _switch(params)
     return leaf, report.warnings
 
@@ -96,7 +97,7 @@ def complete(
     wanted = params["record_path"]
     missing = bool(wanted) and not os.path.lexists(wanted)
     if missing:
-        _record(params, addresses, request, leaf)
+        _record(params, addresses, request, leaf, _above_on_disk(params, leaf))
     return _switch(params) or missing
 
 
@@ -146,31 +147,78 @@ def _check_private_key(params: dict[str, t.Any], request: requests.Csr) -> None:
 
 
 def _write(
-    params: dict[str, t.Any], leaf: certificates.Certificate, chain: list[certificates.Certificate]
+    params: dict[str, t.Any],
+    leaf: certificates.Certificate,
+    above: bytes,
+    *,
+    only: t.Collection[str] | None = None,
+    default_mode: int = 0o600,
 ) -> None:
-    """The certificate last: what finds it finds the rest."""
-    issuers = b"".join(issuer.pem for issuer in chain)
+    """The certificate last: what finds it finds the rest.
+
+    :arg above: the certificates above it, in PEM.
+    :arg only: the paths to write; None for all.
+    """
     how = {
-        "mode": _options.file_mode(params, 0o600),
+        "mode": _options.file_mode(params, default_mode),
         "owner": params["owner"],
         "group": params["group"],
         "backup": params["backup"],
     }
     for option, data in (
-        ("chain_path", issuers),
-        ("fullchain_path", leaf.pem + issuers),
+        ("chain_path", above),
+        ("fullchain_path", leaf.pem + above),
         ("certificate_path", leaf.pem),
     ):
-        if params[option]:
-            files.ensure_folder(os.path.dirname(params[option]))
-            files.write_atomic(params[option], data, **how)
+        path = params[option]
+        if path and (only is None or path in only):
+            files.ensure_folder(os.path.dirname(path))
+            files.write_atomic(path, data, **how)
+
+
+def _above_on_disk(params: dict[str, t.Any], leaf: certificates.Certificate) -> bytes | None:
+    """The certificates above the one on disk, whose files were written before it; None where no file holds them."""
+    if params["chain_path"]:
+        return files.read_optional(params["chain_path"], what="chain_path")
+    whole = files.read_optional(params["fullchain_path"], what="fullchain_path") if params["fullchain_path"] else None
+    return whole[len(leaf.pem) :] if whole is not None and whole.startswith(leaf.pem) else None
+
+
+def chain_damages(params: dict[str, t.Any], leaf: certificates.Certificate) -> dict[str, str]:
+    """The files of the chain that somebody changed or removed since, each with a sentence; by the record."""
+    found = _recorded_issuers(params, leaf)
+    return found.damages(params["chain_path"], params["fullchain_path"]) if found else {}
+
+
+def restore_chain(params: dict[str, t.Any], leaf: certificates.Certificate, damages: t.Collection[str]) -> None:
+    """Write those files as they were; their permissions stay where ``mode`` does not say otherwise."""
+    found = _recorded_issuers(params, leaf)
+    for path in damages if found else ():
+        there = record.FileStat.of(path)
+        _write(params, leaf, found.pem.encode("ascii"), only=(path,), default_mode=there.mode if there else 0o600)
+
+
+def _recorded_issuers(params: dict[str, t.Any], leaf: certificates.Certificate) -> issuers.Issuers | None:
+    path = params["record_path"]
+    recorded = record.VersionRecord.load(path) if path else None
+    if recorded is None or recorded.certificate_fingerprint != leaf.fingerprint:
+        return None
+    return issuers.Issuers.of(recorded, path)
 
 
 def _record(
-    params: dict[str, t.Any], addresses: list[str], request: requests.Csr, leaf: certificates.Certificate
+    params: dict[str, t.Any],
+    addresses: list[str],
+    request: requests.Csr,
+    leaf: certificates.Certificate,
+    above: bytes | None,
 ) -> None:
     if not params["record_path"]:
         return
+    extra = {}
+    if above is not None:
+        made = issuers.Issuers.written(above, params["chain_path"], params["fullchain_path"])
+        extra[issuers.FIELD] = made.fields()
     journal = Journal.open(params["journal_path"]).read()
     record.VersionRecord(
         public_fingerprint=request.public_fingerprint,
@@ -188,4 +236,5 @@ def _record(
         issuer=leaf.issuer,
         ari_id=leaf.ari_id,
         account_uri=journal.account_uri if journal else "",
+        extra=extra,
     ).save(params["record_path"])

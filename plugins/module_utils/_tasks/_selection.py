@@ -15,7 +15,7 @@ import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import CaChangeError, CsrError, KeyPolicyError
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificates, csr, csr_check, renewal
-from ansible_collections.mailcert.acme.plugins.module_utils._store import files, layout, paths, record, versions
+from ansible_collections.mailcert.acme.plugins.module_utils._store import files, issuers, layout, paths, record, versions
 from ansible_collections.mailcert.acme.plugins.module_utils._store.journal import Journal
 from ansible_collections.mailcert.acme.plugins.module_utils._store.renewal import Renewal
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _due, _formers, _holding, _replacing
@@ -26,7 +26,8 @@ from ansible_collections.mailcert.acme.plugins.module_utils._tasks._wish import 
 class State:
     """What the store holds for a wish.
 
-    ``due``: a certificate has to be ordered. ``rebuild``: only the PKCS#12 has to be written anew (RULES 19).
+    ``due``: a certificate has to be ordered. ``rebuild``: only the chain's files or the PKCS#12 have to be written
+    anew (RULES 19).
     ``reason``: a token; ``detail``: the same for people. ``decision``: by the rules of time, where there is a certificate.
     ``recorded``: what the certificate was ordered with; ``known``: what the CA said of when to renew it.
     """
@@ -95,6 +96,9 @@ def state_of_line(line: versions.Line, wish: Wish, now: datetime.datetime) -> St
     detail = _due.detail(decision, certificate, known)
     if decision.due:
         return State(True, False, decision.reason, detail, **facts)
+    broken = issuers.damage(current, recorded)
+    if broken:
+        return State(False, True, "chain", broken, **facts)
     stale = _stale_pkcs12(wish, line, certificate)
     if stale:
         return State(False, True, "pkcs12", stale, **facts)

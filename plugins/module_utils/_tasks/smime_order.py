@@ -185,11 +185,20 @@ def _keep(
     addresses: list[str],
     certificate: certificates.Certificate,
 ) -> Outcome:
-    """Nothing to order; in state ``issued`` a run that was stopped before the switch is brought to its end."""
-    changed = params["state"] == "issued" and _install.pending(params)
-    if changed and not context.check_mode:
-        _install.complete(params, addresses, request, certificate)
-    return _outcome(params, changed=changed, certificate=certificate)
+    """Nothing to order; in state ``issued`` a run that was stopped before the switch is brought to its end.
+
+    Files of the chain that somebody changed or removed since are written as they were.
+    """
+    if params["state"] != "issued":
+        return _outcome(params, changed=False, certificate=certificate)
+    changed, damages = _install.pending(params), _install.chain_damages(params, certificate)
+    for sentence in damages.values():
+        context.warn(f"{sentence}. It is made anew from the record of its certificate, without an order.")
+    if not context.check_mode:
+        if changed:
+            _install.complete(params, addresses, request, certificate)
+        _install.restore_chain(params, certificate, damages)
+    return _outcome(params, changed=changed or bool(damages), certificate=certificate, damages=damages)
 
 
 def _outcome(
@@ -203,6 +212,7 @@ def _outcome(
     chosen: _chain.Chosen = _chain.NONE,
     heeded: t.Sequence[dict[str, t.Any]] = (),
     given_up: t.Sequence[_leaving.Left] = (),
+    damages: t.Mapping[str, str] | None = None,
     would_exist: bool = False,
 ) -> Outcome:
     values = {
@@ -221,6 +231,10 @@ def _outcome(
         "would_exist": would_exist,
     }
     after = f"certificate: {params['usage']} for {', '.join(params['addresses'])}\n"
+    if damages:
+        before = after + "".join(f"{sentence}\n" for sentence in damages.values())
+        made = "".join(f"{path} holds the chain\n" for path in damages)
+        return Outcome(changed=changed, values=values, before=before, after=after + made)
     return Outcome(changed=changed, values=values, before="" if changed else after, after=after)
 
 

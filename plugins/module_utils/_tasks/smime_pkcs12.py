@@ -66,10 +66,12 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
     if context.check_mode and params["would_exist"] and not os.path.lexists(params["certificate_path"]):
         return _outcome(params, [], changed=True, would_exist=True)
     sources = _sources(params)
-    chain = _chain(params)
+    # in check mode smime_order has not put the chain right that somebody changed; what it would be is on record
+    recorded = _recorded_chain(params) if context.check_mode and params["would_exist"] else None
+    chain = _chain(params) if recorded is None else []
     wish = {
         "certificates": [source.certificate.fingerprint for source in sources],
-        "chain": [issuer.fingerprint for issuer in chain],
+        "chain": [issuer.fingerprint for issuer in chain] if recorded is None else recorded,
         "friendly_names": [source.friendly_name for source in sources],
         "encoding": params["encoding"],
         "generation": params["generation"],
@@ -149,6 +151,12 @@ def _chain(params: dict[str, t.Any]) -> list[certificates.Certificate]:
         return []
     data = files.read_file(path, what="other_certificates_path")
     return certificates.load_chain(data, source=f"other_certificates_path {path}") if data.strip() else []
+
+
+def _recorded_chain(params: dict[str, t.Any]) -> list[str] | None:
+    """The fingerprints of the chain that the file was made with; None where there is no record."""
+    made = record.Pkcs12Record.load(params["record_path"]) if params["record_path"] else None
+    return list(made.inputs.get("chain", [])) if made else None
 
 
 def _pair(
