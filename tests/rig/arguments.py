@@ -40,6 +40,9 @@ def parse(description: str) -> argparse.Namespace:
     parser.add_argument(
         "--greylist", type=int, default=0, help="seconds after which submission and MX take what is new to them"
     )
+    parser.add_argument(
+        "--transport", type=pathlib.Path, help="lines of master.cf: the transport challenges, which gets the users' mail"
+    )
     parser.add_argument("--introspection-url", default="", help="OAuth 2 logins: where tokens are looked at (RFC 7662)")
     parser.add_argument("--old-imap", action="store_true", help="IMAP4rev1 without any extension, its dialogue kept")
     parser.add_argument(

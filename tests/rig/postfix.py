@@ -40,6 +40,7 @@ def start(settings: Settings) -> Server:
         "greylist": f"check_policy_service,unix:{postgrey.socket_path(settings)}," if settings.greylist else "",
         # acme2certifier does not come back, so its own submission is spared
         "spare": f"check_sender_access,texthash:{conf}/spared," if settings.greylist else "",
+        "transport": settings.transport.read_text(encoding="utf-8") if settings.transport else "",
         **{name: settings.ports[name] for name in ("submission", "submissions", "mx")},
     }
     shutil.chown(settings.folder("postfix-data"), "postfix")
@@ -52,9 +53,11 @@ def start(settings: Settings) -> Server:
 
 
 def _write_tables(settings: Settings, conf: pathlib.Path) -> None:
-    """Who gets mail, and who may send as whom; what is done to mail from and to the CA."""
+    """Who gets mail and how, and who may send as whom; what is done to mail from and to the CA."""
     pairs = [f"{address} {box.user}\n" for box in settings.all_mailboxes for address in box.addresses]
     write(conf / "addresses", "".join(pairs))
+    others = settings.domains if settings.transport else ()
+    write(conf / "transports", "".join(f"{domain} challenges:\n" for domain in others))
     write(conf / "spared", f"{settings.ca_mailbox.address} OK\n")
     # acme2certifier leaves out the header field that RFC 8823, section 3.1 (3) demands
     added = "/^Subject: ACME: / PREPEND Auto-Submitted: auto-generated; type=acme\n"

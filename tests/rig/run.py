@@ -207,6 +207,7 @@ def serve(options: argparse.Namespace, state: pathlib.Path, ports: Ports, signal
             mail_delay=options.mail_delay,
             reply_delay=options.reply_delay,
             greylist=options.greylist,
+            transport=options.transport,
             introspection_url=options.introspection_url,
             old_imap=options.old_imap,
             full=options.full,

@@ -64,6 +64,7 @@ class Settings:
     mail_delay: int = 0
     reply_delay: int = 0
     greylist: int = 0
+    transport: pathlib.Path | None = None
     introspection_url: str = dataclasses.field(default="", repr=False)
     old_imap: bool = False
     full: bool = False

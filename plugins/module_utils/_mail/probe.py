@@ -14,11 +14,12 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.mailcert.acme.plugins.module_utils import _addresses
-from ansible_collections.mailcert.acme.plugins.module_utils._errors import AddressError
 from ansible_collections.mailcert.acme.plugins.module_utils._mail import dkim, dkim_sign, headers, message
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.refusal import Refusal
 
 _POLICY = email.policy.SMTP.clone(max_line_length=998, cte_type="7bit")
+# an address outside ASCII stands in a header as it is (RFC 6532, section 3.2), as in a reply
+_UTF8_POLICY = _POLICY.clone(utf8=True)
 _TEXT = """\
 This mail was sent by mailcert.acme to the address that it comes from, to see how it is signed on its way.
 Nothing has to be done about it, and it can be deleted.
@@ -58,16 +59,15 @@ def build(
     :arg now: for Date, aware.
     :arg token: random if left out.
     :arg signing_key: signs it as it would sign a reply.
-    :raises AddressError: for an address that a header in ASCII cannot hold.
+    :returns: the mail; ASCII, but for an address outside it in UTF-8.
+    :raises AddressError: for an address that is none.
     """
     parsed = _addresses.parse(address)
-    if not parsed.is_ascii:
-        raise AddressError(f"The local part of {address} is not ASCII; a probe mail to it cannot be written.")
     token = token or secrets.token_urlsafe(24)
     earlier = f"<{token}.earlier@{parsed.domain}>"
-    mail = email.message.EmailMessage(policy=_POLICY)
-    mail["From"] = parsed.ascii
-    mail["To"] = parsed.ascii
+    mail = email.message.EmailMessage(policy=_POLICY if parsed.is_ascii else _UTF8_POLICY)
+    mail["From"] = str(parsed)
+    mail["To"] = str(parsed)
     mail["Subject"] = f"Re: mailcert.acme probe {token}"
     mail["Date"] = email.utils.format_datetime(now)
     mail["Message-ID"] = f"<{token}@{parsed.domain}>"

@@ -223,6 +223,18 @@ def test_servers_are_found_in_dns(lab, tmp_path):
     assert (done.code, len(table["ready"])) == (0, 2)
 
 
+def test_next_host_of_dns_where_the_first_does_not_listen(lab, tmp_path):
+    """RFC 2782: the host of the lowest priority that can be reached."""
+    for service, port in (("_imaps", lab.imaps["port"]), ("_submissions", lab.submissions["port"])):
+        name = f"{service}._tcp.lab.test"
+        lab.set_records(name, "SRV", f"10 0 {closed_port()} localhost.", f"20 0 {port} localhost.")
+    found = without_hosts(fleet_of(lab, tmp_path, 2), smime_provider_domains=["localhost"])
+    found.issue()
+    assert len(lab.certificates()) == len(lab.replies()) == 2
+    _done, table = checked(found)
+    assert len(table["ready"]) == 2
+
+
 def test_servers_outside_of_the_domain_are_not_used(lab, tmp_path):
     found = without_hosts(fleet_of(lab, tmp_path, 1))
     done, table = checked(found)

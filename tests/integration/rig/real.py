@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import email
 import email.message
+import json
 import os
 import pathlib
 import shutil
@@ -56,6 +57,16 @@ class Real:
 
     def certificates(self) -> list[pathlib.Path]:
         return sorted(self.store.glob("mailboxes/*/dual/current/cert.pem"))
+
+
+def checked(real: Real) -> tuple[dict[str, str], str]:
+    """What check_smime.yml says of one mailbox: the states of its checks, and the words below the table."""
+    real.group["smime_check_ca_from"] = real.rig["ca_from"]
+    done = real.run(playbook="mailcert.acme.check_smime", ANSIBLE_SHOW_CUSTOM_STATS="1")
+    assert done.code == 0, done.output
+    table = json.loads(done.output.rpartition("CUSTOM STATS:")[2].partition("RUN:")[2])["smime_check"]
+    (row,) = table["rows"]
+    return row, " ".join(" ".join(table["lines"]).split())
 
 
 def home(rig: dict[str, t.Any], address: str) -> pathlib.Path:

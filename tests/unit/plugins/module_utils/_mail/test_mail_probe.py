@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import email
 import email.policy
+import functools
 
 import dkim
 import pytest
@@ -28,10 +29,10 @@ def mail():
 
 
 @pytest.fixture
-def signed(mail, kit):
-    """Sign the probe as a submission server of a domain would."""
+def sign(kit):
+    """Sign a probe as a submission server of a domain would."""
 
-    def sign(names=OVERSIGNED, domain="lab.test"):
+    def sign_it(mail, names=OVERSIGNED, domain="lab.test"):
         key = kit.key
         header = dkim.sign(
             mail.data, key.selector.encode(), domain.encode(), key.secret,
@@ -40,7 +41,13 @@ def signed(mail, kit):
         records = {f"{key.selector}._domainkey.{domain}": [key.record()]}
         return header + mail.data, records.get
 
-    return sign
+    return sign_it
+
+
+@pytest.fixture
+def signed(mail, sign):
+    """Sign the probe of every test."""
+    return functools.partial(sign, mail)
 
 
 def test_it_has_the_headers_of_a_reply(mail):
@@ -61,9 +68,20 @@ def test_mail_that_cannot_be_read_is_not_it(mail):
     assert not probe.is_it(b"Subject: x\rSubject: y\n\n", mail)
 
 
-def test_an_address_that_no_header_in_ascii_holds():
-    with pytest.raises(AddressError, match="not ASCII"):
-        probe.build("jürgen@lab.test", now=NOW)
+def test_an_address_outside_ascii_stands_in_the_headers_as_it_is(sign):
+    """RFC 6532, section 3.2; the rest of the mail is ASCII, and the signature holds."""
+    address = "jürgen@lab.test"
+    mail = probe.build(address, now=NOW)
+    utf8 = address.encode("utf-8")
+    assert mail.data.startswith(b"From: " + utf8 + b"\r\nTo: " + utf8 + b"\r\n")
+    assert mail.data.replace(utf8, b"").isascii() and probe.is_it(mail.data, mail)
+    raw, txt = sign(mail)
+    assert probe.judge(raw, address, txt=txt, now=NOW).uncovered == ()
+
+
+def test_an_address_that_is_none():
+    with pytest.raises(AddressError):
+        probe.build("nobody", now=NOW)
 
 
 def test_good(signed):

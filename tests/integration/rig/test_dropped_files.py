@@ -1,0 +1,120 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Mail that Postfix drops as files, by the very lines of docs/local-mail.md, and an address outside ASCII there.
+
+Dovecot 2.3 takes no mail for such an address over LMTP, Postfix's pipe does.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import re
+import shutil
+import tempfile
+import typing as t
+
+import pytest
+from ansible_collections.mailcert.acme.plugins.module_utils._mail import credentials, smtp
+from process import wait
+from real import Real, checked, started
+
+GUIDE = pathlib.Path(__file__).resolve().parents[3] / "docs" / "local-mail.md"
+ABROAD = "jürgen.müller@rig.test"
+# who delivers, as pipe wants one that is neither root nor Postfix's own
+DELIVERS = "mail"
+
+
+def printed(about: str) -> str:
+    """The block of the guide that is about something."""
+    blocks = re.findall(r"^```\w*\n(.*?)^```$", GUIDE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    (found,) = [block for block in blocks if f"# {about}\n" in block]
+    return found
+
+
+@pytest.fixture(scope="module")
+def spool() -> t.Iterator[pathlib.Path]:
+    """A folder that others may enter, as pytest's own may not be, with the guide's script and lines of master.cf."""
+    with tempfile.TemporaryDirectory(prefix="mailcert-drop-") as name:
+        folder = pathlib.Path(name)
+        folder.chmod(0o755)
+        dropped, script = folder / "dropped", folder / "drop-mail"
+        dropped.mkdir(mode=0o700)
+        shutil.chown(dropped, DELIVERS, DELIVERS)
+        script.write_text(printed("/usr/local/bin/drop-mail"), encoding="utf-8")
+        script.chmod(0o755)
+        lines = printed("/etc/postfix/master.cf")
+        own = {"user=smime": f"user={DELIVERS}", "/usr/local/bin/drop-mail": script, "/var/spool/challenges": dropped}
+        for old, new in own.items():
+            assert old in lines
+            lines = lines.replace(old, str(new))
+        (folder / "master.cf").write_text(lines, encoding="utf-8")
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def rig(spool: pathlib.Path) -> t.Iterator[dict[str, t.Any]]:
+    abroad = {"address": ABROAD, "user": "juergen", "password": "pw-juergen"}
+    plain = {"address": "plain@rig.test", "user": "plain", "password": "pw-plain"}
+    # signed as a strict CA wants it
+    with started([abroad, plain], "--oversign", "--transport", str(spool / "master.cf")) as endpoints:
+        yield endpoints
+
+
+@pytest.fixture
+def real(rig, spool, tmp_path) -> Real:
+    """The mailboxes, their mail read from the files."""
+    made = Real(rig, tmp_path, rig["mailboxes"])
+    made.group.update(
+        smime_mail_access="files",
+        smime_mail_path=str(spool / "dropped"),
+        smime_answered_mail="delete",
+        smime_imap_host=None,
+        smime_deadline=90,
+    )
+    for box in made.hosts.values():
+        box.update(smime_smtp_user=box["smime_imap_user"], smime_smtp_password=box["smime_imap_password"])
+    return made
+
+
+def only(real: Real, address: str) -> Real:
+    """The same with one mailbox."""
+    real.hosts = {name: box for name, box in real.hosts.items() if box["smime_address"] == address}
+    assert len(real.hosts) == 1
+    return real
+
+
+def test_certificate_by_a_file_that_pipe_drops(real, spool):
+    done = only(real, "plain@rig.test").run()
+    assert done.code == 0, done.output
+    assert len(real.certificates()) == 1
+    assert not list((spool / "dropped").iterdir())
+
+
+def test_probe_to_an_address_outside_ascii_comes_back_signed(real, rig, spool):
+    """By Postfix's submission and MX, signed by OpenDKIM, with SMTPUTF8 all the way."""
+    only(real, ABROAD).group.update(smime_check_probe=True)
+    row, words = checked(real)
+    assert (row["address"], row["send_as"], row["dkim"]) == (ABROAD, "ok", "ok"), words
+    (mail,) = (spool / "dropped").iterdir()
+    assert f"\nTo: {ABROAD}\n" in mail.read_text(encoding="utf-8")
+    mail.unlink()
+
+
+def test_reply_of_an_address_outside_ascii_reaches_the_mx(rig):
+    """acme2certifier orders nothing for such an address, so what there is to see is the way of the reply."""
+    (box,) = [box for box in rig["mailboxes"] if box["address"] == ABROAD]
+    settings = smtp.SmtpSettings(
+        host=rig["submission"]["host"],
+        port=rig["submission"]["port"],
+        encryption="starttls",
+        login=credentials.PasswordLogin(box["user"], box["password"]),
+        ca_path=rig["ca_file"],
+    )
+    data = f"From: {ABROAD}\r\nTo: {rig['ca_from']}\r\nSubject: Re: ACME: x\r\n\r\nx\r\n".encode("utf-8")
+    outcome = smtp.send(settings, sender=ABROAD, recipient=rig["ca_from"], data=data)
+    assert outcome.state == "sent", outcome
+    # taken by the MX as well, which gets it only with SMTPUTF8; Dovecot 2.3 takes no such mail over LMTP
+    log = pathlib.Path(rig["logs"]) / "postfix.log"
+    passed_on = re.compile(rf"postfix/smtp\[.*to=<{re.escape(rig['ca_from'])}>.*:{rig['mx']['port']},.*status=sent")
+    assert wait(lambda: passed_on.search(log.read_text(encoding="utf-8")) is not None, 20)
