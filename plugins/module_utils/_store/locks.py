@@ -40,12 +40,14 @@ def lock(
     *,
     timeout: float,
     what: str = "",
+    shared: bool = False,
     sleep: t.Callable[[float], None] = time.sleep,
     clock: t.Callable[[], float] = time.monotonic,
 ) -> t.Iterator[None]:
     """Hold the lock of this file, alone among all processes and threads.
 
     :arg timeout: seconds to wait for it at most; 0 looks once.
+    :arg shared: hold it together with others that share it, and with nobody who wants it alone.
     :arg what: what is locked, for the message; the path without it.
     :raises BusyError: another one held it all the time.
     :raises StoreError: the lock file cannot be made.
@@ -54,7 +56,7 @@ def lock(
     check_parents(target)
     handle = _open(target)
     try:
-        if not _wait(lambda: _try(handle, target), timeout, sleep, clock):
+        if not _wait(lambda: _try(handle, target, shared=shared), timeout, sleep, clock):
             raise BusyError(
                 f"Another run holds {what or shown(target)} and did not release it within {timeout:g} seconds; "
                 "try again when it is done.",
@@ -129,9 +131,9 @@ def _open(path: str) -> int:
     return handle
 
 
-def _try(handle: int, path: str) -> bool:
+def _try(handle: int, path: str, *, shared: bool = False) -> bool:
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except OSError as error:
         if error.errno in _HELD:
             return False

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import typing as t
 
@@ -18,6 +19,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks import (
     _account_record,
     _account_terms,
+    _account_use,
     _attempts,
     _key_owners,
     _moved,
@@ -66,22 +68,20 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
     )
     contact = _checked_contact(params["contact"])
     work = {"present": _present, "absent": _absent, "changed_key": _changed_key}[params["state"]]
-    folder = _lock_folder(params)
+    folder = _account_use.folder_of(params)
     if context.check_mode or folder is None or (params["state"] != "present" and not os.path.isdir(folder)):
         return work(params, context, contact)
     files.ensure_folder(folder)
-    # many hosts of a fleet share an account: one makes it, the others find it
-    with locks.lock(os.path.join(folder, LOCK), timeout=params["deadline"]), _attempts.recorded(
-        params, context, only_passing=True
-    ):
+    with contextlib.ExitStack() as stack:
+        if params["state"] == "changed_key":
+            # before the other lock: while it waits for orders, accounts can be had
+            stack.enter_context(_account_use.changing(params, folder))
+        # many hosts of a fleet share an account: one makes it, the others find it
+        stack.enter_context(locks.lock(os.path.join(folder, LOCK), timeout=params["deadline"]))
+        stack.enter_context(_attempts.recorded(params, context, only_passing=True))
         outcome = work(params, context, contact)
         _attempts.succeeded(params)
         return outcome
-
-
-def _lock_folder(params: dict[str, t.Any]) -> str | None:
-    path = params["account_record_path"] or params["account_key_src"]
-    return os.path.dirname(path) if path else None
 
 
 def _checked_contact(contact: list[str]) -> list[str]:

@@ -17,6 +17,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._mail import libs as
 from ansible_collections.mailcert.acme.plugins.module_utils._store import locks
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Outcome, Task
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks import (
+    _account_use,
     _answering,
     _attempts,
     _behaviour,
@@ -102,13 +103,15 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
     for entry in open_ones:
         if not by_hand:
             _tidying.check(params, _mailboxes.mailbox_of(params, entry["address"]).reader)
-    key = _options.account_key(params) if _options.account_key_is_due(params, context.check_mode) else None
-    if key is not None:
-        _order_account.check(params, key, open_ones)
-    if key is None or context.check_mode:
+    if context.check_mode:
+        if _options.account_key_is_due(params, context.check_mode):
+            _order_account.check(params, _options.account_key(params), open_ones)
         return _outcome(params["challenges"], [], changed=True, would_exist=True)
-    with _attempts.recorded(params, context):
-        return _answer_all(params, context, key, subjects)
+    with _account_use.ordering(params):
+        key = _options.account_key(params)
+        _order_account.check(params, key, open_ones)
+        with _attempts.recorded(params, context):
+            return _answer_all(params, context, key, subjects)
 
 
 def _answer_all(

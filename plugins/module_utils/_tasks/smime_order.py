@@ -15,6 +15,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._pki import libs as 
 from ansible_collections.mailcert.acme.plugins.module_utils._store import files
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Outcome, Task
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks import (
+    _account_use,
     _asked,
     _attempts,
     _chain,
@@ -97,7 +98,7 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
     _key_owners.claim_for_mailbox(params["keys_path"], request, addresses, write=not context.check_mode)
     if context.check_mode:
         return _outcome(params, changed=True, would_exist=True)
-    with _attempts.recorded(params, context):
+    with _attempts.recorded(params, context), _account_use.ordering(params):
         return _order(params, context, request, addresses, criteria)
 
 

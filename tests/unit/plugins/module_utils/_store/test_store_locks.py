@@ -85,6 +85,20 @@ def test_a_killed_holder_holds_no_more(tmp_path: pathlib.Path, children: t.Any) 
         pass
 
 
+def test_those_who_share_a_lock_keep_out_who_wants_it_alone(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "lock"
+    with locks.lock(path, timeout=0, shared=True):
+        with locks.lock(path, timeout=0, shared=True):
+            pass
+        with pytest.raises(BusyError), locks.lock(path, timeout=0):
+            raise AssertionError("held twice")
+    with locks.lock(path, timeout=0):
+        with pytest.raises(BusyError), locks.lock(path, timeout=0, shared=True):
+            raise AssertionError("held twice")
+    with locks.lock(path, timeout=0, shared=True):
+        pass
+
+
 def test_a_lock_waits_for_its_turn(tmp_path: pathlib.Path) -> None:
     handle = os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(handle, fcntl.LOCK_EX)
