@@ -42,6 +42,21 @@ def test_one_of_ten_fails_and_is_issued_when_it_is_mended(make_fleet):
     assert len(fleet.lab.replies()) == 10
 
 
+@pytest.mark.parametrize("trouble", [{"smime_usage": "everything"}, {"smime_imap_password": "x", "smime_force": True}])
+def test_one_fails_where_the_first_of_the_inventory_needs_nothing(make_fleet, trouble):
+    """Before the run or within it; a schedule that ends in green would be read by nobody."""
+    fleet = make_fleet(2)
+    fleet.issue("--limit", "user0001.lab.test")
+    fleet.hosts["user0002.lab.test"].update(trouble)
+    done = fleet.run()
+    assert done.code == 2, done.output
+    assert list(failures(done)) == ["user0002.lab.test"]
+    assert summary(done)["untouched"] == 1
+    if "smime_usage" in trouble:
+        by_hand = fleet.run(playbook="mailcert.acme.answer_by_hand")
+        assert by_hand.code == 2, by_hand.output
+
+
 def test_all_fail(make_fleet):
     fleet = make_fleet(3)
     fleet.group["smime_imap_password"] = "x"
