@@ -121,7 +121,11 @@ def smime_summary(selection: dict[str, t.Any], hostvars: t.Any, check_mode: bool
         if reason is None and any(result.get("unreachable") for result in results):
             reason = UNREACHABLE
         is_awaiting = bool((variables.get("__smime_answer") or {}).get("awaiting_reply"))
-        if reason is None and not is_awaiting and ("__smime_certificate" not in variables or results[0].get("skipped")):
+        # of what is held from an order only the PKCS#12 is written
+        key, result = (
+            ("__smime_identity", results[1]) if plan.get("held") else ("__smime_certificate", results[0])
+        )
+        if reason is None and not is_awaiting and (key not in variables or result.get("skipped")):
             reason = NOT_REACHED
         if reason is not None:
             failed.append(_failure(name, reason))

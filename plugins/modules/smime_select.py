@@ -172,7 +172,11 @@ plans:
       type: str
     order:
       description:
-        - Whether a certificate has to be ordered. Otherwise only the PKCS#12 file is written anew.
+        - Whether a certificate has to be ordered. Otherwise only the PKCS#12 file, or files of the chain, are written anew.
+      type: bool
+    held:
+      description:
+        - Whether the mailbox is among RV(held) too. Only its PKCS#12 file is written then, of the certificate that is there.
       type: bool
     folder:
       description:
@@ -354,7 +358,7 @@ orphans:
 held:
   description:
     - The mailboxes that are due and left alone for now, by their names, since the CA said no a moment ago.
-    - They are in none of the other lists. The wish C(retry_now) has them tried at once.
+    - They are in none of the other lists, but for those whose PKCS#12 file is missing or stale, which are in RV(due) too. The wish C(retry_now) has them tried at once.
   returned: success
   type: dict
   contains:

@@ -29,7 +29,8 @@ class State:
     ``due``: a certificate has to be ordered. ``rebuild``: only the chain's files or the PKCS#12 have to be written
     anew (RULES 19).
     ``reason``: a token; ``detail``: the same for people. ``decision``: by the rules of time, where there is a certificate.
-    ``recorded``: what the certificate was ordered with; ``known``: what the CA said of when to renew it.
+    ``recorded``: what the certificate was ordered with; ``known``: what the CA said of when to renew it. ``held``: it is due,
+    and no certificate is ordered now.
     """
 
     due: bool
@@ -40,6 +41,7 @@ class State:
     decision: renewal.Decision | None = None
     recorded: record.VersionRecord | None = None
     known: Renewal | None = None
+    held: bool = False
 
     @property
     def look(self) -> bool:
@@ -150,6 +152,24 @@ def _stale_pkcs12(wish: Wish, line: versions.Line, certificate: certificates.Cer
     return ""
 
 
+def bundle_of(store: layout.Store, wish: Wish, state: State, line: versions.Line) -> State | None:
+    """What of a mailbox that is due and held can be done without an order: its PKCS#12, of the certificate that is there.
+
+    None where nothing has to be, or where the key, the certificate or the chain in the store is not what was put there.
+    """
+    current, certificate, recorded = line.current(), state.certificate, state.recorded
+    if current is None or certificate is None or recorded is None:
+        return None
+    if certificate.public_fingerprint != recorded.public_fingerprint or issuers.damage(current, recorded):
+        return None
+    if recorded.privatekey and not recorded.privatekey.matches(current.privatekey):
+        return None
+    stale = _stale_pkcs12(wish, line, certificate) or _formers.missing(store, wish, line)
+    if not stale:
+        return None
+    return dataclasses.replace(state, due=False, rebuild=True, reason="pkcs12", detail=stale, held=True)
+
+
 def with_news(state: State, wish: Wish, news: Renewal, now: datetime.datetime) -> State:
     """The state of a mailbox that was not due, now that the CA has said when it wants the certificate renewed."""
     if state.certificate is None:
@@ -208,6 +228,7 @@ def plan_of(store: layout.Store, wish: Wish, state: State, line: versions.Line) 
         "detail": state.detail,
         "renew_at": state.decision.renew_at.isoformat() if state.decision else "",
         "order": state.due,
+        "held": state.held,
         "folder": line.folder,
         "privatekey_path": version.privatekey,
         "csr_path": version.csr,

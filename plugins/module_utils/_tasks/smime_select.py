@@ -64,7 +64,7 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
         _ask_cas(store, found, context)
     found = {name: entry for name, entry in found.items() if entry[1].due or entry[1].rebuild}
     holding = _holding.Holding(store, context.now(), _pacing.finder_of(context))
-    held = _hold_back(found, holding, names, failed)
+    held = _hold_back(store, found, holding, names, failed)
     # what is held is not reissued now: it must not keep the others from being renewed
     _brake.check(params["max_changes"], len(params["wishes"]), _selection.changes(found))
     due: list[str] = []
@@ -99,7 +99,7 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
         accounts=accounts,
         orphans=_orphans.orphans(store, names) if params["complete"] else [],
         held=held,
-        untouched=len(params["wishes"]) - len(due) - len(failed) - len(held),
+        untouched=len(params["wishes"]) - len({*due, *failed, *held}),
     )
 
 
@@ -170,14 +170,22 @@ def _look_at_all(
 
 
 def _hold_back(
-    found: dict[str, Found], holding: _holding.Holding, names: Names, failed: dict[str, t.Any]
+    store: layout.Store,
+    found: dict[str, Found],
+    holding: _holding.Holding,
+    names: Names,
+    failed: dict[str, t.Any],
 ) -> dict[str, t.Any]:
-    """Take out of ``found`` what is held, and give it; and what cannot be used, which goes into ``failed``."""
+    """Take out of ``found`` what is held, and give it; and what cannot be used, which goes into ``failed``.
+
+    What is held from an order stays in ``found`` where its PKCS#12 has to be written.
+    """
     held: dict[str, t.Any] = {}
     for name, (wish, state, line) in list(found.items()):
         try:
             _formers.check(wish, names)
             hold = holding.hold(wish, line) if state.due else None
+            bundle = _selection.bundle_of(store, wish, state, line) if hold is not None else None
         except SmimeError as error:
             failed[name] = _failure(error)
             del found[name]
@@ -185,6 +193,8 @@ def _hold_back(
         if hold is not None:
             held[name] = {"reason": state.reason, "detail": state.detail, **hold}
             del found[name]
+        if bundle is not None:
+            found[name] = (wish, bundle, line)
     return held
 
 

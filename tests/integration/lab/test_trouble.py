@@ -14,6 +14,9 @@ import pytest
 from ansible_collections.mailcert.acme.plugins.module_utils._store import files, layout
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _holding
 from conftest import Lab, failures, fleet_of, summary
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from trees import tree
 
 COUNT = 100
 
@@ -129,6 +132,42 @@ def test_damaged_notes_of_trouble_stop_nobody(make_fleet):
     for path in (damaged[0], damaged[2]):
         assert f"{path}isdamaged" in "".join(check.output.split())
     assert "WARNING" not in fleet.issue().output
+
+
+def test_hold_on_orders_keeps_nobody_from_his_pkcs12(make_fleet):
+    """It is made of the certificate that is there, and asks nobody."""
+    fleet = make_fleet(4)
+    fleet.issue()
+    force = ("-e", "smime_force=true")
+    fleet.lab.faults(resource="newOrder", kind="problem", status=403, type="rejectedIdentifier", times=-1)
+    assert len(failures(fleet.run(*force))) == 4
+    gone, other, whole, keyless = fleet.hosts
+    for name in (gone, keyless):
+        (fleet.line(name) / "identity.p12").unlink()
+    (fleet.line(keyless) / "0001" / "privkey.pem").unlink()
+    fleet.hosts[other]["smime_pkcs12_friendly_name"] = "another name"
+    # what the new certificate would be, and this one is not: nothing of the old one is made anew for it
+    fleet.hosts[other]["smime_privatekey_type"] = "RSA"
+    versions = {name: tree(fleet.line(name) / "0001") for name in fleet.hosts}
+    before = (fleet.line(whole) / "identity.p12").read_bytes()
+    fleet.lab.reset("log")
+    for options in (("--check",), ()):
+        done = fleet.run(*force, *options)
+        told = summary(done)
+        assert (done.code, told["rebuilt"], told["failed"], told["untouched"]) == (2, [gone, other], [], 0), done.output
+        assert [held["mailbox"] for held in told["held"]] == list(fleet.hosts)
+        assert done.recap("changed") == 2, done.output
+        assert (fleet.line(gone) / "identity.p12").exists() == (not options)
+    assert fleet.lab.connections() == []
+    assert {name: tree(fleet.line(name) / "0001") for name in fleet.hosts} == versions
+    assert (fleet.line(whole) / "identity.p12").read_bytes() == before
+    for name in (gone, other):
+        made = json.loads((fleet.line(name) / "identity.json").read_text("utf-8"))["inputs"]
+        leaf = x509.load_pem_x509_certificate((fleet.line(name) / "current" / "cert.pem").read_bytes())
+        assert made["certificates"] == [leaf.fingerprint(hashes.SHA256()).hex()]
+    assert made["friendly_names"] == ["another name"]
+    again = fleet.run(*force)
+    assert (summary(again)["rebuilt"], again.recap("changed")) == ([], 0), "each once"
 
 
 def test_after_a_rate_limit_the_fleet_slows_down_together(make_fleet):

@@ -121,3 +121,13 @@ def test_what_is_held_is_told_with_its_last_error_and_the_way_out():
         "bert: held until 2026-11-27T10:31:07Z, the CA was not asked for it yet; the last error: order, rate_limited: Slow"
         " down. To try it now: -e smime_retry_now=true",
     ]
+
+
+def test_held_mailbox_counts_as_rebuilt_by_its_pkcs12_alone():
+    plans = {name: {**SELECTION["plans"]["bert"], "held": True, "reason": "pkcs12"} for name in ("anna", "bert")}
+    selection = {"due": ["anna", "bert"], "plans": plans, "held": {}}
+    skipped = {"__smime_certificate": {"skipped": True}}
+    hostvars = {"anna": {**skipped, "__smime_identity": {"changed": True}}, "bert": skipped}
+    summary = smime_summary(selection, hostvars)
+    assert summary["rebuilt"] == ["anna"] and "rebuilt (without an order): 1 (pkcs12: 1)" in summary["lines"]
+    assert [failure["mailbox"] for failure in summary["failed"]] == ["bert"], "its task was never reached"
