@@ -14,6 +14,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import Input
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks import smime_select
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks._run_id import new_run_id
 from ansible_collections.mailcert.acme.plugins.plugin_utils.in_process import InProcessAction
+from ansible_collections.mailcert.acme.plugins.plugin_utils.slips import Slips
 from ansible_collections.mailcert.acme.plugins.plugin_utils.wishes import hosts_of_run, names_all_mailboxes, wishes_of_hosts
 
 
@@ -33,9 +34,10 @@ class ActionModule(InProcessAction):
         if not of_play:
             return super().run(tmp, task_vars)
         count = len(hosts_of_run(self._task, task_vars))
+        slips = Slips()
         try:
             _check_surroundings(task_vars)
-            args["wishes"] = wishes_of_hosts(self._task, self._templar, task_vars)
+            args["wishes"] = wishes_of_hosts(self._task, self._templar, task_vars, slips)
             args.setdefault("complete", names_all_mailboxes(self._task, task_vars))
             result = super().run(tmp, task_vars)
         except SmimeError as error:
@@ -47,6 +49,8 @@ class ActionModule(InProcessAction):
                 retryable=True,
             )
             return {"failed": True, "changed": False, **error.as_result(), "error_code": "unreachable"}
+        if slips.sentences():
+            result["warnings"] = [*result.get("warnings", []), *slips.sentences()]
         # what was read from thousands of hosts is no news to them
         result.get("invocation", {}).get("module_args", {}).update(wishes=f"of {count} hosts")
         return result

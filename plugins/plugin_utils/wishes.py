@@ -16,9 +16,9 @@ from ansible.errors import AnsibleError
 from ansible.vars import manager
 
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks._wish import READERS, UNREADABLE
+from ansible_collections.mailcert.acme.plugins.plugin_utils.slips import PREFIX, Slips
 from ansible_collections.mailcert.acme.plugins.plugin_utils.variables import is_template
 
-PREFIX = "smime_"
 NAMES = [PREFIX + name for name in READERS]
 # one address may be given in the singular
 ADDRESS = PREFIX + "address"
@@ -44,11 +44,12 @@ def names_all_mailboxes(task: t.Any, task_vars: dict[str, t.Any]) -> bool:
 
 
 def wishes_of_hosts(
-    task: t.Any, templar: t.Any, task_vars: dict[str, t.Any]
+    task: t.Any, templar: t.Any, task_vars: dict[str, t.Any], slips: Slips
 ) -> dict[str, dict[str, t.Any]]:
     """The wishes of the hosts of the running play, by host; what the inventory does not say has the role's default.
 
     :arg task_vars: the variables of the running task.
+    :arg slips: is shown the variables of each host.
     """
     hostvars = task_vars["hostvars"]
     role = task._role
@@ -59,7 +60,9 @@ def wishes_of_hosts(
     with _no_facts_to_clean():
         for host in hosts_of_run(task, task_vars):
             try:
-                found[host] = _wish(templar, {**hostvars.raw_get(host), **stronger})
+                variables = {**hostvars.raw_get(host), **stronger}
+                slips.look(host, variables)
+                found[host] = _wish(templar, variables)
             except AnsibleError as error:
                 # one mailbox's mistake is no other's: the task reports it for this one
                 found[host] = {UNREADABLE: f"A variable of {host} cannot be used: {error.message}"}

@@ -78,6 +78,18 @@ def test_bad_wishes_are_refused_before_any_server_is_asked_and_the_good_ones_are
     assert "secret-of-the-mailbox" not in refused.run.output
 
 
+def test_slip_in_a_name_is_told_with_the_name_that_was_meant(make_fleet):
+    fleet = make_fleet(2)
+    fleet.group["smime_remaning_days"] = 60
+    fleet.hosts["user0001.lab.test"]["smime_pkcs12_passphrases"] = {"anna": "secret-of-the-file"}
+    fleet.hosts["user0001.lab.test"]["smime_pkcs12_passphrase"] = "{{ smime_pkcs12_passphrases.anna }}"
+    done = fleet.issue("--check")
+    told = " ".join(done.output.split())
+    assert "smime_remaning_days of user0001.lab.test and 1 more is no variable of this collection" in told
+    assert "smime_remaining_days is one." in told
+    assert "smime_pkcs12_passphrases" not in told and "secret-of-the-file" not in told
+
+
 def nothing_happened(fleet):
     """No server was asked and no store was made."""
     return fleet.lab.log() == [] and not fleet.store.exists()
