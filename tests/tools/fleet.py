@@ -87,16 +87,23 @@ def multiply(store: pathlib.Path, model: dict[str, t.Any], count: int) -> dict[s
 def _adopt(line: pathlib.Path, old: str, new: str) -> None:
     """Make a copied line's records speak of the copy: its address, and how its files look."""
     version = line / "0001"
-    _rewrite(version / "record.json", old, new, "privatekey", version / "privkey.pem")
-    _rewrite(line / "identity.json", old, new, "file", line / "identity.p12")
-
-
-def _rewrite(record: pathlib.Path, old: str, new: str, field: str, file: pathlib.Path) -> None:
-    """Change a record in place."""
+    record = version / "record.json"
     document = json.loads(record.read_text(encoding="utf-8").replace(old, new))
-    found = file.stat()
-    document[field].update(size=found.st_size, mtime_ns=found.st_mtime_ns, inode=found.st_ino)
+    issuers = document["extra"]["issuers"]
+    _look(document["privatekey"], version / "privkey.pem")
+    _look(issuers["chain"], version / "chain.pem")
+    _look(issuers["fullchain"], version / "fullchain.pem")
     record.write_text(json.dumps(document), encoding="utf-8")
+    record = line / "identity.json"
+    document = json.loads(record.read_text(encoding="utf-8").replace(old, new))
+    _look(document["file"], line / "identity.p12")
+    record.write_text(json.dumps(document), encoding="utf-8")
+
+
+def _look(fields: dict[str, t.Any], file: pathlib.Path) -> None:
+    """Change how a file looked when its record was written."""
+    found = file.stat()
+    fields.update(size=found.st_size, mtime_ns=found.st_mtime_ns, inode=found.st_ino)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -94,12 +94,12 @@ class Document:
 
     def _typed(self, name: str, kind: type[t.Any], default: t.Any) -> t.Any:
         value = self.fields.get(name)
+        # the class itself: a bool is an int to isinstance, and no number to us
+        if value.__class__ is kind:
+            return value
         if value is None:
             return default
-        # a bool is an int to isinstance, and no number to us
-        if not isinstance(value, kind) or isinstance(value, bool):
-            raise Damaged(f"{name} is of the wrong type")
-        return value
+        raise Damaged(f"{name} is of the wrong type")
 
     def _all_of(self, name: str, kind: type[t.Any]) -> tuple[t.Any, ...]:
         values = self._typed(name, list, [])

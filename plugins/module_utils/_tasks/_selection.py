@@ -124,7 +124,7 @@ def _changed_wish(wish: Wish, recorded: record.VersionRecord) -> str:
         )
     pairs = (
         ("addresses", sorted(wish.addresses), sorted(recorded.addresses)),
-        ("private key", dataclasses.asdict(wish.key_spec), dict(recorded.key_spec)),
+        ("private key", vars(wish.key_spec), dict(recorded.key_spec)),
         ("common_name", wish.common_name, recorded.common_name),
         ("acme_directory", wish.acme_directory, recorded.directory),
         ("profile", wish.profile, recorded.profile),
