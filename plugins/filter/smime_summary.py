@@ -130,7 +130,7 @@ def smime_summary(selection: dict[str, t.Any], hostvars: t.Any, check_mode: bool
         if reason is not None:
             failed.append(_failure(name, reason))
         elif is_awaiting:
-            awaiting.append(_awaiting(name, variables))
+            awaiting.append(_awaiting(name, variables, forced=plan["reason"] == "forced"))
         elif plan["order"]:
             issued.append(name)
         else:
@@ -177,15 +177,15 @@ def _held(name: str, hold: dict[str, t.Any]) -> dict[str, t.Any]:
     return {"mailbox": name, **{key: hold[key] for key in keys}, "line": line}
 
 
-def _awaiting(name: str, variables: t.Any) -> dict[str, t.Any]:
-    """One mailbox that a person has to go on with, and how."""
+def _awaiting(name: str, variables: t.Any, *, forced: bool) -> dict[str, t.Any]:
+    """One mailbox that a person has to go on with, and how. What was forced is not due by itself in the next run."""
     answer = variables["__smime_answer"]
     steps = [entry["awaiting"] for entry in answer["authorizations"] if entry["awaiting"]]
     step = "subject" if "subject" in steps else "reply"
     command = ["ansible-playbook", "mailcert.acme.answer_by_hand"]
     for source in variables.get("ansible_inventory_sources") or ["<inventory>"]:
         command += ["-i", str(source)]
-    command += ["--limit", name]
+    command += ["--limit", name, *(["-e", "smime_force=true"] if forced else [])]
     next_command = " ".join(word if word == "<inventory>" else shlex.quote(word) for word in command)
     wanted = {
         "subject": "the subject of its challenge mail (smime_challenge_subject)",

@@ -90,6 +90,9 @@ def test_what_awaits_a_person_is_neither_issued_nor_failed():
     assert (awaiting["mailbox"], awaiting["awaiting"], awaiting["command"]) == ("carl", "subject", command)
     assert awaiting["line"].endswith(f"Next: {command}")
     assert summary["lines"][4:7] == ["awaiting reply: 1", awaiting["line"], "  Look in the mailbox."]
+    plans = {**SELECTION["plans"], "carl": {**SELECTION["plans"]["carl"], "reason": "forced"}}
+    (forced,) = smime_summary({**SELECTION, "plans": plans}, hostvars)["awaiting"]
+    assert forced["command"] == f"{command} -e smime_force=true", "it is not due without"
 
 
 def test_slip_of_the_hand_that_was_mended_is_no_failure():
