@@ -14,7 +14,7 @@ import datetime
 import functools
 import time
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     FolderError,
@@ -48,6 +48,7 @@ class ImapSettings:
     :ivar max_size: bytes; larger mails are never fetched.
     :ivar client_certificate: shown to the server where it asks for one.
     :ivar alternatives: hosts, with port and encryption, to be tried where this one cannot be reached.
+    :ivar on_reached: called with the host, port and encryption of the one that was reached.
     """
 
     host: str
@@ -62,6 +63,7 @@ class ImapSettings:
     max_size: int = headers.MAX_MESSAGE
     client_certificate: tls.ClientCertificate | None = None
     alternatives: tuple[tuple[str, int, str], ...] = ()
+    on_reached: t.Callable[[str, int, str], None] | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.folders:

@@ -45,6 +45,7 @@ class SmtpSettings:
     :ivar timeout: seconds for each answer of the server.
     :ivar client_certificate: shown to the server where it asks for one.
     :ivar alternatives: hosts, with port and encryption, to be tried where this one cannot be reached.
+    :ivar on_reached: called with the host, port and encryption of the one that was reached.
     """
 
     host: str
@@ -57,6 +58,7 @@ class SmtpSettings:
     allow_plaintext: bool = False
     client_certificate: tls.ClientCertificate | None = None
     alternatives: tuple[tuple[str, int, str], ...] = ()
+    on_reached: t.Callable[[str, int, str], None] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,7 @@ class Endpoint(t.Protocol):
     allow_plaintext: bool
     client_certificate: t.Optional[ClientCertificate]
     alternatives: tuple[tuple[str, int, str], ...]
+    on_reached: t.Optional[t.Callable[[str, int, str], None]]
 
 
 def reach(settings: Settings, connect: t.Callable[[Settings], T]) -> tuple[Settings, T]:
@@ -61,7 +62,8 @@ def reach(settings: Settings, connect: t.Callable[[Settings], T]) -> tuple[Setti
 
     One whose certificate does not verify, or that refuses the login, ends the search: another would hide that.
 
-    :arg settings: a dataclass; its ``alternatives`` are hosts with port and encryption.
+    :arg settings: a dataclass; its ``alternatives`` are hosts with port and encryption. ``on_reached`` is called with those
+        of the one that was reached.
     :raises MailConnectionError: of the first host, where none can be reached; and what *connect* raises beside that.
     """
     choices = [settings]
@@ -71,9 +73,13 @@ def reach(settings: Settings, connect: t.Callable[[Settings], T]) -> tuple[Setti
     failures: list[MailConnectionError] = []
     for choice in choices:
         try:
-            return choice, connect(choice)
+            connection = connect(choice)
         except MailConnectionError as error:
             failures.append(error)
+            continue
+        if choice.on_reached is not None:
+            choice.on_reached(choice.host, choice.port, choice.encryption)
+        return choice, connection
     if len(choices) > 1:
         others = ", ".join(f"{choice.host}:{choice.port}" for choice in choices[1:])
         failures[0].message = f"{failures[0].message} Neither can {others}, which DNS names too, be reached."

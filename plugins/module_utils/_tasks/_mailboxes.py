@@ -134,6 +134,8 @@ def mailbox_of(
         )
         for protocol in login
     }
+    told = _servers.told(address, servers)
+    used = {entry["protocol"]: _servers.recorder(entry, servers[entry["protocol"]]) for entry in told}
     common = {
         "validate_certs": params["mail_validate_certs"],
         "ca_path": params["mail_ca_path"],
@@ -151,6 +153,7 @@ def mailbox_of(
             folders=tuple(merged["imap_folders"]),
             login=login["imap"],
             alternatives=_servers.alternatives(servers["imap"]),
+            on_reached=used["imap"],
             **common,
         ),
         sender=_local_sender(params)
@@ -161,9 +164,10 @@ def mailbox_of(
             encryption=servers["smtp"].encryption,
             login=login["smtp"],
             alternatives=_servers.alternatives(servers["smtp"]),
+            on_reached=used["smtp"],
             **common,
         ),
-        servers=_servers.told(address, servers),
+        servers=told,
         signing_key=_signing.key_of(merged, address),
     )
 

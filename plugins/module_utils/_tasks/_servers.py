@@ -98,8 +98,20 @@ def alternatives(server: Server) -> tuple[tuple[str, int, str], ...]:
     return tuple((other.host, other.port, other.encryption) for other in server.others)
 
 
+def recorder(entry: dict[str, t.Any], server: Server) -> t.Callable[[str, int, str], None]:
+    """What makes an entry of :func:`told` speak of the one of its servers that was reached."""
+
+    def record(host: str, port: int, encryption: str) -> None:
+        for one in (server, *server.others):
+            if (one.host, one.port, one.encryption) == (host, port, encryption):
+                entry.update(host=host, port=port, encryption=encryption, source=one.source)
+                return
+
+    return record
+
+
 def told(address: str, servers: t.Mapping[str, Server]) -> list[dict[str, t.Any]]:
-    """The servers of an address as results show them."""
+    """The servers of an address as results show them: the first of each, until another is reached."""
     return [
         {
             "address": address,

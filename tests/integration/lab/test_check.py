@@ -225,12 +225,18 @@ def test_servers_are_found_in_dns(lab, tmp_path):
 
 def test_next_host_of_dns_where_the_first_does_not_listen(lab, tmp_path):
     """RFC 2782: the host of the lowest priority that can be reached."""
-    for service, port in (("_imaps", lab.imaps["port"]), ("_submissions", lab.submissions["port"])):
+    ports, silent = {"_imaps": lab.imaps["port"], "_submissions": lab.submissions["port"]}, closed_port()
+    for service, port in ports.items():
         name = f"{service}._tcp.lab.test"
-        lab.set_records(name, "SRV", f"10 0 {closed_port()} localhost.", f"20 0 {port} localhost.")
+        lab.set_records(name, "SRV", f"10 0 {silent} localhost.", f"20 0 {port} localhost.")
+        # the lab has a host that comes before both
+        lab.set_records(name.replace("s._tcp", "._tcp"), "SRV", "0 0 0 .")
     found = without_hosts(fleet_of(lab, tmp_path, 2), smime_provider_domains=["localhost"])
-    found.issue()
-    assert len(lab.certificates()) == len(lab.replies()) == 2
+    done = found.issue("-v")
+    assert len(list(found.store.glob("mailboxes/*/dual/current/cert.pem"))) == len(lab.replies()) == 2
+    # the result tells the hosts that were used
+    assert all(f'"port": {port},' in done.output for port in ports.values())
+    assert f'"port": {silent},' not in done.output
     _done, table = checked(found)
     assert len(table["ready"]) == 2
 

@@ -57,6 +57,16 @@ def test_second_host_has_the_mailbox(servers, closed):
     session.close()
 
 
+def test_host_that_was_reached_is_told_and_no_other(servers, closed):
+    reached = []
+    options = {"on_reached": lambda *place: reached.append(place)}
+    there = ("localhost", servers.ports["submissions"], "tls")
+    assert smtp.send(outbox(servers, closed, there, **options), **ENVELOPE).state == "sent"
+    imap_session.connect(mailbox(servers, servers.ports["imaps"], there, **options)).close()
+    assert smtp.send(outbox(servers, closed, **options), **ENVELOPE).state == "not_sent"
+    assert reached == [there, ("localhost", servers.ports["imaps"], "tls")]
+
+
 def test_host_that_closes_at_once_is_one_that_cannot_be_reached(servers, scripted):
     gone = scripted(lambda connection: None)
     there = ("localhost", servers.ports["submissions"], "tls")
