@@ -215,15 +215,26 @@ def find_open(
                 looked_at += 1
                 if looked_at > _LOOKED_AT:
                     return None
-                order = fetch(client, client.transport.check_url(url, name="an entry of the list of orders"))
-                same = order.status in ("pending", "ready") and _comparable(order.addresses) == wanted
-                if same and fits(order):
+                order = _entry(client, url)
+                if order is None or order.status not in ("pending", "ready"):
+                    continue
+                if _comparable(order.addresses) == wanted and fits(order):
                     return order
             page = next(iter(response.links("next")), "")
     except (AcmeProblemError, NotAcmeError) as error:
         if error.retryable:
             raise
     return None
+
+
+def _entry(client: AcmeClient, url: t.Any) -> Order | None:
+    """An order of the list; None where it cannot be read, as one that the CA has removed: the others can be."""
+    try:
+        return fetch(client, client.transport.check_url(url, name="an entry of the list of orders"))
+    except (AcmeProblemError, NotAcmeError) as error:
+        if error.retryable:
+            raise
+        return None
 
 
 def fetch(client: AcmeClient, url: str, *, stage: str = "order") -> Order:

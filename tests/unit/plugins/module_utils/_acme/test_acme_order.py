@@ -163,6 +163,18 @@ def test_after_a_lost_response_the_own_order_is_looked_for(ca, client, body, too
     assert result.url == ca.url("/order/5") and len(ca.seen("/order")) == 1
 
 
+def test_entries_of_the_list_that_cannot_be_read_hide_no_order(ca, client, body, tools):
+    ca.on("/order", tools.Reply(fault="reset"))
+    ca.on("/account/1", tools.Reply(200, {"status": "valid", "orders": ca.url("/orders")}))
+    entries = [ca.url("/order/5"), ca.url("/order/6"), 7, "http://elsewhere.test/", ca.url("/order/removed")]
+    ca.on("/orders", tools.Reply(200, {"orders": entries}))
+    ca.on("/order/5", tools.Reply(200, body("ready", 5)))
+    ca.on("/order/6", tools.Reply(200, {**body("ready", 6), "status": "of another kind"}))
+    ca.on("/order/removed", tools.problem("malformed", 404))
+    assert orders.new_order(client, addresses=[ADDRESS]).url == ca.url("/order/5")
+    assert len(ca.seen("/order")) == 1, "an order that is there was made twice"
+
+
 @pytest.mark.parametrize("account", [{"status": "valid"}, {"orders": "/relative"}, {"orders": 5}, b"", "404"])
 def test_where_there_is_no_list_it_is_ordered_again(ca, client, made, tools, account):
     ca.on("/order", tools.Reply(fault="reset"), made())
