@@ -78,7 +78,10 @@ def _those(mails: t.Iterable[MailFile], message_id: str, limit: int) -> list[Mai
 
 
 def _is(mail: MailFile, message_id: str, limit: int) -> bool:
-    raw = mail_folders.content(mail, limit) if mail.size <= limit else None
+    try:
+        raw = mail_folders.content(mail, limit) if mail.size <= limit else None
+    except PermissionError:
+        return False  # what was answered could be read
     return raw is not None and answered_mail.message_id_of(raw.partition(b"\r\n\r\n")[0]) == message_id
 
 

@@ -94,6 +94,8 @@ class MailboxReader:
         self._waits = 0
         self._idle_failures = 0
         self.skipped: list[dict[str, t.Any]] = []
+        # the server gives what there is, or says no to the folder
+        self.unreadable: list[str] = []
 
     def __enter__(self) -> MailboxReader:
         self._connected()

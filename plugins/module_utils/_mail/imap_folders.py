@@ -138,9 +138,10 @@ def with_use(use: str, listed: t.Sequence[Listed]) -> list[str]:
     return [by_name[name] for name in USUAL_NAMES[use] if name in by_name][:1]
 
 
-def no_such_folder(session: Session, name: str, error: FolderError) -> FolderError:
+def no_such_folder(session: Session, name: str, error: FolderError, *, option: str = "imap_folders") -> FolderError:
     """The error of a folder that cannot be opened, with the names that there are if that one is not among them.
 
+    :arg option: the one that named it.
     :raises MailConnectionError: the connection broke meanwhile.
     """
     try:
@@ -153,7 +154,7 @@ def no_such_folder(session: Session, name: str, error: FolderError) -> FolderErr
         return error
     listed = ", ".join(shown(known) for known in names[:SHOWN_NAMES])
     more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
-    return FolderError(f"The mailbox has no folder {shown(name)}. It has {listed}{more}. Check imap_folders.")
+    return FolderError(f"The mailbox has no folder {shown(name)}. It has {listed}{more}. Check {option}.")
 
 
 def _name(name: str) -> str:

@@ -184,9 +184,10 @@ class Session:
             self._client._imap.untagged_responses.pop("CAPABILITY", None)
             self._client._cached_capabilities = None
 
-    def open(self, name: str, *, readonly: bool = True) -> Folder:
+    def open(self, name: str, *, readonly: bool = True, option: str = "imap_folders") -> Folder:
         """Open a folder: read-only unless a mail that was answered is to be marked, moved or deleted.
 
+        :arg option: the one that named it, for the message.
         :raises FolderError: where it does not exist or may not be read.
         """
         with self._command():
@@ -198,7 +199,7 @@ class Session:
                 self._opened = None
                 raise FolderError(
                     f"The folder {name!r} at the IMAP server {self._where} cannot be opened: "
-                    f"{plain(bare(str(error)), secrets=self._secrets).rstrip('.')}. Check imap_folders."
+                    f"{plain(bare(str(error)), secrets=self._secrets).rstrip('.')}. Check {option}."
                 ) from error
             self._opened = name
             self._state[name] = (info.get(b"EXISTS"), info.get(b"UIDNEXT"))

@@ -110,6 +110,7 @@ class FileReader:
         self._judged: set[tuple[str, int, int, float]] = set()
         self._names: dict[str, set[str]] = {}
         self.skipped: list[dict[str, t.Any]] = []
+        self.unreadable: list[str] = []
 
     def __enter__(self) -> FileReader:
         self._settings.places()
@@ -153,7 +154,7 @@ class FileReader:
                 continue
             if not self._settings.is_maildir and -QUIET < self._clock() - mail.modified < QUIET:
                 continue
-            raw = mail_folders.content(mail, self._settings.max_size)
+            raw = self._content(mail)
             if raw is None:
                 continue
             self._done(mail)
@@ -164,6 +165,19 @@ class FileReader:
             if candidate.retry:
                 self._judged.discard(mail.key)
                 self._names[mail.folder].discard(mail.name)
+
+    def _content(self, mail: MailFile) -> bytes | None:
+        """The mail, if it can be read now; one that may not be read is noted, and tried again at the next look."""
+        path = os.path.join(mail.folder, mail.name)
+        try:
+            raw = mail_folders.content(mail, self._settings.max_size)
+        except PermissionError:
+            if path not in self.unreadable:
+                self.unreadable.append(path)
+            return None
+        if path in self.unreadable:
+            self.unreadable.remove(path)
+        return raw
 
     def _done(self, mail: MailFile) -> None:
         self._judged.add(mail.key)

@@ -72,7 +72,7 @@ def opened(path: str) -> t.Iterator[int]:
 def listing(path: str, known: t.Container[str] = ()) -> list[MailFile]:
     """The regular files of a folder. Of those whose names are known nothing is asked.
 
-    :raises FolderError: it cannot be read.
+    :raises FolderError: it cannot be read, or what lies in it may not be looked at.
     """
     found = []
     with opened(path) as folder:
@@ -84,18 +84,32 @@ def listing(path: str, known: t.Container[str] = ()) -> list[MailFile]:
             for entry in entries:
                 if entry.name in known or _UNFINISHED.match(entry.name):
                     continue
-                with contextlib.suppress(OSError):  # gone or renamed since
+                try:
                     state = entry.stat(follow_symlinks=False)
-                    if stat.S_ISREG(state.st_mode):
-                        found.append(MailFile(path, entry.name, state.st_ino, state.st_size, state.st_mtime))
+                except PermissionError as error:
+                    # names may be read there and nothing else: without a word all mails would seem to be missing
+                    raise FolderError(
+                        f"What is in the mail folder {path} cannot be looked at: {error.strerror}. Allow the user of the"
+                        " task to search it (chmod u+x or an ACL).",
+                        stage="challenge",
+                    ) from None
+                except OSError:
+                    continue  # gone or renamed since
+                if stat.S_ISREG(state.st_mode):
+                    found.append(MailFile(path, entry.name, state.st_ino, state.st_size, state.st_mtime))
     return found
 
 
 def content(mail: MailFile, limit: int) -> bytes | None:
-    """The mail as a server would give it, with CRLF; ``None`` where it is another file by now, is gone, or still grows."""
+    """The mail as a server would give it, with CRLF; ``None`` where it is another file by now, is gone, or still grows.
+
+    :raises PermissionError: it may not be read.
+    """
     with opened(mail.folder) as folder:
         try:
             descriptor = os.open(mail.name, _FILE, dir_fd=folder)
+        except PermissionError:
+            raise
         except OSError:
             return None
         try:

@@ -42,9 +42,11 @@ class Reader(t.Protocol):
     """A place of mail, opened; a context manager.
 
     :ivar skipped: mails that were too large to be read: folder, uid and size.
+    :ivar unreadable: paths of files that may be mails, and that may not be read.
     """
 
     skipped: list[dict[str, t.Any]]
+    unreadable: list[str]
 
     def __enter__(self) -> Reader: ...
 

@@ -18,6 +18,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._mail.masking import
 REASONS: t.Mapping[str, str] = {
     "malformed": "the header block can be read in more than one way",
     "too_large": "the message, a header or a line is larger than a challenge can be",
+    "unreadable": "a file that may be the mail may not be read by the user of the task",
     "header_duplicated": "a header that may stand once stands twice",
     "header_missing": "a header that a challenge must have is missing",
     "address_syntax": "From, To or Reply-To is not one plain address",

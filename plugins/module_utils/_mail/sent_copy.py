@@ -42,9 +42,9 @@ def _keep(session: imap_session.Session, data: bytes, folder: str) -> None:
         raise FolderError(f"No folder is for {folder}. Name one in sent_folder.")
     message_id = headers.split(data).all("message-id")[0].text.strip()
     try:
-        session.open(names[0])
+        session.open(names[0], option="sent_folder")
     except FolderError as error:
-        raise imap_folders.no_such_folder(session, names[0], error) from None
+        raise imap_folders.no_such_folder(session, names[0], error, option="sent_folder") from None
     with session.talking() as client:
         try:
             if client.search(["HEADER", "Message-ID", message_id]):

@@ -24,6 +24,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._mail import authent
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.answered_mail import Place
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.gateway import Gateway
 from ansible_collections.mailcert.acme.plugins.module_utils._store import files, replies
+from ansible_collections.mailcert.acme.plugins.module_utils._store.paths import shown
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _options
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks._behaviour import Behaviour
@@ -35,6 +36,8 @@ OLDER_MAIL_SECONDS = 60.0
 CLOCK_TOLERANCE = datetime.timedelta(seconds=3)
 # how many refused mails a result tells of
 MAX_REFUSED = 100
+# how many paths a warning names
+SHOWN_PATHS = 5
 
 
 def proof_options() -> dict[str, t.Any]:
@@ -216,9 +219,18 @@ class _Judge:
             self.refused.append({"reason": reason, "detail": detail})
 
     def refuse_unread(self, reader: reading.Reader) -> None:
-        """Note the mails that were too large to be fetched."""
+        """Note the mails that were too large to be fetched, and those that may not be read, which are warned of too."""
         for mail in reader.skipped:
             self.refuse("too_large", f"A mail of {mail['size']} bytes was not fetched; no challenge is so large.")
+        for path in reader.unreadable:
+            self.refuse("unreadable", f"The user of the task may not read {shown(path)}.")
+        if reader.unreadable:
+            paths = ", ".join(shown(path) for path in reader.unreadable[:SHOWN_PATHS])
+            more = f" and {len(reader.unreadable) - SHOWN_PATHS} more" if len(reader.unreadable) > SHOWN_PATHS else ""
+            self._context.warn(
+                f"{self._expected.recipient}: The user of the task may not read what may be a mail: {paths}{more}. Change the"
+                " permissions."
+            )
 
     def all_refused(self) -> list[dict[str, str]]:
         """What was refused, and at the end of the wait what DNS could not judge too."""

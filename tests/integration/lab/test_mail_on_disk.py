@@ -11,6 +11,8 @@ import threading
 
 import pytest
 from conftest import failures, summary
+from one_mailbox import OneMailbox
+from unprivileged import without_privileges
 
 FORGED = "From: {sender}\nTo: {address}\nSubject: ACME: Zm9yZ2VkZm9yZ2VkZm9yZ2Vk\nAuto-Submitted: auto-generated\n\nx\n"
 
@@ -135,3 +137,23 @@ def test_options_that_do_not_fit(make_fleet, variables, says):
     fleet.group.update(variables)
     (failure,) = failures(fleet.run()).values()
     assert says in failure["msg"] and failure["error_code"] == "invalid_input"
+
+
+def test_mail_that_may_not_be_read_is_told_with_its_path(lab, tmp_path):
+    place = tmp_path / "Maildir"
+    for part in ("new", "cur", "tmp"):
+        (place / part).mkdir(parents=True)
+    closed = place / "new" / "1.a.host"
+    closed.write_text(FORGED.format(sender=lab.ca_from, address="user0001@lab.test"), encoding="utf-8")
+    closed.chmod(0)
+    mailbox = OneMailbox(lab.endpoints, tmp_path, lab.mailboxes[0], mail_access="maildir", mail_path=str(place))
+    mailbox.prepare()
+    challenges = mailbox.order()["challenges"]
+    result = without_privileges(lambda: mailbox.try_to("smime_email_challenge", challenges=challenges, deadline=2))
+    assert result["error_code"] == "challenge_missing" and f"unreadable (The user of the task may not read {closed}" in result["msg"]
+    assert [entry["reason"] for entry in result["details"]["refused"]] == ["unreadable"]
+    (warning,) = result["warnings"]
+    assert warning == (
+        f"user0001@lab.test: The user of the task may not read what may be a mail: {closed}. Change the permissions."
+    )
+    assert lab.replies() == []

@@ -28,6 +28,7 @@ NAMES = files.names()
 
 # Reasons that no single mail can have
 ELSEWHERE = {
+    "unreadable": "it takes a file that nobody may read; test_mail_files.py and test_mail_on_disk.py show it",
     "older": "it takes an order that is newer; test_tasks_answering.py and test_forged.py show it",
     "answered": "it takes a ledger of replies; test_store_replies.py and test_matching.py show it",
 }

@@ -20,6 +20,11 @@ from ansible_collections.mailcert.acme.plugins.module_utils._mail.answered_mail 
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.mail_files import FileReader, FileSettings
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.mail_folders import MailFile
 
+# at the end: what the tests of this folder import has its name here too
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[4] / "tools"))
+
+from unprivileged import without_privileges  # noqa: E402
+
 CA, USER = "ca@ca.test", "anna@lab.test"
 SINCE = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(hours=24)
 # long enough ago that nobody writes any more, and within the time that counts
@@ -180,6 +185,52 @@ def _count(event, args):
 
 
 sys.addaudithook(_count)
+
+
+def test_file_that_may_not_be_read_is_told_and_read_once_it_may(maildir):
+    path = put(maildir / "new" / "1.a.host", mail(1))
+    put(maildir / "new" / "2.a.host", mail(2), EARLIER - 10)
+    put(maildir / "cur" / "3.a.host:2,", mail(3), EARLIER - 3 * 86400).chmod(0)
+
+    def looks():
+        path.chmod(0)
+        reader = FileReader(FileSettings(str(maildir), True))
+        first = names(found(reader)), list(reader.unreadable)
+        again = names(found(reader)), list(reader.unreadable)
+        path.chmod(0o600)
+        return first, again, (names(found(reader)), list(reader.unreadable))
+
+    # one that is too old to be the challenge is nobody's concern
+    assert without_privileges(looks) == ((["2"], [str(path)]), ([], [str(path)]), (["1"], []))
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o400], ids=["nothing", "only names"])
+@pytest.mark.parametrize("part", ["new", "cur", ".Junk/cur"])
+def test_part_of_a_maildir_that_is_closed_is_an_error_with_its_path(maildir, part, mode):
+    put(maildir / part / "1.a.host", mail(1))
+
+    def look():
+        (maildir / part).chmod(mode)
+        try:
+            found(FileReader(FileSettings(str(maildir), True, ("INBOX", "\\Junk"))))
+        except FolderError as error:
+            return error.message
+        finally:
+            (maildir / part).chmod(0o700)
+        return ""
+
+    told = without_privileges(look)
+    assert str(maildir / part) in told and "Permission denied" in told
+
+
+def test_file_that_may_not_be_read_keeps_no_answered_mail_from_being_marked(maildir):
+    put(maildir / "new" / "1.a.host", mail(1)).chmod(0)
+    put(maildir / "new" / "2.a.host", mail(2))
+    settings = FileSettings(str(maildir), True)
+    told = without_privileges(
+        lambda: answered_file.tidy(settings, Wish("mark", ""), message_id="<2@ca.test>", place=None)
+    )
+    assert told == "" and (maildir / "cur" / "2.a.host:2,RS").exists()
 
 
 def test_ten_thousand_files_cost_one_listing_a_look(maildir):

@@ -44,5 +44,18 @@ def test_one_that_the_server_kept_by_itself_is_enough(servers, settings):
 
 @pytest.mark.parametrize("folder", ["\\Sent", "Nowhere"])
 def test_no_folder_is_made(servers, settings, folder):
-    with pytest.raises(FolderError, match="No folder is for|has no folder"):
+    with pytest.raises(FolderError, match="No folder is for|has no folder") as caught:
         sent_copy.keep(settings, REPLY, folder=folder)
+    # whose advice is about the folder that is named, not about those where mail is looked for
+    assert "sent_folder" in caught.value.message and "imap_folders" not in caught.value.message
+
+
+def test_server_that_says_no_to_the_folder_is_told_with_the_option(servers, settings):
+    session = imap_session.connect(settings)
+    try:
+        with pytest.raises(FolderError, match="'Nowhere' at the IMAP server .* cannot be opened: .*Check sent_folder[.]$"):
+            session.open("Nowhere", option="sent_folder")
+        with pytest.raises(FolderError, match="Check imap_folders[.]$"):
+            session.open("Nowhere")
+    finally:
+        session.close()

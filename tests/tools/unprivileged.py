@@ -1,0 +1,39 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Work in a child process that file permissions bind, whoever runs the tests: root reads everything else."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import pickle
+import traceback
+import typing as t
+
+# _LINUX_CAPABILITY_VERSION_3 of capset(2): two sets of effective, permitted and inheritable
+_VERSION = 0x20080522
+
+
+def without_privileges(work: t.Callable[[], t.Any]) -> t.Any:
+    """What the work gives, done in a child that gave up all capabilities; it may be pickled."""
+    receive, send = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            libc = ctypes.CDLL(None, use_errno=True)
+            header, nothing = (ctypes.c_uint32 * 2)(_VERSION, 0), (ctypes.c_uint32 * 6)()
+            if libc.capset(header, nothing):
+                raise OSError(ctypes.get_errno(), "the capabilities cannot be given up")
+            with os.fdopen(send, "wb") as stream:
+                pickle.dump(work(), stream)
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(1)
+    os.close(send)
+    with os.fdopen(receive, "rb") as stream:
+        data = stream.read()
+    assert os.waitpid(pid, 0)[1] == 0, "the work failed"
+    return pickle.loads(data)
