@@ -23,6 +23,8 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
 
 # how many are remembered in a journal
 REMEMBERED = 20
+# more than a certificate has addresses; a CA that names thousands must not hold each run until its deadline
+MOST_ENDED = 100
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,9 @@ def leave(client: AcmeClient, order: orders.Order | str, reason: str, *, opened:
             order = orders.fetch(client, order)
         urls = tuple(dict.fromkeys(order.authorization_urls))
         # of all others each authorization is valid
-        for authorization in urls if order.status in ("pending", "invalid") else ():
+        pending = urls if order.status in ("pending", "invalid") else ()
+        ended = len(pending) <= MOST_ENDED
+        for authorization in pending[:MOST_ENDED]:
             status = _end(client, authorization, authorization in opened)
             if status == "deactivated":
                 done.append(authorization)

@@ -41,6 +41,7 @@ class Ca:
         self.failures: list[Exception] = []
         self.refuses_to_deactivate = False
         self.urls_per_order = 1
+        self.deactivations = 0
 
     def new_order(self, client: t.Any, *, addresses: t.Sequence[str], **wishes: t.Any) -> Order:
         number = len(self.orders) + 1
@@ -64,6 +65,7 @@ class Ca:
         return self.authorizations[url]
 
     def deactivate(self, client: t.Any, url: str) -> Authorization:
+        self.deactivations += 1
         if self.refuses_to_deactivate:
             raise AcmeProblemError("The CA refused the request for the authorization: malformed.")
         self.change(url, status="deactivated")
@@ -199,6 +201,9 @@ def test_more_authorizations_than_addresses_are_refused_before_any_is_fetched(ca
     ca.urls_per_order = 3000
     with pytest.raises(OrderError, match="wants 3000 authorizations for 1 addresses"):
         request_order()
+    ca.urls_per_order = 1
+    assert request_order(NOW + DAY)[1], "the next day it is given up"
+    assert ca.deactivations == 100, "thousands would hold each run until its deadline"
 
 
 @pytest.mark.parametrize(
