@@ -131,7 +131,7 @@ def new_order(
         if directory.profiles and profile not in directory.profiles:
             raise InputError(
                 f"The CA has no profile {wire.clean(profile, 100)}. Set profile to one of"
-                f" {', '.join(sorted(directory.profiles))}.",
+                f" {wire.clean(', '.join(sorted(directory.profiles)), 2000)}.",
                 stage="order",
             )
         payload["profile"] = profile

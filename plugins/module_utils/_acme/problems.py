@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 from dataclasses import dataclass, field
 
@@ -19,6 +20,9 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
 _URNS = ("urn:ietf:params:acme:error:", "urn:acme:error:")
 # one for each address of a certificate at most
 _SHOWN_SUBPROBLEMS = 100
+# octets as the store writes it: enough for a sentence on each address, and what is kept of a failure stays readable
+_MOST_OCTETS = 1 << 15
+_MOST_OF_A_TEXT = 2000
 # what may pass by itself
 _PASSING = frozenset(("serverInternal", "badNonce", "connection", "dns", "rateLimited"))
 
@@ -52,6 +56,14 @@ def _is_number(value: t.Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+def _bounded(value: dict[str, t.Any]) -> dict[str, t.Any]:
+    """The document itself; of an enormous one only what RFC 7807 names, each text cut."""
+    if len(json.dumps(value, indent=1)) <= _MOST_OCTETS:
+        return value
+    texts = {name: value[name] for name in ("type", "title", "detail", "instance") if isinstance(value.get(name), str)}
+    return {name: text if len(text) <= _MOST_OF_A_TEXT else text[:_MOST_OF_A_TEXT] + "..." for name, text in texts.items()}
+
+
 @dataclass(frozen=True)
 class Problem:
     """A problem document, or one of its subproblems; texts as received, ``describe()`` is what may be shown.
@@ -73,6 +85,8 @@ class Problem:
         """Read what a CA sent, whatever it is; what has the wrong shape is left out."""
         if not isinstance(value, dict):
             return cls(status=status)
+
+        value = _bounded(value)
 
         def text(name: str) -> str:
             return value[name] if isinstance(value.get(name), str) else ""

@@ -12,6 +12,7 @@ import datetime as dt
 import email.utils
 import ipaddress
 import json
+import math
 import re
 import typing as t
 from urllib.parse import urlsplit
@@ -84,6 +85,14 @@ def _no_constant(name: str) -> t.NoReturn:
     raise ValueError(f"{name} is no JSON")
 
 
+def _finite(text: str) -> float:
+    """A number of JSON that is not too large to be written as JSON again."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("a number is too large")
+    return number
+
+
 def parse_json(body: bytes) -> dict[str, t.Any]:
     """The JSON object of a body.
 
@@ -91,7 +100,7 @@ def parse_json(body: bytes) -> dict[str, t.Any]:
     """
     try:
         text = body.decode("utf-8")
-        value = json.loads(text, parse_constant=_no_constant)
+        value = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
         if isinstance(value, dict) and _SURROGATE.search(text):
             value = _without_surrogates(value)
     except RecursionError:

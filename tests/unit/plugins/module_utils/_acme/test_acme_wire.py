@@ -18,6 +18,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     AcmeRateLimitedError,
     DeadlineError,
 )
+from ansible_collections.mailcert.acme.plugins.module_utils._store import attempts
 
 UTC = dt.timezone.utc
 URN = "urn:ietf:params:acme:error:"
@@ -89,7 +90,19 @@ def test_retry_after_in_both_forms(text, seconds):
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"<html>", b"[]", b"1", b"\xff", b'{"a": NaN}', b"[" * 100000, b'{"a":' * 100000, b'{"a": 1' + b"0" * 5000],
+    [
+        b"",
+        b"<html>",
+        b"[]",
+        b"1",
+        b"\xff",
+        b'{"a": NaN}',
+        b'{"a": 1e999}',
+        b'{"a": [-1e999]}',
+        b"[" * 100000,
+        b'{"a":' * 100000,
+        b'{"a": 1' + b"0" * 5000,
+    ],
 )
 def test_no_json_object(body):
     with pytest.raises(ValueError):
@@ -193,6 +206,31 @@ def test_problems_of_any_shape(value):
 def test_more_subproblems_than_a_certificate_has_addresses_are_cut():
     problem = Problem.from_json({"detail": "x", "subproblems": [{"detail": str(number)} for number in range(105)]})
     assert problem.describe().endswith("; 99; and 5 more)")
+
+
+DEEP: list = []
+for _level in range(90):
+    DEEP = [*([1] * 100), DEEP]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"detail": "\u00e9" * 300000},
+        {"subproblems": [{"detail": "\u20ac" * 4000}] * 100},
+        {"deep": DEEP},
+        {"type": "x" * 900000, "identifier": {"value": "x" * 900000}},
+    ],
+    ids=["long", "many", "deep", "type"],
+)
+def test_what_is_kept_of_an_enormous_problem_can_be_read_again(more, tmp_path):
+    error = error_for(Problem.from_json({"type": URN + "malformed", "detail": "No.", **more}, status=400), "order")
+    now = dt.datetime.now(UTC)
+    path = str(tmp_path / "attempts.json")
+    kept = attempts.Attempts(1, now, "", error.error_code, error.stage, error.message, False, error.problem)
+    kept.save(path)
+    assert attempts.Attempts.load(path) == kept and len(error.message) + len(str(error.problem)) < 1 << 14
+    assert error.problem["type"][:5] in (URN[:5], "xxxxx") and error.problem["detail"]
 
 
 def test_deadlines(clock):
