@@ -358,7 +358,8 @@ orphans:
 held:
   description:
     - The mailboxes that are due and left alone for now, by their names, since the CA said no a moment ago.
-    - They are in none of the other lists, but for those whose PKCS#12 file is missing or stale, which are in RV(due) too. The wish C(retry_now) has them tried at once.
+    - They are in none of the other lists, but for those whose PKCS#12 file is missing or stale, which are in RV(due) too.
+    - The wish C(retry_now) has them tried at once.
   returned: success
   type: dict
   contains:
