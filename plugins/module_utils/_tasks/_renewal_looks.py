@@ -25,6 +25,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     AcmeError,
     AcmeRateLimitedError,
     AcmeTlsError,
+    DeadlineError,
     InputError,
     MissingLibraryError,
     SmimeError,
@@ -115,6 +116,8 @@ def ask(looks: t.Mapping[Ca, t.Sequence[Look]], context: Context) -> dict[str, R
     news: dict[str, Renewal] = {}
     until = Deadline(SECONDS)
     for ca, wanted in looks.items():
+        if until.expired:
+            break  # nobody asked the others, so nothing tells that they are to be left alone
         try:
             memory = Renewal.load(ca.memory)
         except SmimeError as error:
@@ -199,6 +202,11 @@ class _Round:
             with self._ca.transport(self._until) as transport:
                 directory = Directory.fetch(transport, self._ca.directory, stage="select")
                 _skew.tell(self._context, transport)
+        except DeadlineError as error:
+            # our time was over, which says nothing of this CA
+            self._failures.append(error)
+            self._tell()
+            return {}
         except SmimeError as error:
             self._leave_alone(datetime.timedelta(seconds=renewal_info.RETRY_AFTER_FAILURE), error)
             return {}

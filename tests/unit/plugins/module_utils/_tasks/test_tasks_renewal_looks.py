@@ -33,3 +33,14 @@ def test_one_certificate_that_cannot_be_asked_about_does_not_stop_the_others(tmp
     assert not asked._stop.is_set() and len(asked._failures) == 2
     asked._share(directory, looks[2:])
     assert asked._stop.is_set(), "so many in a row are not a matter of one certificate"
+
+
+def test_a_ca_that_there_was_no_time_to_ask_is_not_left_alone_for_it(tmp_path, monkeypatch):
+    ca = _renewal_looks.Ca(URL, str(tmp_path))
+    look = _renewal_looks.Look("anna", str(tmp_path / "a.json"), "a.b")
+    context = Context()
+    assert _renewal_looks._Round(ca, [look], context, Deadline(0)).run() == {}
+    assert "deadline of 0 seconds" in " ".join(context.warnings)
+    monkeypatch.setattr(_renewal_looks, "SECONDS", 0.0)
+    assert _renewal_looks.ask({ca: [look]}, context) == {}
+    assert list(tmp_path.iterdir()) == [], "an earlier CA took the time, and this one waits six hours for it"
