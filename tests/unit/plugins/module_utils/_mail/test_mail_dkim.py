@@ -226,9 +226,10 @@ def test_a_tag_that_stands_twice(kit):
 
 def test_blanks_without_end_in_a_signature_take_no_time(kit):
     raw = kit.sign(kit.mail()).replace(b"DKIM-Signature: ", b"DKIM-Signature: " + b" " * 12_000)
-    started = time.monotonic()
+    started = time.thread_time()
     assert refused(kit, raw) == "dkim_domain"
-    assert time.monotonic() - started < 0.5
+    # of the CPU, whatever else the machine does
+    assert time.thread_time() - started < 0.5
 
 
 def test_temporary_failure_of_dns(kit):

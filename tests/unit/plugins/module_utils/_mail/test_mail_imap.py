@@ -187,7 +187,7 @@ def test_the_deadline_ends_the_wait(servers, where):
     started = time.monotonic()
     with imap.MailboxReader(where) as reader, pytest.raises(DeadlineError) as caught:
         list(reader.candidates(FROM, since=SINCE, until=Deadline(0.3), interval=0.1))
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 10
     assert FROM in caught.value.message and caught.value.stage == "challenge"
 
 
