@@ -215,7 +215,7 @@ def find_open(
                 looked_at += 1
                 if looked_at > _LOOKED_AT:
                     return None
-                order = _entry(client, url)
+                order = entry(client, url)
                 if order is None or order.status not in ("pending", "ready"):
                     continue
                 if _comparable(order.addresses) == wanted and fits(order):
@@ -227,8 +227,8 @@ def find_open(
     return None
 
 
-def _entry(client: AcmeClient, url: t.Any) -> Order | None:
-    """An order of the list; None where it cannot be read, as one that the CA has removed: the others can be."""
+def entry(client: AcmeClient, url: object) -> Order | None:
+    """An order of a list of orders; None where it cannot be read, as one that the CA has removed: the others can be."""
     try:
         return fetch(client, client.transport.check_url(url, name="an entry of the list of orders"))
     except (AcmeProblemError, NotAcmeError) as error:

@@ -28,6 +28,10 @@ from ansible_collections.mailcert.acme.plugins.module_utils._store.paths import 
 LOCK_SECONDS = 30.0
 # a challenge may be answered for so long (S/MIME BR 3.2.2.4); after that nobody has to end it
 OPEN_FOR = datetime.timedelta(hours=24)
+# what lies further in the future was noted by a clock that was wrong: a run works for a day at most, and clocks of two
+# machines that share a store may differ by so much
+_MOST_AHEAD = datetime.timedelta(hours=24)
+_SKEW = datetime.timedelta(minutes=10)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,7 +105,7 @@ class Turns:
                 ours = bool(owner) and owner == found.owner
                 if self._is_held(found, now) or (displaced and not displace and not ours):
                     return None
-                if found.awaits and displaced and not ours:
+                if displaced and not ours and self._awaits(found, now):
                     return None
             until = now + datetime.timedelta(seconds=seconds)
             return self._write(Turn(tuple(urls), opened, run_id, until, displaced, owner, awaits))
@@ -116,9 +120,7 @@ class Turns:
         with self._locked():
             found = self._read()
         now = self._now()
-        if found is None or not found.awaits or self._is_held(found, now) or now - found.opened >= OPEN_FOR:
-            return None
-        return found
+        return found if found is not None and self._awaits(found, now) and not self._is_held(found, now) else None
 
     def open_urls(self) -> tuple[str, ...]:
         """URLs of the authorizations that may be open now, whoever works on them."""
@@ -164,7 +166,13 @@ class Turns:
         return changed
 
     def _is_held(self, turn: Turn, now: datetime.datetime) -> bool:
-        return bool(turn.run_id) and turn.until > now and not self._is_gone(turn.run_id)
+        ahead = turn.until - now
+        return bool(turn.run_id) and datetime.timedelta(0) < ahead <= _MOST_AHEAD + _SKEW and not self._is_gone(turn.run_id)
+
+    @staticmethod
+    def _awaits(turn: Turn, now: datetime.datetime) -> bool:
+        """Whether it waits for a person who can still answer; by a wrong clock that could be for years."""
+        return turn.awaits and -_SKEW <= now - turn.opened < OPEN_FOR
 
     def _locked(self) -> contextlib.AbstractContextManager[None]:
         return lock(os.path.join(self.folder, "lock"), timeout=LOCK_SECONDS, what=f"the turns in {shown(self.folder)}")

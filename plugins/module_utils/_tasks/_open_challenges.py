@@ -136,5 +136,7 @@ def _listed_orders(client: AcmeClient, page: str) -> t.Iterator[orders.Order]:
             seen += 1
             if seen > _MOST_ORDERS:
                 return
-            yield orders.fetch(client, client.transport.check_url(url, name="an entry of the list of orders"))
+            order = orders.entry(client, url)
+            if order is not None:
+                yield order
         page = next(iter(response.links("next")), "")

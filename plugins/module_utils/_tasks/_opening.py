@@ -64,21 +64,23 @@ class Opening:
         """
         # an order that is made in the place of a dead one
         self.rest()
-        held: list[tuple[turns.Turns, turns.Turn]] = []
         # always in the same order, so that two orders with the same addresses never wait for each other
-        for address in sorted(set(addresses)):
-            place = self._turns_of(address)
-            turn = place.take(
-                urls, run_id=self._run_id, seconds=self._seconds, displace=displace, owner=self._owner
-            )
-            if turn is None:
-                self._awaited = place.awaited()
-                for other, taken in held:
-                    other.rest(taken)
-                return None
-            held.append((place, turn))
-        self._held = held
-        self._held = [(place, self._end_displaced(place, turn)) for place, turn in held]
+        try:
+            for address in sorted(set(addresses)):
+                place = self._turns_of(address)
+                turn = place.take(
+                    urls, run_id=self._run_id, seconds=self._seconds, displace=displace, owner=self._owner
+                )
+                if turn is None:
+                    self._awaited = place.awaited()
+                    self.rest()
+                    return None
+                self._held.append((place, turn))
+            self._held = [(place, self._end_displaced(place, turn)) for place, turn in self._held]
+        except BaseException:
+            # nobody works on what could not be taken as a whole
+            self.rest()
+            raise
         return min(turn.opened for _place, turn in self._held)
 
     def wait(self, addresses: t.Sequence[str], urls: t.Sequence[str], deadline: Deadline) -> datetime.datetime:

@@ -11,6 +11,7 @@ import pytest
 
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import order as orders
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import pacing
+from ansible_collections.mailcert.acme.plugins.module_utils._acme.account import Account
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     AcmeConnectionError,
@@ -22,6 +23,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     OrderError,
     SmimeError,
 )
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks._open_challenges import pending_orders
 
 ADDRESS = "User@b.test"
 
@@ -173,6 +175,15 @@ def test_entries_of_the_list_that_cannot_be_read_hide_no_order(ca, client, body,
     ca.on("/order/removed", tools.problem("malformed", 404))
     assert orders.new_order(client, addresses=[ADDRESS]).url == ca.url("/order/5")
     assert len(ca.seen("/order")) == 1, "an order that is there was made twice"
+
+
+def test_entries_that_cannot_be_read_hide_no_open_challenge_from_a_change_of_the_key(ca, client, body, tools):
+    entries = [ca.url("/order/removed"), 7, ca.url("/order/5")]
+    ca.on("/orders", tools.Reply(200, {"orders": entries}))
+    ca.on("/order/removed", tools.problem("malformed", 404))
+    ca.on("/order/5", tools.Reply(200, body("pending", 5)))
+    account = Account(ca.url("/account/1"), "valid", orders_url=ca.url("/orders"))
+    assert pending_orders(client, account) == [f"{ADDRESS} (its order is pending)"]
 
 
 @pytest.mark.parametrize("account", [{"status": "valid"}, {"orders": "/relative"}, {"orders": 5}, b"", "404"])

@@ -179,6 +179,17 @@ def test_order_that_is_over_waits_for_nobody(place):
     assert taken(place.take(TWO, "c", owner="encrypt")).displaced == tuple(ONE)
 
 
+@pytest.mark.parametrize("awaits", [True, False])
+def test_turn_that_was_noted_by_a_clock_that_was_wrong_holds_nobody(place, awaits):
+    place.now = NOW + datetime.timedelta(days=365)
+    turn = taken(place.take(ONE, "a", owner="sign"))
+    if awaits:
+        place.turns().rest(turn, awaits=True)
+    place.now = NOW
+    assert place.turns().awaited() is None
+    assert taken(place.take(TWO, "b", owner="encrypt")).displaced == tuple(ONE), "it is ended all the same"
+
+
 def test_nobody_else_can_read_it(place):
     place.take(ONE, "a")
     modes = {path.stat().st_mode & 0o777 for path in (place.folder / "turns").iterdir()}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import pathlib
 import typing as t
 
 import pytest
@@ -19,6 +20,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     AcmeConnectionError,
     AcmeProblemError,
     AcmeRateLimitedError,
+    JournalError,
     NotAcmeError,
     OrderError,
 )
@@ -275,3 +277,27 @@ def test_challenge_that_could_not_be_ended_for_now_is_ended_by_the_next(ca, requ
     assert ca.authorizations[url].status == "pending"
     assert take() is not None
     assert ca.authorizations[url].status == "deactivated"
+
+
+@pytest.mark.parametrize("trouble", ["second address", "deactivation"])
+def test_who_could_not_take_all_turns_holds_none(ca, request_order, monkeypatch, trouble):
+    """Else whoever comes next waits for somebody who works on nothing."""
+    addresses, later = [ADDRESS], Context(now=lambda: NOW + datetime.timedelta(minutes=2))
+    if trouble == "second address":
+        place = _opening.Opening(request_order.params, later, None, seconds=60)._turns_of(f"x{ADDRESS}")
+        assert place.take(["https://ca.test/x"], run_id="x", seconds=60)
+        pathlib.Path(place.path).write_bytes(b"{")
+        addresses.append(f"x{ADDRESS}")
+    else:
+        request_order()
+    urls = ca.new_order(None, addresses=addresses).authorization_urls
+
+    def limit(client: t.Any, url: str) -> t.NoReturn:
+        raise AcmeRateLimitedError("later", retryable=True)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(authorization, "deactivate", limit)
+        with pytest.raises((AcmeRateLimitedError, JournalError)):
+            _opening.Opening(request_order.params, later, None, seconds=3600).take(addresses, urls, displace=True)
+    other = ca.new_order(None, addresses=[ADDRESS]).authorization_urls
+    assert _opening.Opening(request_order.params, later, None, seconds=60).take([ADDRESS], other, displace=True)
