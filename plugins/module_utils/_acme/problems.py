@@ -60,8 +60,11 @@ def _bounded(value: dict[str, t.Any]) -> dict[str, t.Any]:
     """The document itself; of an enormous one only what RFC 7807 names, each text cut."""
     if len(json.dumps(value, indent=1)) <= _MOST_OCTETS:
         return value
-    texts = {name: value[name] for name in ("type", "title", "detail", "instance") if isinstance(value.get(name), str)}
-    return {name: text if len(text) <= _MOST_OF_A_TEXT else text[:_MOST_OF_A_TEXT] + "..." for name, text in texts.items()}
+    return {
+        name: value[name] if len(value[name]) <= _MOST_OF_A_TEXT else value[name][:_MOST_OF_A_TEXT] + "..."
+        for name in ("type", "title", "detail", "instance")
+        if isinstance(value.get(name), str)
+    }
 
 
 @dataclass(frozen=True)

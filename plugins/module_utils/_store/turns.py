@@ -166,8 +166,8 @@ class Turns:
         return changed
 
     def _is_held(self, turn: Turn, now: datetime.datetime) -> bool:
-        ahead = turn.until - now
-        return bool(turn.run_id) and datetime.timedelta(0) < ahead <= _MOST_AHEAD + _SKEW and not self._is_gone(turn.run_id)
+        lasts = now < turn.until <= now + _MOST_AHEAD + _SKEW
+        return bool(turn.run_id) and lasts and not self._is_gone(turn.run_id)
 
     @staticmethod
     def _awaits(turn: Turn, now: datetime.datetime) -> bool:
