@@ -35,13 +35,13 @@ def parse(description: str) -> argparse.Namespace:
     parser.add_argument(
         "--mark-subject", action="store_true", help="mark the Subject of challenges after their signature was checked"
     )
-    parser.add_argument("--mail-delay", type=int, default=0, help="seconds that mail from the CA is held")
+    parser.add_argument("--hold", action="store_true", help="hold mail from the CA until postsuper -H lets it go")
     parser.add_argument("--reply-delay", type=int, default=0, help="seconds that mail to the CA is held")
     parser.add_argument(
         "--greylist", type=int, default=0, help="seconds after which submission and MX take what is new to them"
     )
     parser.add_argument(
-        "--transport", type=pathlib.Path, help="lines of master.cf: the transport challenges, which gets the users' mail"
+        "--transport", type=pathlib.Path, help="lines of master.cf: the transport challenges, for the mail of rig.test"
     )
     parser.add_argument("--introspection-url", default="", help="OAuth 2 logins: where tokens are looked at (RFC 7662)")
     parser.add_argument("--old-imap", action="store_true", help="IMAP4rev1 without any extension, its dialogue kept")

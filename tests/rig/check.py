@@ -35,10 +35,10 @@ def run(endpoints: dict[str, t.Any]) -> None:
         proof = " ".join(str(mail["Authentication-Results"] or "").split())
         if "dkim=pass" not in proof or f"header.d={sender['address'].rpartition('@')[2]}" not in proof:
             raise RigError(f"A mail through {name} came without a DKIM pass; Authentication-Results: {proof or 'none'}")
-    with imaplib.IMAP4(endpoints["imap"]["host"], endpoints["imap"]["port"], timeout=10) as imap:
+    with imaplib.IMAP4(endpoints["imap"]["host"], endpoints["imap"]["port"], timeout=60) as imap:
         imap.starttls(context)
         imap.login(recipient["user"], recipient["password"])
-    with urllib.request.urlopen(endpoints["directory"], timeout=10, context=context) as reply:
+    with urllib.request.urlopen(endpoints["directory"], timeout=60, context=context) as reply:
         directory = json.load(reply)
     if not {"newNonce", "newAccount", "newOrder", "revokeCert"} <= set(directory):
         raise RigError(f"{endpoints['directory']} is no ACME directory.")
@@ -54,8 +54,8 @@ def _mail(sender: str, recipient: str, subject: str) -> email.message.EmailMessa
 
 def _submission(place: dict[str, t.Any], implicit: bool, context: ssl.SSLContext) -> smtplib.SMTP:
     if implicit:
-        return smtplib.SMTP_SSL(place["host"], place["port"], timeout=10, context=context)
-    smtp = smtplib.SMTP(place["host"], place["port"], timeout=10)
+        return smtplib.SMTP_SSL(place["host"], place["port"], timeout=60, context=context)
+    smtp = smtplib.SMTP(place["host"], place["port"], timeout=60)
     smtp.starttls(context=context)
     return smtp
 
@@ -65,7 +65,7 @@ def _receive(
 ) -> email.message.EmailMessage:
     """Wait for the mail with this subject, over IMAPS."""
     place = endpoints["imaps"]
-    with imaplib.IMAP4_SSL(place["host"], place["port"], ssl_context=context, timeout=10) as imap:
+    with imaplib.IMAP4_SSL(place["host"], place["port"], ssl_context=context, timeout=60) as imap:
         imap.login(box["user"], box["password"])
         imap.select("INBOX", readonly=True)
         found: list[bytes] = []
@@ -75,9 +75,9 @@ def _receive(
             found[:] = imap.search(None, "HEADER", "SUBJECT", f'"{subject}"')[1][0].split()
             return bool(found)
 
-        if not wait(look, 15):
+        if not wait(look, 60):
             raise RigError(
-                f"A mail to {box['address']} was not delivered within 15 s; logs are in {endpoints['logs']}."
+                f"A mail to {box['address']} was not delivered within 60 s; logs are in {endpoints['logs']}."
             )
         raw = t.cast("tuple[bytes, bytes]", imap.fetch(found[0].decode(), "(BODY.PEEK[])")[1][0])[1]
     return email.message_from_bytes(raw, policy=email.policy.default)

@@ -107,7 +107,7 @@ class RigHandle:
         early = process.poll()
         process.terminate()
         try:
-            process.wait(30)
+            process.wait(120)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -15,7 +15,7 @@ import packages
 import postgrey
 import tls
 from process import Server, run
-from settings import CA_DOMAIN, HOST, MX_NAME, Settings, fill, write
+from settings import CA_DOMAIN, DELIVERY_USER, DOMAINS, HOST, MX_NAME, Settings, fill, write
 
 
 def start(settings: Settings) -> Server:
@@ -40,6 +40,8 @@ def start(settings: Settings) -> Server:
         "greylist": f"check_policy_service,unix:{postgrey.socket_path(settings)}," if settings.greylist else "",
         # acme2certifier does not come back, so its own submission is spared
         "spare": f"check_sender_access,texthash:{conf}/spared," if settings.greylist else "",
+        "lda": dovecot.delivery_command(settings),
+        "delivery_user": DELIVERY_USER,
         "transport": settings.transport.read_text(encoding="utf-8") if settings.transport else "",
         **{name: settings.ports[name] for name in ("submission", "submissions", "mx")},
     }
@@ -56,8 +58,7 @@ def _write_tables(settings: Settings, conf: pathlib.Path) -> None:
     """Who gets mail and how, and who may send as whom; what is done to mail from and to the CA."""
     pairs = [f"{address} {box.user}\n" for box in settings.all_mailboxes for address in box.addresses]
     write(conf / "addresses", "".join(pairs))
-    others = settings.domains if settings.transport else ()
-    write(conf / "transports", "".join(f"{domain} challenges:\n" for domain in others))
+    write(conf / "transports", "".join(f"{name} {way}\n" for name, way in _transports(settings).items()))
     write(conf / "spared", f"{settings.ca_mailbox.address} OK\n")
     # acme2certifier leaves out the header field that RFC 8823, section 3.1 (3) demands
     added = "/^Subject: ACME: / PREPEND Auto-Submitted: auto-generated; type=acme\n"
@@ -65,5 +66,23 @@ def _write_tables(settings: Settings, conf: pathlib.Path) -> None:
     # what gateways do to mail from outside, after its signature was checked; no signature survives it
     marked = "/^Subject: (ACME: .*)/ REPLACE Subject: [EXTERNAL] $1\n"
     write(conf / "delivery_checks", marked if settings.mark_subject else "")
-    for name, seconds in (("delay_from", settings.mail_delay), ("delay_to", settings.reply_delay)):
-        write(conf / name, f"{settings.ca_mailbox.address} sleep {seconds}\n" if seconds else "")
+    write(conf / "hold_from", f"{settings.ca_mailbox.address} HOLD\n" if settings.hold else "")
+    seconds = settings.reply_delay
+    write(conf / "delay_to", f"{settings.ca_mailbox.address} sleep {seconds}\n" if seconds else "")
+
+
+def _transports(settings: Settings) -> dict[str, str]:
+    """Addresses and domains whose mail does not go by LMTP.
+
+    Dovecot's LMTP has no SMTPUTF8, so that its dovecot-lda takes the mail to addresses outside ASCII, and that to the
+    CA, which gets replies from them.
+    """
+    abroad = {
+        address: f"lda:{box.user}" for box in settings.mailboxes for address in box.addresses if not address.isascii()
+    }
+    if abroad:
+        abroad[settings.ca_mailbox.address] = f"lda:{settings.ca_mailbox.user}"
+    if settings.transport is None:
+        return abroad
+    kept = {address: way for address, way in abroad.items() if address.rpartition("@")[2] != DOMAINS[0]}
+    return {**kept, DOMAINS[0]: "challenges:"}

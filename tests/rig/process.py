@@ -95,7 +95,7 @@ class Server:
         tail = self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:]
         return RigError("\n  ".join([f"{self.name}: {what}; the end of {self.log}:", *tail]))
 
-    def wait_until(self, ready: t.Callable[[], bool], what: str, seconds: float = 20) -> None:
+    def wait_until(self, ready: t.Callable[[], bool], what: str, seconds: float = 120) -> None:
         if not wait(lambda: not self.alive() or ready(), seconds) or not self.alive():
             raise self.failure(f"{what} within {seconds:.0f} s" if self.alive() else "it ended by itself")
 

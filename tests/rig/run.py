@@ -204,7 +204,7 @@ def serve(options: argparse.Namespace, state: pathlib.Path, ports: Ports, signal
             clients=options.clients,
             oversign=options.oversign,
             mark_subject=options.mark_subject,
-            mail_delay=options.mail_delay,
+            hold=options.hold,
             reply_delay=options.reply_delay,
             greylist=options.greylist,
             transport=options.transport,

@@ -49,7 +49,7 @@ class Mailbox:
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """Everything the servers of one rig need to know; the delays and ``greylist`` are whole seconds."""
+    """Everything the servers of one rig need to know; ``reply_delay`` and ``greylist`` are whole seconds."""
 
     state: pathlib.Path
     venv: pathlib.Path
@@ -61,7 +61,7 @@ class Settings:
     dkim: bool = True
     oversign: bool = False
     mark_subject: bool = False
-    mail_delay: int = 0
+    hold: bool = False
     reply_delay: int = 0
     greylist: int = 0
     transport: pathlib.Path | None = None

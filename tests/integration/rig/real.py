@@ -12,6 +12,8 @@ import json
 import os
 import pathlib
 import shutil
+import subprocess
+import threading
 import typing as t
 
 import fleet
@@ -25,7 +27,7 @@ ACME2CERTIFIER = {
     "smime_repost": True,
     "smime_ca_parallel": 8,
     # the challenge POST answers only after it has looked
-    "smime_acme_request_timeout": 60,
+    "smime_acme_request_timeout": 120,
     # every certificate of this CA has the key usage of an RSA key for both purposes
     "smime_privatekey_type": "RSA",
     "smime_privatekey_size": 2048,
@@ -67,6 +69,40 @@ def checked(real: Real) -> tuple[dict[str, str], str]:
     table = json.loads(done.output.rpartition("CUSTOM STATS:")[2].partition("RUN:")[2])["smime_check"]
     (row,) = table["rows"]
     return row, " ".join(" ".join(table["lines"]).split())
+
+
+def idling(rig: dict[str, t.Any], user: str) -> set[int]:
+    """The processes of this rig's Dovecot that have a session of a user in IDLE, as their titles tell."""
+    master = (pathlib.Path(rig["state"]) / "run" / "dovecot" / "master.pid").read_text(encoding="ascii").strip()
+    found = set()
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            title = (process / "cmdline").read_text(encoding="utf-8", errors="replace")
+            parent = f"\nPPid:\t{master}\n" in (process / "status").read_text(encoding="utf-8")
+        except OSError:  # it has ended meanwhile
+            continue
+        if parent and f"[{user} " in title and "IDLE" in title:
+            found.add(int(process.name))
+    return found
+
+
+@contextlib.contextmanager
+def letting_go(rig: dict[str, t.Any], ready: t.Callable[[], bool] = lambda: True) -> t.Iterator[None]:
+    """While this lasts, a rig that holds the CA's mail (``--hold``) lets it go as soon as something has happened."""
+    state, over = pathlib.Path(rig["state"]), threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.1):
+            if any((state / "spool" / "hold").iterdir()) and ready():
+                subprocess.run(["/usr/sbin/postsuper", "-c", state / "postfix", "-H", "ALL"], check=True)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def home(rig: dict[str, t.Any], address: str) -> pathlib.Path:

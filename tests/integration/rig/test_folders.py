@@ -16,7 +16,7 @@ import threading
 import typing as t
 
 import pytest
-from real import Real, challenges_kept, home, started
+from real import Real, challenges_kept, home, idling, letting_go, started
 
 SCRIPT = 'require ["fileinto", "mailbox"];\nif header :contains "Subject" "ACME:" {{ fileinto :create "{folder}"; }}\n'
 
@@ -37,21 +37,6 @@ def logins(rig: dict[str, t.Any], user: str) -> int:
     return log.count(f"imap-login: Info: Login: user=<{user}>")
 
 
-def idling(rig: dict[str, t.Any], user: str) -> set[int]:
-    """The processes of this rig's Dovecot that have a session of a user in IDLE, as their titles tell."""
-    master = (pathlib.Path(rig["state"]) / "run" / "dovecot" / "master.pid").read_text(encoding="ascii").strip()
-    found = set()
-    for process in pathlib.Path("/proc").glob("[0-9]*"):
-        try:
-            title = (process / "cmdline").read_text(encoding="utf-8", errors="replace")
-            parent = f"\nPPid:\t{master}\n" in (process / "status").read_text(encoding="utf-8")
-        except OSError:  # it has ended meanwhile
-            continue
-        if parent and f"[{user} " in title and "IDLE" in title:
-            found.add(int(process.name))
-    return found
-
-
 def cut(rig: dict[str, t.Any], user: str, times: int, over: threading.Event) -> None:
     """End a user's session without a word, so many times, each time once it waits in IDLE."""
     ended: set[int] = set()
@@ -62,13 +47,13 @@ def cut(rig: dict[str, t.Any], user: str, times: int, over: threading.Event) -> 
 
 
 @pytest.fixture(scope="module")
-def slow_rig() -> t.Iterator[dict[str, t.Any]]:
-    with started(3, "--mail-delay", "8") as endpoints:
+def holding_rig() -> t.Iterator[dict[str, t.Any]]:
+    with started(3, "--hold") as endpoints:
         yield endpoints
 
 
-def test_filed_by_sieve_and_cut_while_waiting_in_one_run(slow_rig, tmp_path):
-    rig = slow_rig
+def test_filed_by_sieve_and_cut_while_waiting_in_one_run(holding_rig, tmp_path):
+    rig = holding_rig
     real = Real(rig, tmp_path, rig["mailboxes"])
     junk, filed, waiting = real.hosts.values()
     file_into(rig, junk["smime_address"], rig["junk"])
@@ -83,7 +68,9 @@ def test_filed_by_sieve_and_cut_while_waiting_in_one_run(slow_rig, tmp_path):
     over = threading.Event()
     thread = threading.Thread(target=cut, args=(rig, waiting["smime_imap_user"], 2, over))
     thread.start()
-    done = real.run()
+    # the mails come once both sessions were cut
+    with letting_go(rig, lambda: not thread.is_alive()):
+        done = real.run()
     over.set()
     thread.join()
     assert done.code == 0, done.output
