@@ -18,6 +18,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     SmimeError,
 )
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificates
+from ansible_collections.mailcert.acme.plugins.module_utils._store import journal as journals
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks import (
     _account_record,
     _asked,
@@ -56,7 +57,7 @@ class Requesting(Ordering):
             return self._found() if same_wish else None
         if not same_wish:
             return None
-        old = self._context.now() - state.created > CHALLENGE_LIFETIME
+        old = self._context.now() - state.created > CHALLENGE_LIFETIME and not self._may_be_issued(state)
         self._client.fetch_directory()  # a CA that is away has not lost the order
         try:
             order = orders.fetch(self._client, state.order_url)
@@ -77,6 +78,11 @@ class Requesting(Ordering):
         else:
             return order
         return None
+
+    def _may_be_issued(self, state: journals.JournalState) -> bool:
+        """Whether the CA was asked for the certificate; such an order lives until it expires (RULES 23)."""
+        finalized = state.state in ("finalizing", "issued")
+        return finalized and state.expires is not None and self._context.now() < state.expires
 
     def _found(self) -> orders.Order | None:
         """The order of which an earlier run was not told that the CA had made it (RFC 8555, section 7.1.2.1)."""

@@ -44,6 +44,7 @@ class Ca:
         self.refuses_to_deactivate = False
         self.urls_per_order = 1
         self.deactivations = 0
+        self.expires = NOW + 10 * DAY
 
     def new_order(self, client: t.Any, *, addresses: t.Sequence[str], **wishes: t.Any) -> Order:
         number = len(self.orders) + 1
@@ -53,7 +54,7 @@ class Ca:
             self.authorizations[url] = Authorization(url, "pending", ADDRESS, (challenge,))
         order = Order(
             f"{CA}/order/{number}", "pending", (("email", ADDRESS),), urls, f"{CA}/finalize/{number}",
-            expires=NOW + 10 * DAY,
+            expires=self.expires,
         )
         self.orders[order.url] = order
         return order
@@ -176,6 +177,27 @@ def test_order_that_cannot_be_looked_at_is_given_up_after_a_day(ca, request_orde
         request_order(NOW + DAY / 2)
     again, created, _challenges = request_order(NOW + DAY)
     assert created and again.url != first.url
+
+
+def test_finalized_order_that_cannot_be_looked_at_lives_until_it_expires(ca, request_order, monkeypatch):
+    """There may be a certificate of it (RULES 23)."""
+    first = request_order()[0]
+    ca.change(first.url, status="ready")
+
+    def fail(client: t.Any, order: Order, csr_der: bytes) -> t.NoReturn:
+        raise AcmeConnectionError("no route")
+
+    monkeypatch.setattr(_issuing.orders, "finalize", fail)
+    with pytest.raises(AcmeConnectionError):
+        request_order.issue()
+    ca.failures = [AcmeConnectionError("no route")]
+    with pytest.raises(AcmeConnectionError):
+        request_order(NOW + 2 * DAY)
+    ca.failures = []
+    assert request_order(NOW + 2 * DAY)[0].url == first.url
+    ca.failures = [AcmeConnectionError("no route")]
+    ca.expires = NOW + 20 * DAY
+    assert request_order(NOW + 11 * DAY)[1]
 
 
 def test_rate_limit_ends_no_order(ca, request_order):
