@@ -59,6 +59,9 @@ def test_filed_by_sieve_and_cut_while_waiting_in_one_run(holding_rig, tmp_path):
     file_into(rig, junk["smime_address"], rig["junk"])
     file_into(rig, filed["smime_address"], "Zertifikate/ACME & mehr")
     filed["smime_imap_folders"] = ["INBOX", "Zertifikate/ACME & mehr"]
+    for box in (junk, filed):
+        # IDLE tells of the first folder only
+        box["smime_search_interval"] = 2
     # a folder that is named must be there
     with imaplib.IMAP4_SSL(
         rig["imaps"]["host"], rig["imaps"]["port"], ssl_context=ssl.create_default_context(cafile=rig["ca_file"])
