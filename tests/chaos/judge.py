@@ -8,30 +8,36 @@ from __future__ import annotations
 import collections
 import datetime
 import hashlib
+import json
 import os
 import pathlib
+import re
 import stat
 import typing as t
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import pkcs12
 
-from ansible_collections.mailcert.acme.plugins.module_utils._store import leftovers
-
-
-# a run that is killed before it has noted when it may ask again cannot know it
-ASKED_EARLY = "ari_early"
-
-
-def assert_clean(lab: t.Any, *, unnoted: int) -> None:
-    """The lab counted no violations, but for renewal information that had to be asked for once more.
-
-    :arg unnoted: how often that may have been.
-    """
-    found = [violation["kind"] for violation in lab.violations()]
-    early = found.count(ASKED_EARLY)
-    assert len(found) == early <= unnoted, lab.violations()
+# all that a store may hold (docs/store.md) once all runs have ended well: what is not named here was left behind
+_HASH, _ADDRESS, _LINE = "[0-9a-f]{16,64}", "[^/@]+%40[^/@]+", "mailboxes/[^/@]+%40[^/@]+/dual"
+_KNOWN = re.compile(
+    "|".join(
+        (
+            r"store\.json|secret|keys|locks|replies|accounts|mailboxes",
+            r"locks/.+",
+            rf"keys/[0-9a-f]{{2}}(/{_HASH})?",
+            rf"accounts/[^/]+(/renewal\.json|/pace(/pace\.json|/orders\.json|/[^/]*\.?lock)?)?",
+            rf"accounts/[^/]+/default(/account\.json|/account\.key(\.{_HASH})?|/\.(account|orders)\.lock)?",
+            rf"replies/{_ADDRESS}(/{_HASH}\.json|/turns(/{_HASH}(\.json)?)?|(/turns)?/[^/]*\.?lock)?",
+            rf"mailboxes/{_ADDRESS}(/address)?",
+            rf"{_LINE}(/current|/lock|/renewal\.json|/identity\.(p12|json))?",
+            rf"{_LINE}/identity\.p12\.[^/]+\.bak",
+            rf"{_LINE}/\d{{4}}(/(privkey|cert|chain|fullchain)\.pem|/request\.csr|/(record|journal)\.json|/(journal\.json|privkey\.pem)\.lock)?",
+        )
+    )
+)
 
 
 class Judge:
@@ -42,9 +48,14 @@ class Judge:
 
     def __init__(self, lab: t.Any) -> None:
         self.certificates: dict[str, list[x509.Certificate]] = collections.defaultdict(list)
+        # serial numbers
+        self.revoked: set[int] = set()
         for item in lab.certificates():
+            certificate = x509.load_pem_x509_certificates(item["pem"].encode())[0]
             for address in item["addresses"]:
-                self.certificates[address].append(x509.load_pem_x509_certificates(item["pem"].encode())[0])
+                self.certificates[address].append(certificate)
+            if item["revoked"]:
+                self.revoked.add(certificate.serial_number)
         self.orders: collections.Counter[str] = collections.Counter()
         for event in lab.log("order"):
             self.orders.update(event["addresses"])
@@ -56,14 +67,23 @@ class Judge:
         return [f"{message_id} was answered {count} times" for message_id, count in seen.items() if count > 1]
 
     def complaints(
-        self, store: pathlib.Path, address: str, *, passphrase: str, most_orders: int, usage: str = "dual"
+        self,
+        store: pathlib.Path,
+        address: str,
+        *,
+        passphrase: str,
+        most_orders: int,
+        curve: str = "",
+        revoked: bool = False,
     ) -> list[str]:
         """What is not as it must be of one mailbox.
 
         :arg most_orders: how many the CA may have seen.
+        :arg curve: of the key that is wished for, so that a renewal that never came is told; empty for any.
+        :arg revoked: whether the certificate must be revoked.
         """
-        line = store / "mailboxes" / address.replace("@", "%40") / usage
-        found = list(_complaints_of_pair(line, address, passphrase))
+        line = store / "mailboxes" / address.replace("@", "%40") / "dual"
+        found = list(self._complaints_of_pair(line, address, passphrase, curve, revoked))
         keys = {
             _fingerprint(_private_key(path).public_key())
             for path in line.glob("*/privkey.pem")
@@ -76,45 +96,83 @@ class Judge:
             found.append(f"{self.orders[address]} orders, {most_orders} are the most")
         return [f"{address}: {sentence}" for sentence in found]
 
+    def _complaints_of_pair(
+        self, line: pathlib.Path, address: str, passphrase: str, curve: str, revoked: bool
+    ) -> t.Iterator[str]:
+        current = line / "current"
+        if not current.is_symlink() or not (current / "cert.pem").is_file():
+            yield "there is no certificate"
+            return
+        certificate = x509.load_pem_x509_certificate((current / "cert.pem").read_bytes())
+        key = _private_key(current / "privkey.pem")
+        if _fingerprint(key.public_key()) != _fingerprint(certificate.public_key()):
+            yield "key and certificate do not match"
+        if curve and getattr(getattr(key, "curve", None), "name", "") != curve:
+            yield f"the key is not of {curve}"
+        if certificate not in self.certificates[address]:
+            yield "the CA knows nothing of the certificate"
+        if revoked != (certificate.serial_number in self.revoked):
+            yield "the certificate is not revoked" if revoked else "the certificate is revoked"
+        now = datetime.datetime.now(datetime.timezone.utc)
+        if not certificate.not_valid_before_utc <= now < certificate.not_valid_after_utc:
+            yield "the certificate is not valid now"
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        if names.get_values_for_type(x509.RFC822Name) != [address]:
+            yield "the certificate is another address's"
+        missing = [
+            name
+            for name in ("chain.pem", "fullchain.pem", "record.json", "request.csr")
+            if not (current / name).is_file()
+        ]
+        yield from (f"{name} is missing" for name in missing)
+        if not missing:
+            yield from _complaints_of_chain(current, certificate)
+        yield from _complaints_of_versions(line)
+        try:
+            opened = pkcs12.load_key_and_certificates((line / "identity.p12").read_bytes(), passphrase.encode())
+        except (OSError, ValueError) as error:
+            yield f"identity.p12 cannot be opened: {error}"
+            return
+        if opened[1] != certificate or opened[0] is None:
+            yield "identity.p12 holds another certificate"
+        elif _fingerprint(opened[0].public_key()) != _fingerprint(key.public_key()):
+            yield "identity.p12 holds another key"
+
 
 def complaints_of_files(store: pathlib.Path) -> list[str]:
-    """Temporary files that are left, and files that others may use."""
+    """Files that have no place in a store, above all temporary ones, and files that others may use."""
     found = []
     for folder, folders, files in os.walk(store):
         for name in [*folders, *files]:
             path = pathlib.Path(folder, name)
-            if leftovers.is_temporary(name):
+            if not _KNOWN.fullmatch(path.relative_to(store).as_posix()):
                 found.append(f"{path} is left")
             elif not path.is_symlink() and stat.S_IMODE(path.stat().st_mode) & 0o077:
                 found.append(f"others may use {path}")
     return found
 
 
-def _complaints_of_pair(line: pathlib.Path, address: str, passphrase: str) -> t.Iterator[str]:
-    current = line / "current"
-    if not current.is_symlink() or not (current / "cert.pem").is_file():
-        yield "there is no certificate"
-        return
-    certificate = x509.load_pem_x509_certificate((current / "cert.pem").read_bytes())
-    key = _private_key(current / "privkey.pem")
-    if _fingerprint(key.public_key()) != _fingerprint(certificate.public_key()):
-        yield "key and certificate do not match"
-    now = datetime.datetime.now(datetime.timezone.utc)
-    if not certificate.not_valid_before_utc <= now < certificate.not_valid_after_utc:
-        yield "the certificate is not valid now"
-    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    if names.get_values_for_type(x509.RFC822Name) != [address]:
-        yield "the certificate is another address's"
-    for name in ("chain.pem", "fullchain.pem", "record.json", "request.csr"):
-        if not (current / name).is_file():
-            yield f"{name} is missing"
+def _complaints_of_chain(current: pathlib.Path, certificate: x509.Certificate) -> t.Iterator[str]:
+    chain = x509.load_pem_x509_certificates((current / "chain.pem").read_bytes())
+    if x509.load_pem_x509_certificates((current / "fullchain.pem").read_bytes()) != [certificate, *chain]:
+        yield "fullchain.pem is not the certificate and its chain"
     try:
-        opened = pkcs12.load_key_and_certificates((line / "identity.p12").read_bytes(), passphrase.encode())
-    except (OSError, ValueError) as error:
-        yield f"identity.p12 cannot be opened: {error}"
-        return
-    if opened[1] != certificate or opened[0] is None:
-        yield "identity.p12 holds another certificate"
+        certificate.verify_directly_issued_by(chain[0])
+    except (InvalidSignature, ValueError, TypeError):
+        yield "chain.pem is another certificate's"
+
+
+def _complaints_of_versions(line: pathlib.Path) -> t.Iterator[str]:
+    """Nothing is in the making any more."""
+    versions = sorted(path for path in line.iterdir() if path.name.isdigit())
+    if (line / "current").readlink().name != versions[-1].name:
+        yield f"{versions[-1].name} never came to be in use"
+    for version in versions:
+        journal = version / "journal.json"
+        state = json.loads(journal.read_bytes())["state"] if journal.is_file() else "missing"
+        # a run that is killed between the switch and the end of its journal leaves it so, and nothing has to be done
+        if state not in ("closed", "issued"):
+            yield f"the journal of {version.name} is {state}"
 
 
 def _private_key(path: pathlib.Path) -> t.Any:

@@ -72,6 +72,7 @@ class Mailbox:
         self.store = folder / name / "store"
         self.orders = 0
         self.kills = 0
+        self.revoked = False
         self._lab = lab
         self._nursery = nursery
         password = f"pw-{name}"
@@ -95,6 +96,7 @@ class Mailbox:
         """What is wished from now on."""
         self.variables.update(chain.changes)
         self.orders += chain.orders
+        self.revoked = self.revoked or chain.work == "revoke"
 
     def run_to_the_end(self, chain: Chain) -> list[str]:
         """Run until it succeeds, as a schedule would; gives the steps that were passed."""
@@ -129,7 +131,12 @@ class Mailbox:
     def complaints(self, judge: Judge) -> list[str]:
         """What is not as it must be; each kill may have cost one order."""
         return judge.complaints(
-            self.store, self.address, passphrase=fleet.PASSPHRASE, most_orders=self.orders + self.kills
+            self.store,
+            self.address,
+            passphrase=fleet.PASSPHRASE,
+            most_orders=self.orders + self.kills,
+            curve=self.variables.get("smime_privatekey_curve", ""),
+            revoked=self.revoked,
         ) + complaints_of_files(self.store)
 
 
@@ -234,8 +241,6 @@ class Sweep:
         self._lock = threading.Lock()
         self.mailboxes: list[Mailbox] = []
         self.killed = 0
-        # kills between the question when to renew and the note of its answer: a run after them asks once more
-        self.unnoted = 0
         self.missed: list[str] = []
         self.recoveries: dict[str, tuple[str, Kill]] = {}
 
@@ -283,5 +288,4 @@ class Sweep:
             else:
                 self.killed += 1
                 mailbox.kills += 1
-                self.unnoted += any(words in kill.name for words in ("renewal_info.py", "renewal.json"))
         mailbox.wait_for_orphans()

@@ -12,19 +12,21 @@ import collections
 import itertools
 import json
 import random
+import re
 import secrets
 import subprocess
 import time
 
 import fleet
 from conftest import COLLECTIONS, started_lab
-from judge import Judge, assert_clean, complaints_of_files
+from judge import Judge, complaints_of_files
 from processes import kill
 
 MAILBOXES = 20
 # how many of them Ansible works on at once
 FORKS = 5
 PLAYBOOK = "mailcert.acme.issue_smime"
+TASK = re.compile(r"^TASK \[(.+?)\] \*", re.MULTILINE)
 CURVES = ("secp256r1", "secp384r1")
 # kills of one renewal; then it is left in peace until its end
 MOST_KILLS = 6
@@ -52,6 +54,8 @@ class Fleet:
         self.hosts = {fleet.host_name(box["address"]): fleet.mailbox_variables(box) for box in lab.mailboxes}
         self.orders = collections.Counter(box["address"] for box in lab.mailboxes)
         self.kills = self.runs = self.renewals = 0
+        # the tasks of the playbook in which runs were killed
+        self.killed_in = collections.Counter()
         self._draw = draw
         began = time.monotonic()
         assert self.run() == 0
@@ -74,6 +78,7 @@ class Fleet:
             code = self.run(moment)
             if code is None:
                 kills += 1
+                self.killed_in[(TASK.findall(self.said) or ["before the first task"])[-1]] += 1
                 self.note_what_was_in_flight()
                 continue
             # a machine that is less busy than it was
@@ -130,9 +135,15 @@ class Fleet:
         judge = Judge(self.lab)
         found = judge.complaints_of_replies() + complaints_of_files(self.store)
         for address, most in self.orders.items():
-            found += judge.complaints(self.store, address, passphrase=fleet.PASSPHRASE, most_orders=most)
-        assert found == [], self.said
-        assert_clean(self.lab, unnoted=self.kills * FORKS)
+            found += judge.complaints(
+                self.store,
+                address,
+                passphrase=fleet.PASSPHRASE,
+                most_orders=most,
+                curve=self.group.get("smime_privatekey_curve", ""),
+            )
+        assert found == [], "\n".join([*found, self.said])
+        self.lab.assert_clean()
 
 
 def test_killed_at_random_moments(request, tmp_path, capsys):
@@ -140,6 +151,7 @@ def test_killed_at_random_moments(request, tmp_path, capsys):
     seed = request.config.getoption("--seed") or secrets.randbelow(10**6) + 1
     draw = random.Random(seed)
     kills = runs = renewals = 0
+    killed_in = collections.Counter()
     for number in itertools.count():
         if kills >= wanted:
             break
@@ -148,5 +160,7 @@ def test_killed_at_random_moments(request, tmp_path, capsys):
             while kills < wanted and whole.renewals < RENEWALS:
                 kills += whole.renew(wanted - kills)
             runs, renewals = runs + whole.runs, renewals + whole.renewals
+            killed_in += whole.killed_in
     with capsys.disabled():
         print(f"\n{kills} random kills (--seed {seed}) in {runs} runs, {renewals} renewals of {MAILBOXES} mailboxes")
+        print("\n".join(f"{count:5} in: {task}" for task, count in killed_in.most_common()))

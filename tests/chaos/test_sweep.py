@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import sweep
-from judge import Judge, assert_clean
+from judge import Judge
 
 
 def test_killed_at_each_step(request, lab, nursery, tmp_path, capsys):
@@ -43,4 +43,4 @@ def test_killed_at_each_step(request, lab, nursery, tmp_path, capsys):
         print(f"\n{whole.killed} kills over {steps} steps, {len(whole.missed)} not reached")
         print("\n".join(whole.missed))
     assert complaints == []
-    assert_clean(lab, unnoted=whole.unnoted)
+    lab.assert_clean()

@@ -20,18 +20,17 @@ def kill(process: subprocess.Popen[str]) -> str:
 
 def kill_tree(root: int) -> None:
     """End a process and all that came from it. Ansible's workers have sessions of their own: a group is not enough."""
-    with contextlib.suppress(ProcessLookupError):
-        # so that it starts no more of them meanwhile
-        os.kill(root, signal.SIGSTOP)
-    for pid in [root, *descendants(root)]:
+    for pid in _stopped(root):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
 
-def descendants(pid: int) -> list[int]:
-    """The processes below a process."""
+def _stopped(pid: int) -> list[int]:
+    """Stop a process and all below it, each before its children are looked for: so none starts another unseen."""
     try:
-        children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+        os.kill(pid, signal.SIGSTOP)
+        # whichever of its threads started them
+        lists = [path.read_text(encoding="ascii") for path in pathlib.Path(f"/proc/{pid}/task").glob("*/children")]
     except OSError:
-        return []
-    return [found for child in map(int, children) for found in (child, *descendants(child))]
+        return [pid]
+    return [pid, *(found for child in " ".join(lists).split() for found in _stopped(int(child)))]

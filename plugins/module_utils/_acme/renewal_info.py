@@ -53,10 +53,14 @@ def certificate_id(*, key_identifier: bytes, serial: int) -> str:
     return f"{josepy.encode_b64jose(key_identifier)}.{josepy.encode_b64jose(number)}"
 
 
-def fetch(transport: Transport, directory: Directory, ari_id: str) -> RenewalInfo:
+def fetch(
+    transport: Transport, directory: Directory, ari_id: str, *, asking: t.Callable[[], None] | None = None
+) -> RenewalInfo:
     """Ask the CA when to renew a certificate: one GET without authentication (section 4.1).
 
     :arg ari_id: see :func:`certificate_id`.
+    :arg asking: called before the question leaves, and only then; what it raises is raised, and nothing is asked.
+    :raises DeadlineError: there is no time to ask.
     :raises InputError: the identifier is none.
     :raises AcmeError: there is no usable answer; ``details["retry_after"]`` tells the seconds until the next try, and
         the other rules for renewal count meanwhile. A broken window is such an answer (section 4.2).
@@ -69,6 +73,9 @@ def fetch(transport: Transport, directory: Directory, ari_id: str) -> RenewalInf
     if directory.renewal_info is None:
         raise _delayed(NotAcmeError("The CA's directory offers no renewal information.", stage="select"))
     url = f"{directory.renewal_info.rstrip('/')}/{ari_id}"
+    if asking is not None:
+        transport.deadline.check("talking to the CA", stage="select")
+        asking()
     try:
         response = transport.get(url, stage="select", limit=1 << 16)
         start, end, explanation = _window(response.json())

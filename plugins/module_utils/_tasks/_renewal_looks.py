@@ -46,6 +46,8 @@ RETRIES = 2
 LOST = 3
 # a CA that offers no renewal information may do so tomorrow
 NOT_OFFERED = datetime.timedelta(days=1)
+# what stands there while the CA is asked, and afterwards where the run was killed meanwhile
+CUT_OFF = "The run that asked the CA ended before the answer was written down."
 
 
 class _Impatient(pacing.Pace):
@@ -147,13 +149,18 @@ def after_issue(params: dict[str, t.Any], client: AcmeClient, leaf: Certificate,
 def _look(transport: Transport, directory: Directory, look: Look, now: datetime.datetime) -> tuple[Renewal, AcmeError | None]:
     """One question and its answer, written down; with the error where there was none that can be used.
 
+    That the CA is asked is written down before. Who is killed then does not know its Retry-After, so that it counts as
+    an error (RFC 9773, section 4.3.3), and nobody asks again for six hours: rather too late once than too early.
+
     :raises DeadlineError, StoreError: there was no time, or it cannot be written.
     :raises InputError: the identifier is none.
     """
     known = look.known or Renewal(next_look=now, ari_id=look.ari_id)
     failure: AcmeError | None = None
+    later = now + datetime.timedelta(seconds=renewal_info.RETRY_AFTER_FAILURE)
+    asked = dataclasses.replace(known, next_look=later, problem=CUT_OFF)
     try:
-        info = renewal_info.fetch(transport, directory, look.ari_id)
+        info = renewal_info.fetch(transport, directory, look.ari_id, asking=lambda: asked.save(look.path))
     except AcmeError as error:
         failure = error
         wait = NOT_OFFERED if directory.renewal_info is None else _seconds(error)

@@ -142,7 +142,7 @@ def test_one_bad_mailbox_of_each_kind_stops_no_other(make_fleet):
     assert table["ready"] == ["user0001.lab.test"]
     lines = {failure["mailbox"]: failure["line"] for failure in table["failed"]}
     assert sorted(lines) == [f"user000{number}.lab.test" for number in (2, 3, 4)]
-    assert "smime_address" in lines["user0002.lab.test"]
+    assert "addresses is empty" in lines["user0002.lab.test"]
     assert "invalid_address" in lines["user0003.lab.test"]
     assert "vault_password_of_nobody" in lines["user0004.lab.test"]
     assert "a person answers" in done.output

@@ -5,13 +5,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 
 import pytest
 
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import renewal_info
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.directory import Directory
-from ansible_collections.mailcert.acme.plugins.module_utils._errors import AcmeError, InputError, NotAcmeError
+from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
+    AcmeError,
+    DeadlineError,
+    InputError,
+    NotAcmeError,
+    StoreError,
+)
 
 ID = "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE"
 PATH = f"/ari/{ID}"
@@ -97,3 +105,33 @@ def test_a_ca_without_renewal_information(ca, transport):
     del ca.directory["renewalInfo"]
     with pytest.raises(NotAcmeError, match="offers no renewal information"):
         renewal_info.fetch(transport, Directory.fetch(transport, ca.directory_url), ID)
+
+
+def test_asking_is_told_before_the_question_leaves(ca, transport, directory, tools):
+    before = []
+    ca.on(PATH, tools.Reply(200, {"suggestedWindow": WINDOW}))
+    renewal_info.fetch(transport, directory, ID, asking=lambda: before.append(len(ca.seen(PATH))))
+    assert (before, len(ca.seen(PATH))) == ([0], 1)
+
+
+def test_nothing_is_asked_where_that_cannot_be_noted(ca, transport, directory):
+    def full():
+        raise StoreError("The disk is full.", stage="select")
+
+    with pytest.raises(StoreError):
+        renewal_info.fetch(transport, directory, ID, asking=full)
+    assert ca.seen(PATH) == []
+
+
+def test_what_is_not_asked_is_not_told(ca, make_transport):
+    told = []
+    late = make_transport(ca, deadline=Deadline(0))
+    offered = Directory("", "", "", "", renewal_info=ca.url("/ari"))
+    for directory, value, error in (
+        (offered, ID, DeadlineError),
+        (offered, "none", InputError),
+        (dataclasses.replace(offered, renewal_info=None), ID, NotAcmeError),
+    ):
+        with pytest.raises(error):
+            renewal_info.fetch(late, directory, value, asking=lambda: told.append(True))
+    assert told == [] == ca.seen(PATH)
