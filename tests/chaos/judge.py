@@ -28,12 +28,15 @@ _KNOWN = re.compile(
             r"store\.json|secret|keys|locks|replies|accounts|mailboxes",
             r"locks/.+",
             rf"keys/[0-9a-f]{{2}}(/{_HASH})?",
-            rf"accounts/[^/]+(/renewal\.json|/pace(/pace\.json|/orders\.json|/[^/]*\.?lock)?)?",
-            rf"accounts/[^/]+/default(/account\.json|/account\.key(\.{_HASH})?|/\.(account|orders)\.lock)?",
+            r"accounts/[^/]+(/renewal\.json|/pace(/pace\.json|/orders\.json|/[^/]*\.?lock)?)?",
+            rf"accounts/[^/]+/default(/account\.json|/account\.key(\.{_HASH})?|/attempts\.json|/\.(account|orders)\.lock)?",
             rf"replies/{_ADDRESS}(/{_HASH}\.json|/turns(/{_HASH}(\.json)?)?|(/turns)?/[^/]*\.?lock)?",
             rf"mailboxes/{_ADDRESS}(/address)?",
             rf"{_LINE}(/current|/lock|/renewal\.json|/identity\.(p12|json))?",
             rf"{_LINE}/identity\.p12\.[^/]+\.bak",
+            # of a run that failed, where the one that came to the end was killed between the switch and its removal: it
+            # holds nobody whose certificate is not due, and the next order takes it away
+            rf"{_LINE}/attempts\.json",
             rf"{_LINE}/\d{{4}}(/(privkey|cert|chain|fullchain)\.pem|/request\.csr|/(record|journal)\.json|/(journal\.json|privkey\.pem)\.lock)?",
         )
     )
