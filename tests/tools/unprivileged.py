@@ -17,14 +17,23 @@ _VERSION = 0x20080522
 
 def without_privileges(work: t.Callable[[], t.Any]) -> t.Any:
     """What the work gives, done in a child that gave up all capabilities; it may be pickled."""
+    return in_child(_give_all_up, work)
+
+
+def _give_all_up() -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    header, nothing = (ctypes.c_uint32 * 2)(_VERSION, 0), (ctypes.c_uint32 * 6)()
+    if libc.capset(header, nothing):
+        raise OSError(ctypes.get_errno(), "the capabilities cannot be given up")
+
+
+def in_child(give_up: t.Callable[[], None], work: t.Callable[[], t.Any]) -> t.Any:
+    """What the work gives, done in a child after it gave something up; it may be pickled."""
     receive, send = os.pipe()
     pid = os.fork()
     if pid == 0:
         try:
-            libc = ctypes.CDLL(None, use_errno=True)
-            header, nothing = (ctypes.c_uint32 * 2)(_VERSION, 0), (ctypes.c_uint32 * 6)()
-            if libc.capset(header, nothing):
-                raise OSError(ctypes.get_errno(), "the capabilities cannot be given up")
+            give_up()
             with os.fdopen(send, "wb") as stream:
                 pickle.dump(work(), stream)
             os._exit(0)

@@ -9,8 +9,9 @@ import ctypes
 import hashlib
 import os
 import pathlib
-import pickle
 import typing as t
+
+from unprivileged import in_child
 
 # prctl(2), capabilities(7)
 PR_CAPBSET_DROP = 24
@@ -39,21 +40,11 @@ def changed(before: dict[str, t.Any], after: dict[str, t.Any]) -> list[str]:
 
 def bound_by_permissions(work: t.Callable[[], t.Any]) -> t.Any:
     """Do the work in a child process whose own children may do what file permissions allow, root or not."""
-    receive, send = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            libc = ctypes.CDLL(None, use_errno=True)
-            for capability in (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH):
-                if os.geteuid() == 0 and libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0):
-                    raise OSError(ctypes.get_errno(), "a capability cannot be dropped")
-            with os.fdopen(send, "wb") as stream:
-                pickle.dump(work(), stream)
-            os._exit(0)
-        finally:
-            os._exit(1)
-    os.close(send)
-    with os.fdopen(receive, "rb") as stream:
-        data = stream.read()
-    assert os.waitpid(pid, 0)[1] == 0, "the work failed"
-    return pickle.loads(data)
+    return in_child(_drop_for_children, work)
+
+
+def _drop_for_children() -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    for capability in (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH):
+        if os.geteuid() == 0 and libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0):
+            raise OSError(ctypes.get_errno(), "a capability cannot be dropped")
