@@ -6,20 +6,15 @@
 from __future__ import annotations
 
 import datetime
-import email.message
-import email.policy
 import email.utils
 import secrets
 import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.mailcert.acme.plugins.module_utils import _addresses
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import dkim, dkim_sign, headers, message
+from ansible_collections.mailcert.acme.plugins.module_utils._mail import dkim, dkim_sign, headers, message, response
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.refusal import Refusal
 
-_POLICY = email.policy.SMTP.clone(max_line_length=998, cte_type="7bit")
-# an address outside ASCII stands in a header as it is (RFC 6532, section 3.2), as in a reply
-_UTF8_POLICY = _POLICY.clone(utf8=True)
 _TEXT = """\
 This mail was sent by mailcert.acme to the address that it comes from, to see how it is signed on its way.
 Nothing has to be done about it, and it can be deleted.
@@ -65,7 +60,7 @@ def build(
     parsed = _addresses.parse(address)
     token = token or secrets.token_urlsafe(24)
     earlier = f"<{token}.earlier@{parsed.domain}>"
-    mail = email.message.EmailMessage(policy=_POLICY if parsed.is_ascii else _UTF8_POLICY)
+    mail = response.blank(str(parsed))
     mail["From"] = str(parsed)
     mail["To"] = str(parsed)
     mail["Subject"] = f"Re: mailcert.acme probe {token}"

@@ -47,6 +47,11 @@ def body(digest: str) -> str:
     return f"{BEGIN}\n{digest}\n{END}\n"
 
 
+def blank(*values: str) -> email.message.EmailMessage:
+    """A mail without headers that can take these values: ASCII where they are, else in UTF-8 (RFC 6532)."""
+    return email.message.EmailMessage(policy=_POLICY if all(value.isascii() for value in values) else _UTF8_POLICY)
+
+
 def build_response(
     challenge: AuthenticChallenge, *, sender: str, digest: str, now: datetime.datetime, message_id: str | None = None
 ) -> bytes:
@@ -70,8 +75,7 @@ def build_response(
     }
     if challenge.message_id:
         fields["In-Reply-To"] = fields["References"] = _checked_id(challenge.message_id)
-    is_ascii = all(value.isascii() for value in fields.values())
-    reply = email.message.EmailMessage(policy=_POLICY if is_ascii else _UTF8_POLICY)
+    reply = blank(*fields.values())
     try:
         for name, value in fields.items():
             reply[name] = value

@@ -167,10 +167,12 @@ def account_key(params: Params) -> account_keys.AccountKey:
     return account_keys.load_account_key(data, passphrase=params.get("account_key_passphrase"), source=source)
 
 
-def account_key_is_due(params: Params, check_mode: bool) -> bool:
-    """Whether the account key has to be there; in check mode an earlier step may not have made it."""
+def expected_account_key(params: Params, check_mode: bool) -> account_keys.AccountKey | None:
+    """As :func:`account_key`; None where in check mode an earlier step has not made it."""
     path = params.get("account_key_src")
-    return not (check_mode and path is not None and not os.path.lexists(path))
+    if check_mode and path is not None and not os.path.lexists(path):
+        return None
+    return account_key(params)
 
 
 def deadline(params: Params) -> Deadline:

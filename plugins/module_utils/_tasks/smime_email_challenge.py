@@ -104,8 +104,9 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
         if not by_hand:
             _tidying.check(params, _mailboxes.mailbox_of(params, entry["address"]).reader)
     if context.check_mode:
-        if _options.account_key_is_due(params, context.check_mode):
-            _order_account.check(params, _options.account_key(params), open_ones)
+        expected = _options.expected_account_key(params, context.check_mode)
+        if expected is not None:
+            _order_account.check(params, expected, open_ones)
         return _outcome(params["challenges"], [], changed=True, would_exist=True)
     with _account_use.ordering(params):
         key = _options.account_key(params)

@@ -145,12 +145,12 @@ def _request(params: dict[str, t.Any], context: Context, addresses: list[str]) -
         return None
     source = "csr_content" if params["csr_content"] is not None else f"csr_path {params['csr_path']}"
     request = requests.load_csr(data, source=source)
-    account_key = _options.account_key(params).public_fingerprint if _options.account_key_is_due(params, context.check_mode) else None
+    account_key = _options.expected_account_key(params, context.check_mode)
     csr_check.check_csr(
         request,
         addresses=addresses,
         usage=params["usage"],
-        forbidden_fingerprints=(account_key,) if account_key else (),
+        forbidden_fingerprints=(account_key.public_fingerprint,) if account_key else (),
     )
     return request
 
@@ -198,7 +198,8 @@ def _keep(
     if not context.check_mode:
         if changed:
             _install.complete(params, addresses, request, certificate)
-        _install.restore_chain(params, certificate, damages)
+        if damages:
+            _install.restore_chain(params, certificate, damages)
     return _outcome(params, changed=changed or bool(damages), certificate=certificate, damages=damages)
 
 
