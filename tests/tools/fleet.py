@@ -9,6 +9,7 @@ playbook goes from one to the other by changing variables only.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -87,16 +88,19 @@ def multiply(store: pathlib.Path, model: dict[str, t.Any], count: int) -> dict[s
 def _adopt(line: pathlib.Path, old: str, new: str) -> None:
     """Make a copied line's records speak of the copy: its address, and how its files look."""
     version = line / "0001"
-    record = version / "record.json"
+    with _rewritten(version / "record.json", old, new) as document:
+        _look(document["privatekey"], version / "privkey.pem")
+        for name in ("chain", "fullchain"):
+            _look(document["extra"]["issuers"][name], version / f"{name}.pem")
+    with _rewritten(line / "identity.json", old, new) as document:
+        _look(document["file"], line / "identity.p12")
+
+
+@contextlib.contextmanager
+def _rewritten(record: pathlib.Path, old: str, new: str) -> t.Iterator[dict[str, t.Any]]:
+    """A record that speaks of the copy, to be changed further; written in its place at the end."""
     document = json.loads(record.read_text(encoding="utf-8").replace(old, new))
-    issuers = document["extra"]["issuers"]
-    _look(document["privatekey"], version / "privkey.pem")
-    _look(issuers["chain"], version / "chain.pem")
-    _look(issuers["fullchain"], version / "fullchain.pem")
-    record.write_text(json.dumps(document), encoding="utf-8")
-    record = line / "identity.json"
-    document = json.loads(record.read_text(encoding="utf-8").replace(old, new))
-    _look(document["file"], line / "identity.p12")
+    yield document
     record.write_text(json.dumps(document), encoding="utf-8")
 
 
