@@ -124,6 +124,11 @@ class Run:
         lines = self.output.rpartition("PLAY RECAP")[2].splitlines()
         return sum(int(word.partition("=")[2]) for line in lines for word in line.split() if word.startswith(key + "="))
 
+    @property
+    def trouble(self) -> str:
+        """What failed, a line for each, as a test that did not expect it shows it; all output if nothing says so."""
+        return "\n".join(line for line in self.output.splitlines() if line.startswith("fatal: ")) or self.output
+
 
 def clean_environment(collections: pathlib.Path) -> dict[str, str]:
     """The environment without what a user's own Ansible settings would change."""

@@ -13,11 +13,14 @@ import typing as t
 
 # _LINUX_CAPABILITY_VERSION_3 of capset(2): two sets of effective, permitted and inheritable
 _VERSION = 0x20080522
+# prctl(2), capabilities(7)
+_PR_CAPBSET_DROP = 24
+_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 1, 2
 
 
 def without_privileges(work: t.Callable[[], t.Any]) -> t.Any:
     """What the work gives, done in a child that gave up all capabilities; it may be pickled."""
-    return in_child(_give_all_up, work)
+    return _in_child(_give_all_up, work)
 
 
 def _give_all_up() -> None:
@@ -27,7 +30,19 @@ def _give_all_up() -> None:
         raise OSError(ctypes.get_errno(), "the capabilities cannot be given up")
 
 
-def in_child(give_up: t.Callable[[], None], work: t.Callable[[], t.Any]) -> t.Any:
+def bound_by_permissions(work: t.Callable[[], t.Any]) -> t.Any:
+    """The same in a child whose own children may do what file permissions allow, root or not."""
+    return _in_child(_drop_for_children, work)
+
+
+def _drop_for_children() -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    for capability in (_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH):
+        if os.geteuid() == 0 and libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0):
+            raise OSError(ctypes.get_errno(), "a capability cannot be dropped")
+
+
+def _in_child(give_up: t.Callable[[], None], work: t.Callable[[], t.Any]) -> t.Any:
     """What the work gives, done in a child after it gave something up; it may be pickled."""
     receive, send = os.pipe()
     pid = os.fork()

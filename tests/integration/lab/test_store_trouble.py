@@ -18,7 +18,8 @@ import pytest
 from conftest import Fleet, failures, fleet_of, private_pem, summary
 from cryptography.hazmat.primitives.asymmetric import ec
 from fleet import PASSPHRASE
-from trees import bound_by_permissions, changed, tree
+from trees import changed, tree
+from unprivileged import bound_by_permissions
 
 STRANGER = 4711
 

@@ -65,7 +65,7 @@ def checked(real: Real) -> tuple[dict[str, str], str]:
     """What check_smime.yml says of one mailbox: the states of its checks, and the words below the table."""
     real.group["smime_check_ca_from"] = real.rig["ca_from"]
     done = real.run(playbook="mailcert.acme.check_smime", ANSIBLE_SHOW_CUSTOM_STATS="1")
-    assert done.code == 0, done.output
+    assert done.code == 0, done.trouble
     table = json.loads(done.output.rpartition("CUSTOM STATS:")[2].partition("RUN:")[2])["smime_check"]
     (row,) = table["rows"]
     return row, " ".join(" ".join(table["lines"]).split())

@@ -38,7 +38,7 @@ def test_each_wish_in_one_run(rig, tmp_path):
     command.chmod(0o755)
     real.group["smime_sendmail_path"] = str(command)
     done = real.run()
-    assert done.code == 0, done.output
+    assert done.code == 0, done.trouble
     assert len(real.certificates()) == len(WISHES)
     assert "was left" not in done.output and "could not be handled" not in done.output
     for name, flags in FLAGS.items():

@@ -89,7 +89,7 @@ def only(real: Real, address: str) -> Real:
 
 def test_certificate_by_a_file_that_pipe_drops(real, spool):
     done = only(real, "plain@rig.test").run()
-    assert done.code == 0, done.output
+    assert done.code == 0, done.trouble
     assert len(real.certificates()) == 1
     assert not list((spool / "dropped").iterdir())
 

@@ -76,7 +76,7 @@ def test_filed_by_sieve_and_cut_while_waiting_in_one_run(holding_rig, tmp_path):
         done = real.run()
     over.set()
     thread.join()
-    assert done.code == 0, done.output
+    assert done.code == 0, done.trouble
     assert len(real.certificates()) == 3
     # Dovecot's Maildir names are in modified UTF-7, with a dot for each level
     assert challenges_kept(rig, junk["smime_address"]) == {"Aussortiert f&APw-r sp&AOQ-ter": [""]}
@@ -126,7 +126,7 @@ def test_server_without_extensions_and_without_room(old_rig, tmp_path):
         wish.update(OLD[name])
     file_into(rig, hosts["junk"]["smime_address"], "Junk")
     done = real.run()
-    assert done.code == 0, done.output
+    assert done.code == 0, done.trouble
     assert len(real.certificates()) == len(OLD)
     assert {name: challenges_kept(rig, wish["smime_address"]) for name, wish in hosts.items()} == LEFT
     words = " ".join(done.output.split())

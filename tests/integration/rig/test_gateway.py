@@ -63,13 +63,13 @@ def test_marked_challenges_are_answered_by_the_gateway_s_word(rig, fleet_of):
     real = fleet_of(0, 1, 2)
     with letting_go(rig):
         done = real.run("-v")
-    assert done.code == 0, done.output
+    assert done.code == 0, done.trouble
     assert len(real.certificates()) == 3
     for number in range(3):
         (challenge,) = kept_mail(rig, rig["mailboxes"][number]["address"])
         assert b"\nSubject: [EXTERNAL] ACME: " in challenge
     second = real.run()
-    assert second.code == 0, second.output
+    assert second.code == 0, second.trouble
     assert second.recap("changed") == 0
 
 
@@ -90,7 +90,7 @@ def test_a_forged_word_of_the_gateway_is_refused_and_the_genuine_mail_answered(r
     real = fleet_of(number)
     with letting_go(rig, lambda: bool(idling(rig, rig["mailboxes"][number]["user"]))):
         done = real.run("-v")
-    assert done.code == 0, done.output
+    assert done.code == 0, done.trouble
     assert "gateway_failed" in done.output
     assert len(real.certificates()) == 1
     genuine = [raw for raw in kept_mail(rig, address) if forged.encode() not in raw]

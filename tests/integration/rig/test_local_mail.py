@@ -31,6 +31,6 @@ def test_maildir_of_dovecot(rig, tmp_path, answered, left):
         smime_deadline=90,
     )
     done = real.run()
-    assert done.code == 0, done.output
+    assert done.code == 0, done.trouble
     assert len(real.certificates()) == 1
     assert challenges_kept(rig, mailbox["address"]) == left

@@ -92,7 +92,7 @@ def test_each_login_in_one_run(rig, oauth, tmp_path):
     for wish, variables in zip(wishes.values(), real.hosts.values()):
         variables.update(wish)
     done = real.run()
-    assert done.code == 0, done.output
+    assert done.code == 0, done.trouble
     assert len(real.certificates()) == len(WAYS)
     used = {way: methods(rig, box["user"]) for way, box in boxes.items()}
     assert used == {

@@ -47,7 +47,7 @@ def test_certificate_for_the_login_signature_of_ours_and_a_copy(rig, tmp_path):
     next(iter(real.hosts.values())).update(by_certificate(rig, external["user"]))
     sent = {box["address"]: make_maildir(rig, box["address"], ".Sent") / "cur" for box in boxes}
     done = real.run()
-    assert done.code == 0, done.output
+    assert done.code == 0, done.trouble
     assert len(real.certificates()) == 2
     log = (pathlib.Path(rig["logs"]) / "dovecot.log").read_text(encoding="utf-8")
     user = re.escape(external["user"])

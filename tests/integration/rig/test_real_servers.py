@@ -33,11 +33,11 @@ def verified(certificate: pathlib.Path, root: str) -> bool:
 def test_twenty_of_twenty_in_one_run_and_nothing_to_do_in_the_next(rig, tmp_path):
     real = Real(rig, tmp_path, rig["mailboxes"][:MAILBOXES])
     first = real.run()
-    assert first.code == 0, first.output
+    assert first.code == 0, first.trouble
     assert len(real.certificates()) == MAILBOXES
     assert all(verified(certificate, rig["smime_root"]) for certificate in real.certificates())
     second = real.run()
-    assert second.code == 0, second.output
+    assert second.code == 0, second.trouble
     assert second.recap("changed") == 0
 
 
@@ -56,7 +56,7 @@ def test_each_way_of_encryption(rig, tmp_path, variables):
     smtp = rig["submission" if variables["smime_smtp_encryption"] == "starttls" else "submissions"]
     real.group.update(variables, smime_imap_port=imap["port"], smime_smtp_port=smtp["port"])
     done = real.run()
-    assert done.code == 0, done.output
+    assert done.code == 0, done.trouble
     assert len(real.certificates()) == 1
 
 

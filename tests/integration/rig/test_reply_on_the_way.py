@@ -69,7 +69,7 @@ def key_records(rig: dict[str, t.Any]) -> reply_check.DnsFunc:
 def test_replies_arrive_byte_by_byte_as_the_rfc_wants_them(rig, tmp_path):
     real = Real(rig, tmp_path, rig["mailboxes"])
     done = real.run()
-    assert done.code == 0, done.output
+    assert done.code == 0, done.trouble
     for mailbox in rig["mailboxes"]:
         (challenge,) = kept_mail(rig, mailbox["address"])
         ((raw, _mail),) = replies_of(rig, mailbox["address"])

@@ -30,7 +30,7 @@ def test_greylisted_at_submission_and_at_the_mx(greylisting_rig, tmp_path):
     used = rig["mailboxes"][0]["address"]
     real = Real(rig, tmp_path, rig["mailboxes"][:1])
     done = real.run()
-    assert done.code == 0, done.output
+    assert done.code == 0, done.trouble
     assert len(real.certificates()) == 1
     # the reply by the submission server, where trying again is the collection's matter, and the challenge on its way
     assert put_off(rig, "submission", used) >= 1
