@@ -36,7 +36,6 @@ def parse(description: str) -> argparse.Namespace:
         "--mark-subject", action="store_true", help="mark the Subject of challenges after their signature was checked"
     )
     parser.add_argument("--hold", action="store_true", help="hold mail from the CA until postsuper -H lets it go")
-    parser.add_argument("--reply-delay", type=int, default=0, help="seconds that mail to the CA is held")
     parser.add_argument(
         "--greylist", type=int, default=0, help="seconds after which submission and MX take what is new to them"
     )

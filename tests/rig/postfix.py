@@ -67,8 +67,6 @@ def _write_tables(settings: Settings, conf: pathlib.Path) -> None:
     marked = "/^Subject: (ACME: .*)/ REPLACE Subject: [EXTERNAL] $1\n"
     write(conf / "delivery_checks", marked if settings.mark_subject else "")
     write(conf / "hold_from", f"{settings.ca_mailbox.address} HOLD\n" if settings.hold else "")
-    seconds = settings.reply_delay
-    write(conf / "delay_to", f"{settings.ca_mailbox.address} sleep {seconds}\n" if seconds else "")
 
 
 def _transports(settings: Settings) -> dict[str, str]:

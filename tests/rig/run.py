@@ -205,7 +205,6 @@ def serve(options: argparse.Namespace, state: pathlib.Path, ports: Ports, signal
             oversign=options.oversign,
             mark_subject=options.mark_subject,
             hold=options.hold,
-            reply_delay=options.reply_delay,
             greylist=options.greylist,
             transport=options.transport,
             introspection_url=options.introspection_url,

@@ -49,7 +49,7 @@ class Mailbox:
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """Everything the servers of one rig need to know; ``reply_delay`` and ``greylist`` are whole seconds."""
+    """Everything the servers of one rig need to know; ``greylist`` is whole seconds."""
 
     state: pathlib.Path
     venv: pathlib.Path
@@ -62,7 +62,6 @@ class Settings:
     oversign: bool = False
     mark_subject: bool = False
     hold: bool = False
-    reply_delay: int = 0
     greylist: int = 0
     transport: pathlib.Path | None = None
     introspection_url: str = dataclasses.field(default="", repr=False)
