@@ -15,15 +15,12 @@ import dataclasses
 import json
 import pathlib
 import threading
-import time
 import typing as t
 
 import fleet
 from judge import Judge, complaints_of_files
 from nursery import Nursery
 from steps import AFTER, BEFORE, Kill, numbered
-
-from ansible_collections.mailcert.acme.plugins.module_utils._store import leftovers
 
 # lives at once: many of them wait for a deadline
 AT_ONCE = 6
@@ -109,11 +106,6 @@ class Mailbox:
                 return passed
             assert told["failed"] in PASSING, f"{self.address}: {told['failed']}: {told['message']}"
         raise AssertionError(f"{self.address}: no end after {TRIES} runs; the last one said {told['message']}")
-
-    def wait_for_orphans(self) -> None:
-        """Wait until it is known of temporary files that nobody is writing them, as it is when the next run comes."""
-        for path in self.store.rglob(f"{leftovers.TEMPORARY_PREFIX}*"):
-            time.sleep(max(0.0, path.lstat().st_mtime + leftovers.ORPHANED_SECONDS - time.time()))
 
     def deadline(self, failures: int = 0) -> int:
         """The seconds of a task: few where only the end of them can come."""
@@ -288,4 +280,3 @@ class Sweep:
             else:
                 self.killed += 1
                 mailbox.kills += 1
-        mailbox.wait_for_orphans()

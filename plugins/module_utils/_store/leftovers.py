@@ -15,6 +15,8 @@ import os
 import secrets
 import time
 
+from ansible_collections.mailcert.acme.plugins.module_utils._store import processes
+
 TEMPORARY_PREFIX = ".smime-tmp-"
 # nothing of ours takes this long to write, so what is older was left by a process that was killed
 STALE_SECONDS = 3600.0
@@ -32,10 +34,12 @@ def is_temporary(name: str) -> bool:
     return name.startswith(TEMPORARY_PREFIX)
 
 
-def remove_stale_temporaries(folder: str, *, older_than: float = STALE_SECONDS) -> int:
+def remove_stale_temporaries(folder: str, *, older_than: float = STALE_SECONDS, patient: bool = False) -> int:
     """Remove what killed writers left in a folder, if older than so many seconds; give how many.
 
     What a process wrote that does no longer run goes after a second.
+
+    :arg patient: whether to wait for that second. A run that follows a kill at once may be the last to look here.
     """
     removed = 0
     try:
@@ -47,6 +51,9 @@ def remove_stale_temporaries(folder: str, *, older_than: float = STALE_SECONDS) 
         # another run may be sweeping too
         with contextlib.suppress(OSError):
             age = time.time() - os.lstat(temporary).st_mtime
+            if patient and 0 <= age < ORPHANED_SECONDS and not _has_writer(name):
+                time.sleep(ORPHANED_SECONDS - age)
+                age = ORPHANED_SECONDS
             if age >= older_than or (age >= ORPHANED_SECONDS and not _has_writer(name)):
                 os.unlink(temporary)
                 removed += 1
@@ -59,12 +66,12 @@ def sweep_store(store: str) -> int:
         shared = [name for name in os.listdir(store) if name not in ("mailboxes", "replies")]
     except OSError:
         return 0
-    return remove_stale_temporaries(store) + sum(sweep_tree(os.path.join(store, name)) for name in shared)
+    return remove_stale_temporaries(store, patient=True) + sum(sweep_tree(os.path.join(store, name)) for name in shared)
 
 
 def sweep_tree(root: str) -> int:
     """Sweep a folder and all below it; links are not followed. Gives how many files went."""
-    return sum(remove_stale_temporaries(folder) for folder, _below, _files in os.walk(root))
+    return sum(remove_stale_temporaries(folder, patient=True) for folder, _below, _files in os.walk(root))
 
 
 def _has_writer(name: str) -> bool:
@@ -72,10 +79,4 @@ def _has_writer(name: str) -> bool:
     number = name[len(TEMPORARY_PREFIX) :].partition("-")[0]
     if not number.isdecimal() or len(number) > 9:
         return True
-    try:
-        os.kill(int(number), 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True  # it is another user's
-    return True
+    return not processes.has_ended(int(number))

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import uuid
 
+from ansible_collections.mailcert.acme.plugins.module_utils._store import processes
+
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
 def new_run_id(pid: int) -> str:
     """A name for the run that the process ``pid`` of this machine conducts."""
-    return f"{uuid.uuid4().hex}:{_boot_id()}:{pid}:{_start_of(pid)}"
+    return f"{uuid.uuid4().hex}:{_boot_id()}:{pid}:{processes.start_of(pid)}"
 
 
 def is_gone(run_id: str) -> bool:
@@ -24,7 +26,7 @@ def is_gone(run_id: str) -> bool:
     parts = run_id.split(":")
     if len(parts) != 4 or not parts[1] or parts[1] != _boot_id() or not parts[2].isdigit() or not parts[3]:
         return False
-    return _start_of(int(parts[2])) != parts[3]
+    return processes.start_of(int(parts[2])) != parts[3]
 
 
 def _boot_id() -> str:
@@ -33,15 +35,3 @@ def _boot_id() -> str:
             return file.read().strip()
     except OSError:
         return ""
-
-
-def _start_of(pid: int) -> str:
-    """When a process began, in ticks since boot; with it a number that is used again is not mistaken. Empty if gone."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
-            # the name of the program stands in parentheses and may hold anything
-            fields = file.read().rpartition(")")[2].split()
-    except OSError:
-        return ""
-    # a zombie is gone, though its number is not
-    return "" if fields[0] in "ZX" else fields[19]

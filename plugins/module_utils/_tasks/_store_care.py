@@ -28,7 +28,7 @@ def sweep(store: layout.Store, wish: Wish, line: versions.Line, *, whole: bool) 
             leftovers.sweep_tree(replies.folder_of(store.replies, address))
         return
     for folder in (line.folder, current.folder):
-        leftovers.remove_stale_temporaries(folder)
+        leftovers.remove_stale_temporaries(folder, patient=True)
 
 
 def damages(store: layout.Store, wish: Wish, state: State, line: versions.Line) -> t.Iterator[str]:

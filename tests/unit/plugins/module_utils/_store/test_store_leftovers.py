@@ -51,9 +51,32 @@ def test_what_may_be_under_way_stays(tmp_path: pathlib.Path, pid: object) -> Non
     assert kept.exists()
 
 
+def test_process_that_ended_and_was_not_asked_for_writes_nothing(tmp_path: pathlib.Path) -> None:
+    """A zombie: the worker of a killed run, where no init takes it in."""
+    with subprocess.Popen([sys.executable, "-c", ""], stdout=subprocess.PIPE) as process:
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        leftover(tmp_path, process.pid, age=5)
+        files.write_atomic(tmp_path / "file", b"x")
+        assert os.listdir(tmp_path) == ["file"]
+
+
 def test_what_another_machine_may_be_writing_stays_a_moment(tmp_path: pathlib.Path, ended: int) -> None:
     kept = leftover(tmp_path, ended, age=0)
     files.write_atomic(tmp_path / "file", b"x")
+    assert kept.exists()
+
+
+def test_the_selection_waits_that_moment(tmp_path: pathlib.Path, ended: int) -> None:
+    """It may be the last to look there: a run that follows a kill at once, and finds nothing more to write."""
+    leftover(tmp_path, ended, age=0.7)
+    kept = leftover(tmp_path, os.getpid(), age=0)
+    assert leftovers.sweep_tree(str(tmp_path)) == 1
+    assert list(tmp_path.iterdir()) == [kept]
+
+
+def test_the_selection_waits_for_no_clock_that_was_ahead(tmp_path: pathlib.Path, ended: int) -> None:
+    kept = leftover(tmp_path, ended, age=-3000)
+    assert leftovers.sweep_tree(str(tmp_path)) == 0
     assert kept.exists()
 
 
