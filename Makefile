@@ -21,7 +21,7 @@ PARTS := lint sanity units fuzz-quick chaos-quick integration-lab integration-ri
 .PHONY: help
 help:
 	@echo 'make demo [MAILBOXES=N]  start the lab, issue certificates for N mailboxes, run again, check them'
-	@echo 'make test                everything; under 25 minutes on 2 cores'
+	@echo 'make test                everything; some 25 minutes on 2 cores'
 	@echo 'make test-quick          the unit tests; about a minute'
 	@echo 'make test-matrix [ONLY="py3.12 core2.19"]'
 	@echo '                         units, sanity and lab against each ansible-core and each Python that is here'

@@ -51,12 +51,13 @@ def remove_stale_temporaries(folder: str, *, older_than: float = STALE_SECONDS, 
         # another run may be sweeping too
         with contextlib.suppress(OSError):
             age = time.time() - os.lstat(temporary).st_mtime
-            if patient and 0 <= age < ORPHANED_SECONDS and not _has_writer(name):
-                time.sleep(ORPHANED_SECONDS - age)
-                age = ORPHANED_SECONDS
-            if age >= older_than or (age >= ORPHANED_SECONDS and not _has_writer(name)):
-                os.unlink(temporary)
-                removed += 1
+            if age < older_than:
+                wait = ORPHANED_SECONDS - age
+                if wait > (ORPHANED_SECONDS if patient else 0.0) or _has_writer(name):
+                    continue
+                time.sleep(max(0.0, wait))
+            os.unlink(temporary)
+            removed += 1
     return removed
 
 
