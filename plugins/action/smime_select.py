@@ -9,13 +9,16 @@ import os
 import typing as t
 
 from ansible.errors import AnsibleConnectionFailure
-
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, SmimeError, StoreError
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks import smime_select
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks._run_id import new_run_id
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common.run_id import new_run_id
 from ansible_collections.mailcert.acme.plugins.plugin_utils.in_process import InProcessAction
 from ansible_collections.mailcert.acme.plugins.plugin_utils.slips import Slips
-from ansible_collections.mailcert.acme.plugins.plugin_utils.wishes import hosts_of_run, names_all_mailboxes, wishes_of_hosts
+from ansible_collections.mailcert.acme.plugins.plugin_utils.wishes import (
+    hosts_of_run,
+    names_all_mailboxes,
+    wishes_of_hosts,
+)
 
 
 class ActionModule(InProcessAction):

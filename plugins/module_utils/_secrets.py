@@ -19,7 +19,6 @@ import typing as t
 import urllib.parse
 
 from ansible.module_utils.common.validation import check_type_dict
-
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
 
 # Ansible's own word for it

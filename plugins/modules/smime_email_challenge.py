@@ -608,7 +608,7 @@ details:
         detail: The mail has no DKIM signature.
 """
 
-from ansible_collections.mailcert.acme.plugins.module_utils._shell import run_as_module
+from ansible_collections.mailcert.acme.plugins.module_utils._runner import run_as_module
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks import smime_email_challenge
 
 

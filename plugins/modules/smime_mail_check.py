@@ -257,7 +257,7 @@ details:
     servers: []
 """
 
-from ansible_collections.mailcert.acme.plugins.module_utils._shell import run_as_module
+from ansible_collections.mailcert.acme.plugins.module_utils._runner import run_as_module
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks import smime_mail_check
 
 

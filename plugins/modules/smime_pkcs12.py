@@ -230,7 +230,7 @@ details:
   sample: {}
 """
 
-from ansible_collections.mailcert.acme.plugins.module_utils._shell import run_as_module
+from ansible_collections.mailcert.acme.plugins.module_utils._runner import run_as_module
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks import smime_pkcs12
 
 

@@ -14,10 +14,9 @@ import typing as t
 
 from ansible import constants as C
 from ansible.plugins.action import ActionBase
-
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
+from ansible_collections.mailcert.acme.plugins.module_utils._runner import run_in_process
 from ansible_collections.mailcert.acme.plugins.module_utils._secrets import secret_options
-from ansible_collections.mailcert.acme.plugins.module_utils._shell import run_in_process
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Task
 from ansible_collections.mailcert.acme.plugins.plugin_utils.variables import resolve
 

@@ -14,8 +14,7 @@ import typing as t
 
 from ansible.errors import AnsibleError
 from ansible.vars import manager
-
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks._wish import READERS, UNREADABLE
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.fleet.desired import READERS, UNREADABLE
 from ansible_collections.mailcert.acme.plugins.plugin_utils.slips import PREFIX, Slips
 from ansible_collections.mailcert.acme.plugins.plugin_utils.variables import is_template
 

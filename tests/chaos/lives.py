@@ -16,10 +16,9 @@ import typing as t
 
 import jinja2.nativetypes
 import yaml
-
-from ansible_collections.mailcert.acme.plugins.module_utils import _shell
+from ansible_collections.mailcert.acme.plugins.module_utils import _runner
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _run_id
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import run_id as common_run_id
 
 COLLECTION = pathlib.Path(__file__).resolve().parents[2]
 ROLE = COLLECTION / "roles" / "smime"
@@ -67,7 +66,7 @@ def run(module: str, options: dict[str, t.Any]) -> dict[str, t.Any]:
 
     :raises Failed: where it fails.
     """
-    result = _shell.run_in_process(task_of(module), options, Context(), name=module, show_invocation=False)
+    result = _runner.run_in_process(task_of(module), options, Context(), name=module, show_invocation=False)
     if result.get("failed"):
         raise Failed(result)
     return result
@@ -123,7 +122,7 @@ def select(variables: dict[str, t.Any], **own: t.Any) -> dict[str, t.Any]:
     (entry,) = read("tasks/select.yml")
     options = options_of(entry[module_of(entry)], known)
     # as the action plugin gives it, so that those who come after a kill know that this process is gone
-    run_id = _run_id.new_run_id(os.getpid())
+    run_id = common_run_id.new_run_id(os.getpid())
     selection = run(module_of(entry), {**options, "wishes": {NAME: wish}, "run_id": run_id, **own})
     for name in ("failed_mailboxes", "held"):
         if selection[name]:

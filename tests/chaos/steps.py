@@ -27,17 +27,17 @@ import typing as t
 BEFORE, AFTER = "before", "after"
 # here a step is named by who calls: what these do is the same for all
 PLUMBING = (
-    "_store/files.py",
-    "_store/documents.py",
-    "_store/locks.py",
-    "_acme/exchange.py",
+    "_store/fs/atomic.py",
+    "_store/fs/document.py",
+    "_store/fs/locks.py",
+    "_acme/http.py",
     "_acme/transport.py",
     "_acme/client.py",
     "_acme/directory.py",
     "_mail/tls.py",
 )
 UNWATCHED = "unwatched"
-_WRITER = "_store/files.py"
+_WRITER = "_store/fs/atomic.py"
 _LAYERS = "/plugins/module_utils/"
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 # audit events that tell of a change, with the place of the argument that tells where

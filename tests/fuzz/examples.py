@@ -16,9 +16,8 @@ import os
 import pathlib
 import typing as t
 
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import Refusal
 from hypothesis import HealthCheck, Phase, given, settings
-
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.refusal import Refusal
 
 # examples of each property, and the file for the counts
 EACH = "MAILCERT_EXAMPLES_EACH"

@@ -9,14 +9,14 @@ import dataclasses
 import functools
 import typing as t
 
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.authentication import dkim_verify
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.message import challenge
+from ansible_collections.mailcert.acme.tests.fuzz import examples, reference
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import dkim, message
-from ansible_collections.mailcert.acme.tests.fuzz import examples, reference
-
-SINGLE = frozenset(name.encode("ascii") for name in message.SINGLE)
+SINGLE = frozenset(name.encode("ascii") for name in challenge.SINGLE)
 # what a signature has to cover where it stands in the mail
-CRITICAL = frozenset(name.encode("ascii") for name in dkim.MUST_COVER + dkim.SHOULD_COVER)
+CRITICAL = frozenset(name.encode("ascii") for name in dkim_verify.MUST_COVER + dkim_verify.SHOULD_COVER)
 
 TEXT = b"Please reply.\r\n  This is a\tchallenge  for you. \r\n\r\nYour CA\r\n"
 MULTIPART = (
@@ -94,7 +94,7 @@ def all_of(kit: t.Any) -> tuple[Signed, ...]:
     zone = {key.name: [key.record()] for key in (small, kit.edward)}
     relaxed, simple = b"relaxed", b"simple"
     present = ["from", "to", "subject", "date", "message-id", "auto-submitted", "content-type"]
-    everything = [*dkim.MUST_COVER, *dkim.SHOULD_COVER]
+    everything = [*dkim_verify.MUST_COVER, *dkim_verify.SHOULD_COVER]
     kinds: tuple[tuple[t.Any, tuple[bytes, bytes], bytes, dict[str, t.Any], dict[str, t.Any]], ...] = (
         (kit.edward, (relaxed, relaxed), TEXT, {}, {}),
         (small, (relaxed, simple), TEXT, {"Subject": FOLDED}, {}),

@@ -10,9 +10,8 @@ import shutil
 import subprocess
 import sys
 
-import yaml
-
 import surroundings
+import yaml
 
 WRITTEN = ("CHANGELOG.rst", "changelogs/changelog.yaml")
 

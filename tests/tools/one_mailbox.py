@@ -14,12 +14,12 @@ import json
 import pathlib
 import typing as t
 
-from ansible_collections.mailcert.acme.plugins.module_utils import _shell
+from ansible_collections.mailcert.acme.plugins.module_utils import _runner
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificates
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificate
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _options
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.account import connection
 
 TASKS = "ansible_collections.mailcert.acme.plugins.module_utils._tasks."
 
@@ -77,7 +77,7 @@ class OneMailbox:
         task = importlib.import_module(TASKS + module).TASK
         options = {**{name: value for name, value in self.options.items() if name in task.argument_spec}, **own}
         context = Context(check_mode=check_mode)
-        result = _shell.run_in_process(task, options, context, name=module, show_invocation=False)
+        result = _runner.run_in_process(task, options, context, name=module, show_invocation=False)
         assert "exception" not in result, result
         return result
 
@@ -118,15 +118,15 @@ class OneMailbox:
 @contextlib.contextmanager
 def client_of(mailbox: OneMailbox) -> t.Iterator[AcmeClient]:
     """The layer below the modules, for what no module does on purpose."""
-    spec = _options.acme_options()
+    spec = connection.acme_options()
     params = {name: mailbox.options.get(name, entry.get("default")) for name, entry in spec.items()}
     params["account_record_path"] = mailbox.options["account_record_path"]
-    client = _options.client(params, Deadline(60), _options.account_key(params))
+    client = connection.client(params, Deadline(60), connection.account_key(params))
     try:
         yield client
     finally:
         client.transport.close()
 
 
-def leaf_of(mailbox: OneMailbox) -> certificates.Certificate:
-    return certificates.load_certificate(mailbox.certificate_path.read_bytes(), source="the certificate")
+def leaf_of(mailbox: OneMailbox) -> certificate.Certificate:
+    return certificate.load_certificate(mailbox.certificate_path.read_bytes(), source="the certificate")

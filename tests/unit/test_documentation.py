@@ -16,7 +16,6 @@ import typing as t
 
 import pytest
 import yaml
-
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Task
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -228,7 +227,7 @@ def test_every_variable_of_the_role_is_told() -> None:
 
 
 def test_every_wish_is_a_variable_of_the_role() -> None:
-    from ansible_collections.mailcert.acme.plugins.module_utils._tasks._wish import READERS
+    from ansible_collections.mailcert.acme.plugins.module_utils._tasks.fleet.desired import READERS
 
     assert {f"smime_{name}" for name in READERS} <= set(role_options())
 

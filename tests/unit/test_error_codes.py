@@ -11,10 +11,9 @@ import pathlib
 import re
 
 import pytest
-
 from ansible_collections.mailcert.acme.plugins.module_utils import _errors
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.refusal import REASONS
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _mail_probe
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import REASONS
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox import checks
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 UTILS = ROOT / "plugins" / "module_utils"
@@ -87,8 +86,8 @@ def test_every_reason_of_a_refusal_is_told() -> None:
 
 def test_every_code_of_a_check_is_told() -> None:
     told = {code: cells[0] for code, cells in table("What a check of a mailbox finds").items()}
-    assert told == dict(_mail_probe.CODES)
-    source = (UTILS / "_tasks" / "_mail_probe.py").read_text(encoding="utf-8").partition("class Answer")[2]
+    assert told == dict(checks.CODES)
+    source = (UTILS / "_tasks" / "mailbox" / "checks.py").read_text(encoding="utf-8").partition("class Answer")[2]
     # the third argument of each Answer that is written out
     assert set(re.findall(r'Answer\("\w+", "\w+", "(\w+)"', source)) <= set(told)
     assert all(f'"{code}"' in source for code in told)

@@ -11,10 +11,15 @@ import typing as t
 
 import pytest
 import yaml
-
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.credentials import PasswordLogin, TokenLogin
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.refusal import REASONS
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _logins, _mail_probe, _mailboxes
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.login.credentials import PasswordLogin, TokenLogin
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import REASONS
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox import (
+    checks,
+    logins,
+)
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox import (
+    mailbox as mailbox_mailbox,
+)
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ROLE = ROOT / "roles" / "smime"
@@ -28,7 +33,7 @@ OTHER_NAMES = {
     "smime_summary",
 }
 # choices that the argument specs cannot have, since these are empty by default; the module has them
-MODULE_SPECS = _mailboxes.mail_options()
+MODULE_SPECS = mailbox_mailbox.mail_options()
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 # pages that lead from nothing to an inventory, and what they are about
 GUIDES: dict[str, tuple[type, str]] = {
@@ -119,7 +124,7 @@ def test_every_code_that_a_guide_explains_exists(name: str) -> None:
     # test_error_codes.py holds that page to the code
     codes = re.findall(r"^\| `(\w+)` \|", page.partition("## Codes")[2].partition("\n## ")[0], re.MULTILINE)
     assert len(explained) > 5
-    assert not explained - set(codes) - set(_mail_probe.CODES) - set(REASONS)
+    assert not explained - set(codes) - set(checks.CODES) - set(REASONS)
 
 
 @pytest.mark.parametrize("name", GUIDES)
@@ -134,7 +139,7 @@ def test_the_inventory_of_a_guide_is_complete(
     required = {option for option, spec in OPTIONS.items() if spec.get("required")}
     assert required | {"smime_address", "smime_pkcs12_passphrase"} <= set(given)
     # the libraries that fetch a token are not asked for one here
-    monkeypatch.setattr(_logins, "_LIBRARIES", {})
+    monkeypatch.setattr(logins, "_LIBRARIES", {})
     key_file = tmp_path / "key.json"
     key_file.write_text("{}", encoding="utf-8")
     own = {option[len("smime_") :]: value for option, value in given.items()}
@@ -142,7 +147,7 @@ def test_the_inventory_of_a_guide_is_complete(
     params.update(dns_servers=[], dns_timeout=5)
     if params["oauth_service_account_path"]:
         params["oauth_service_account_path"] = str(key_file)
-    mailbox = _mailboxes.mailbox_of(params, given["smime_address"])
+    mailbox = mailbox_mailbox.mailbox_of(params, given["smime_address"])
     kind, grant = GUIDES[name]
     assert isinstance(mailbox.reader.login, kind) and isinstance(mailbox.sender.login, kind)
     assert (params["oauth_grant"] or "") == grant

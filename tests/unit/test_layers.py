@@ -18,7 +18,16 @@ UTILS = PLUGINS / "module_utils"
 OURS = "ansible_collections.mailcert.acme.plugins"
 LAYERS = ("_acme", "_mail", "_pki", "_store")
 # what every layer may use beside its own files
-SHARED = {f"{OURS}.module_utils.{name}" for name in ("_errors", "_addresses", "_deadline")}
+SHARED_NAMES = ("_errors", "_address", "_deadline", "_limits")
+SHARED = {f"{OURS}.module_utils.{name}" for name in SHARED_NAMES}
+# The rooms of each layer, the upper ones first: an import leads downwards, and never up or in a ring. A file that is in
+# no folder is a room of its own; for _tasks these are the modules' own files, which may use all folders.
+ROOMS = {
+    "_tasks": ("smime_*", "order", "challenge", "fleet", "mailbox", "renewal", "account", "common"),
+    "_mail": ("reply", "authentication", "local", "imap", "smtp", "login", "dns", "source", "tls", "message", "masking", "libs"),
+    "_store": ("tree", "state", "backoff", "fs"),
+}
+MOST_ENTRIES = 20
 # the import name of each library, which only the libs.py of a layer may import
 LIBRARIES = set("asn1crypto authres cryptography dkim dns google idna imapclient josepy msal nacl requests spf urllib3".split())
 STDLIB = frozenset(getattr(sys, "stdlib_module_names", ()))
@@ -51,17 +60,23 @@ def for_types_only(tree: ast.AST) -> list[ast.stmt]:
 
 
 def imports(path: pathlib.Path) -> list[Import]:
-    """All imports that a file can run, wherever they stand. ``from a import b`` gives a.b, for b may be a module."""
-    found = []
+    """All imports that a file can run, in full, wherever they are. ``from a import b`` gives a.b, for b may be a module."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    never_run = {inner for node in for_types_only(tree) for inner in ast.walk(node)}
+    return imports_of(tree, path, {inner for node in for_types_only(tree) for inner in ast.walk(node)})
+
+
+def imports_of(tree: ast.AST, path: pathlib.Path, never_run: t.Collection[ast.AST] = ()) -> list[Import]:
+    found = []
     for node in ast.walk(tree):
         if node in never_run:
             continue
         if isinstance(node, ast.Import):
             found += [Import(alias.name, node.lineno) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            module = ("." * node.level) + (node.module or "")
+            module = node.module or ""
+            if node.level:
+                folder = path.parents[node.level - 1].relative_to(PLUGINS).as_posix().replace("/", ".")
+                module = f"{OURS}.{folder}" + (f".{module}" if module else "")
             found += [Import(f"{module}.{alias.name}", node.lineno) for alias in node.names]
     return found
 
@@ -76,7 +91,7 @@ def is_stdlib(module: str) -> bool:
 
 
 LAYER_FILES = [path for layer in LAYERS for path in python_files(UTILS / layer)]
-SHARED_FILES = [UTILS / f"{name}.py" for name in ("_errors", "_addresses", "_deadline")]
+SHARED_FILES = [UTILS / f"{name}.py" for name in SHARED_NAMES]
 ALL_FILES = python_files(PLUGINS)
 
 
@@ -109,15 +124,15 @@ def test_a_layer_can_be_imported_without_ansible(path: pathlib.Path) -> None:
 @knows_stdlib
 @pytest.mark.parametrize("path", SHARED_FILES, ids=named)
 def test_what_is_shared_stands_below_the_layers(path: pathlib.Path) -> None:
-    # idna is the one library that _addresses may use, guarded
-    allowed = {*SHARED, "idna"} if path.name == "_addresses.py" else SHARED
+    # idna is the one library that _address may use, guarded
+    allowed = {*SHARED, "idna"} if path.name == "_address.py" else SHARED
     strangers = [found for found in imports(path) if not is_stdlib(found.module) and not within(found.module, allowed)]
     assert not strangers
 
 
 @pytest.mark.parametrize("path", ALL_FILES, ids=named)
 def test_a_library_is_imported_in_libs_alone(path: pathlib.Path) -> None:
-    if path.name == "libs.py" or path == UTILS / "_addresses.py":
+    if path.name == "libs.py" or path == UTILS / "_address.py":
         return
     assert not [found for found in imports(path) if within(found.module, LIBRARIES)]
 
@@ -139,8 +154,39 @@ def test_libs_imports_under_guard(path: pathlib.Path) -> None:
 
 
 @pytest.mark.parametrize("path", ALL_FILES, ids=named)
-def test_imports_are_absolute(path: pathlib.Path) -> None:
-    assert not [found for found in imports(path) if found.module.startswith(".")]
+def test_a_relative_import_stays_within_its_folder(path: pathlib.Path) -> None:
+    nodes = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.ImportFrom)]
+    assert not [ast.unparse(node) for node in nodes if node.level > 1 or (node.level and "." in (node.module or ""))]
+
+
+def room_of(layer: str, module: str) -> str:
+    """The room of ``layer`` that a module in full is in: a folder, or a file of the layer itself."""
+    inside = module[len(f"{OURS}.module_utils.{layer}.") :].split(".")[0]
+    return "smime_*" if layer == "_tasks" and inside.startswith("smime_") else inside
+
+
+@pytest.mark.parametrize("layer", ROOMS)
+def test_imports_between_rooms_lead_downwards(layer: str) -> None:
+    order = ROOMS[layer]
+    upwards = []
+    seen = set()
+    for path in python_files(UTILS / layer):
+        own = path.relative_to(PLUGINS).with_suffix("").as_posix().replace("/", ".")
+        here = room_of(layer, f"{OURS}.{own}")
+        seen.add(here)
+        # what only types need is an arrow too: who reads the file has to know that room
+        for found in imports_of(ast.parse(path.read_text(encoding="utf-8")), path):
+            if within(found.module, [f"{OURS}.module_utils.{layer}"]):
+                there = room_of(layer, found.module)
+                if there != here and order.index(there) < order.index(here):
+                    upwards.append(f"{named(path)}:{found.line} imports {there} from {here}")
+    assert not upwards
+    assert seen == set(order)
+
+
+def test_the_top_of_the_tasks_is_short() -> None:
+    entries = [path for path in (UTILS / "_tasks").iterdir() if path.name != "__pycache__"]
+    assert len(entries) <= MOST_ENTRIES
 
 
 @knows_stdlib
@@ -159,7 +205,7 @@ def test_a_module_is_an_interface_only(path: pathlib.Path) -> None:
         found
         for found in imports(path)
         if not is_stdlib(found.module)
-        and not within(found.module, {f"{OURS}.module_utils._tasks", f"{OURS}.module_utils._shell"})
+        and not within(found.module, {f"{OURS}.module_utils._tasks", f"{OURS}.module_utils._runner"})
     ]
     assert not foreign
 

@@ -16,7 +16,7 @@ PAGE = ROOT / "docs" / "threats.md"
 # the sections that are not about an attacker
 OTHERS = {"What there is to win", "What is trusted"}
 NAMED = re.compile(r"`(tests/[\w/.-]+\.py)::(\w+)`")
-FILE = re.compile(r"`((?:_acme|_mail|_pki|_store|_tasks)/\w+\.py)`")
+FILE = re.compile(r"`((?:_acme|_mail|_pki|_store|_tasks)/[\w/]+\.py)`")
 
 
 def sections() -> dict[str, str]:

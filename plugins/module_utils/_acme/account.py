@@ -9,18 +9,19 @@ import json
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import jws, wire
-from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
-from ansible_collections.mailcert.acme.plugins.module_utils._acme.exchange import Response
-from ansible_collections.mailcert.acme.plugins.module_utils._acme.keys import AccountKey
-from ansible_collections.mailcert.acme.plugins.module_utils._acme.problems import Problem, error_for
-from ansible_collections.mailcert.acme.plugins.module_utils._acme.transport import AnswerLostError, problem_of
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     AccountError,
     AcmeProblemError,
     InputError,
     TermsError,
 )
+
+from . import jws, parse
+from .account_key import AccountKey
+from .client import AcmeClient
+from .http import Response
+from .problem import Problem, error_for
+from .transport import AnswerLostError, problem_of
 
 # what a CA may say of a binding that it does not take (RFC 8555, section 7.3.4, leaves it open)
 _BINDING_PROBLEMS = frozenset(("unauthorized", "malformed", "externalAccountRequired", "badSignatureAlgorithm"))
@@ -58,7 +59,7 @@ def _account(response: Response, *, uri: str, created: bool = False) -> Account:
     return Account(
         uri=uri,
         # some answer a lookup with nothing but the Location
-        status=wire.clean(raw.get("status"), 40) or "valid",
+        status=parse.clean(raw.get("status"), 40) or "valid",
         contact=tuple(entry for entry in contact if isinstance(entry, str)) if isinstance(contact, list) else (),
         terms=terms if isinstance(terms, bool) else None,
         created=created,
@@ -133,7 +134,7 @@ def create(
     account = _account(response, uri=uri, created=response.status == 201 or response.resent)
     if account.status != "valid":
         raise AccountError(
-            f"The account {wire.clean(uri, 200)} is {account.status}. Use a new account key.", stage="account"
+            f"The account {parse.clean(uri, 200)} is {account.status}. Use a new account key.", stage="account"
         )
     client.account_uri = uri
     return account
@@ -142,7 +143,7 @@ def create(
 def _blame_binding(error: AcmeProblemError, eab: ExternalAccountBinding) -> None:
     """Where an account with a binding is refused, the binding is what to look at first."""
     error.message += (
-        f" Check external_account_binding (kid {wire.clean(eab.kid, 100)}, alg {eab.alg}): kid, key and alg must be what"
+        f" Check external_account_binding (kid {parse.clean(eab.kid, 100)}, alg {eab.alg}): kid, key and alg must be what"
         " the CA gave you, and many CAs take each only once."
     )
     error.args = (error.message,)

@@ -9,18 +9,19 @@ import datetime as dt
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.mailcert.acme.plugins.module_utils import _addresses
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import wire
-from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
-from ansible_collections.mailcert.acme.plugins.module_utils._acme.exchange import Response
-from ansible_collections.mailcert.acme.plugins.module_utils._acme.problems import Problem
-from ansible_collections.mailcert.acme.plugins.module_utils._acme.transport import AnswerLostError
+from ansible_collections.mailcert.acme.plugins.module_utils import _address
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     AddressError,
     AuthorizationError,
     NotAcmeError,
 )
+
+from . import parse
+from .client import AcmeClient
+from .http import Response
+from .problem import Problem
+from .transport import AnswerLostError
 
 CHALLENGE_TYPE = "email-reply-00"
 STATUSES = frozenset(("pending", "valid", "invalid", "deactivated", "expired", "revoked"))
@@ -71,7 +72,7 @@ class Authorization:
         """The error of an authorization that has come to its end without being valid."""
         reason = self.reason()
         return AuthorizationError(
-            f"The authorization for {wire.clean(self.address, 320)} is {self.status}"
+            f"The authorization for {parse.clean(self.address, 320)} is {self.status}"
             f"{': ' + reason if reason else ', and the CA gives no reason'}.",
             problem=self.problem(),
         )
@@ -79,11 +80,11 @@ class Authorization:
 
 def _challenge(client: AcmeClient, raw: dict[str, t.Any], *, stage: str) -> EmailChallenge:
     token, sender = raw.get("token"), raw.get("from")
-    if not isinstance(token, str) or len(token) > 1024 or not wire.BASE64URL.fullmatch(token):
+    if not isinstance(token, str) or len(token) > 1024 or not parse.BASE64URL.fullmatch(token):
         raise NotAcmeError("The CA gave an email challenge without a usable token.", stage=stage)
     try:
         # what is no address could never be that of a mail
-        _addresses.parse(t.cast(str, sender))
+        _address.parse(t.cast(str, sender))
     except AddressError:
         raise NotAcmeError(
             "The CA gave an email challenge without the address that it will write from (RFC 8823, section 3).",
@@ -93,7 +94,7 @@ def _challenge(client: AcmeClient, raw: dict[str, t.Any], *, stage: str) -> Emai
     return EmailChallenge(
         url=client.transport.check_url(raw.get("url"), name="the URL of the challenge", stage=stage),
         # RFC 8823 itself shows a challenge without a status
-        status=wire.clean(status, 40) or "pending",
+        status=parse.clean(status, 40) or "pending",
         token=token,
         from_address=t.cast(str, sender),
         error=Problem.from_json(raw["error"]) if isinstance(raw.get("error"), dict) else None,
@@ -115,8 +116,8 @@ def _authorization(client: AcmeClient, response: Response, *, url: str) -> Autho
         raise NotAcmeError("The CA gave an authorization of which nothing can be made.", stage=stage)
     if identifier.get("type") != "email":
         raise AuthorizationError(
-            f"The CA wants an authorization for {wire.clean(identifier.get('type'), 40)}"
-            f" {wire.clean(identifier['value'], 200)}, which is no mail address.",
+            f"The CA wants an authorization for {parse.clean(identifier.get('type'), 40)}"
+            f" {parse.clean(identifier['value'], 200)}, which is no mail address.",
             stage=stage,
         )
     entries = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
@@ -124,9 +125,9 @@ def _authorization(client: AcmeClient, response: Response, *, url: str) -> Autho
         _challenge(client, entry, stage=stage) for entry in entries if entry.get("type") == CHALLENGE_TYPE
     )
     if status == "pending" and not challenges:
-        offered = ", ".join(wire.clean(entry.get("type"), 40) for entry in entries[:10]) or "nothing"
+        offered = ", ".join(parse.clean(entry.get("type"), 40) for entry in entries[:10]) or "nothing"
         raise AuthorizationError(
-            f"The CA offers no {CHALLENGE_TYPE} challenge for {wire.clean(identifier['value'], 320)}, but {offered}.",
+            f"The CA offers no {CHALLENGE_TYPE} challenge for {parse.clean(identifier['value'], 320)}, but {offered}.",
             stage=stage,
         )
     return Authorization(
@@ -134,8 +135,8 @@ def _authorization(client: AcmeClient, response: Response, *, url: str) -> Autho
         status=status,
         address=identifier["value"],
         challenges=challenges,
-        offered=tuple(wire.clean(entry.get("type"), 40) for entry in entries),
-        expires=wire.parse_time_or_none(raw.get("expires")),
+        offered=tuple(parse.clean(entry.get("type"), 40) for entry in entries),
+        expires=parse.parse_time_or_none(raw.get("expires")),
         error=next((challenge.error for challenge in challenges if challenge.error), None),
         retry_after=response.retry_after,
         raw=raw,
@@ -205,7 +206,7 @@ def wait(client: AcmeClient, authorization: Authorization | str, *, deadline: De
             url,
             looks,
             deadline=deadline,
-            what=f"waiting for the CA to judge the authorization {wire.clean(url, 200)}",
+            what=f"waiting for the CA to judge the authorization {parse.clean(url, 200)}",
             stage="authorization",
         )
         now = fetch(client, url)

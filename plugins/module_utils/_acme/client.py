@@ -8,13 +8,14 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import wire
-from ansible_collections.mailcert.acme.plugins.module_utils._acme.directory import Directory
-from ansible_collections.mailcert.acme.plugins.module_utils._acme.exchange import Response
-from ansible_collections.mailcert.acme.plugins.module_utils._acme.keys import AccountKey
-from ansible_collections.mailcert.acme.plugins.module_utils._acme.transport import Transport, problem_of
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AccountError, InputError, NotAcmeError
+
+from . import parse
+from .account_key import AccountKey
+from .directory import Directory
+from .http import Response
+from .transport import Transport, problem_of
 
 # seconds between two looks where the CA names none: the first, the longest, the shortest at the end, and the growth
 _FIRST_LOOK = 0.25
@@ -99,7 +100,7 @@ class AcmeClient:
         if self.account_uri is not None and not self._uri_checked:
             self._uri_checked = True
             # a CA that has moved may know the account by another URL; the key is what it is known by for sure
-            if wire.host_of(self.account_uri) != wire.host_of(self.fetch_directory("account").new_account):
+            if parse.host_of(self.account_uri) != parse.host_of(self.fetch_directory("account").new_account):
                 self.account_uri = None
         if self.account_uri is None:
             response = self.lookup()

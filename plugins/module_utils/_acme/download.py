@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import wire
-from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
-from ansible_collections.mailcert.acme.plugins.module_utils._acme.exchange import Response
-from ansible_collections.mailcert.acme.plugins.module_utils._acme.order import Order
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import NotAcmeError, OrderError
+
+from . import parse
+from .client import AcmeClient
+from .http import Response
+from .order import Order
 
 PEM_CHAIN = "application/pem-certificate-chain"
 # no CA has more; what a hostile one names beyond is not fetched
@@ -34,7 +35,7 @@ def download(client: AcmeClient, order: Order) -> Download:
     """
     if not order.certificate_url:
         raise OrderError(
-            f"The order {wire.clean(order.url, 200)} is {order.status} and has no certificate yet.", stage="certificate"
+            f"The order {parse.clean(order.url, 200)} is {order.status} and has no certificate yet.", stage="certificate"
         )
     response = _chain(client, order.certificate_url)
     return Download(response.body, tuple(response.links("alternate")[:MOST_ALTERNATES]))
@@ -52,7 +53,7 @@ def _chain(client: AcmeClient, url: str) -> Response:
     response = client.get(url, stage="certificate", accept=PEM_CHAIN)
     if b"-----BEGIN CERTIFICATE-----" not in response.body:
         raise NotAcmeError(
-            f"{wire.clean(url, 200)} gives no certificate in PEM form, which RFC 8555 makes the default.",
+            f"{parse.clean(url, 200)} gives no certificate in PEM form, which RFC 8555 makes the default.",
             stage="certificate",
         )
     return response

@@ -12,10 +12,11 @@ from __future__ import annotations
 import json
 import typing as t
 
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import wire
-from ansible_collections.mailcert.acme.plugins.module_utils._acme.keys import AccountKey
-from ansible_collections.mailcert.acme.plugins.module_utils._acme.libs import josepy
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
+
+from . import parse
+from .account_key import AccountKey
+from .libs import josepy
 
 MAC_ALGORITHMS = ("HS256", "HS384", "HS512")
 
@@ -59,7 +60,7 @@ def bind_external_account(*, account_key: AccountKey, url: str, kid: str, mac_ke
     if not kid or not kid.isascii() or not kid.isprintable():
         raise InputError("external_account_binding.kid must be the ASCII text that the CA gave you.", stage="account")
     text = mac_key.strip().rstrip("=").replace("+", "-").replace("/", "_")
-    if not wire.BASE64URL.fullmatch(text) or len(text) % 4 == 1:
+    if not parse.BASE64URL.fullmatch(text) or len(text) % 4 == 1:
         raise InputError(
             "external_account_binding.key is not base64url; copy it from the CA exactly, without quotes.",
             stage="account",

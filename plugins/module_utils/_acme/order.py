@@ -9,12 +9,6 @@ import datetime as dt
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import wire
-from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
-from ansible_collections.mailcert.acme.plugins.module_utils._acme.exchange import Response
-from ansible_collections.mailcert.acme.plugins.module_utils._acme.libs import josepy
-from ansible_collections.mailcert.acme.plugins.module_utils._acme.problems import Problem, error_for
-from ansible_collections.mailcert.acme.plugins.module_utils._acme.transport import AnswerLostError, problem_of
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     AccountError,
@@ -24,6 +18,13 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     NotAcmeError,
     OrderError,
 )
+
+from . import parse
+from .client import AcmeClient
+from .http import Response
+from .libs import josepy
+from .problem import Problem, error_for
+from .transport import AnswerLostError, problem_of
 
 STATUSES = frozenset(("pending", "ready", "processing", "valid", "invalid"))
 # how far the list of an account's orders is searched: pages, orders looked at
@@ -95,13 +96,13 @@ def _order(client: AcmeClient, response: Response, *, url: str, stage: str = "or
         authorization_urls=tuple(check(item, name="an authorization of the order", stage=stage) for item in urls),
         finalize_url=check(raw.get("finalize"), name="the finalize URL of the order", stage=stage),
         certificate_url=check(certificate, name="the certificate URL of the order", stage=stage) if certificate else "",
-        expires=wire.parse_time_or_none(raw.get("expires")),
+        expires=parse.parse_time_or_none(raw.get("expires")),
         error=Problem.from_json(raw["error"]) if isinstance(raw.get("error"), dict) else None,
         retry_after=response.retry_after,
         replaces=raw["replaces"] if isinstance(raw.get("replaces"), str) else "",
         profile=raw["profile"] if isinstance(raw.get("profile"), str) else "",
-        not_before=wire.parse_time_or_none(raw.get("notBefore")),
-        not_after=wire.parse_time_or_none(raw.get("notAfter")),
+        not_before=parse.parse_time_or_none(raw.get("notBefore")),
+        not_after=parse.parse_time_or_none(raw.get("notAfter")),
         raw=raw,
     )
 
@@ -130,15 +131,15 @@ def new_order(
     if profile:
         if directory.profiles and profile not in directory.profiles:
             raise InputError(
-                f"The CA has no profile {wire.clean(profile, 100)}. Set profile to one of"
-                f" {wire.clean(', '.join(sorted(directory.profiles)), 2000)}.",
+                f"The CA has no profile {parse.clean(profile, 100)}. Set profile to one of"
+                f" {parse.clean(', '.join(sorted(directory.profiles)), 2000)}.",
                 stage="order",
             )
         payload["profile"] = profile
     if not_before is not None:
-        payload["notBefore"] = wire.format_time(not_before)
+        payload["notBefore"] = parse.format_time(not_before)
     if not_after is not None:
-        payload["notAfter"] = wire.format_time(not_after)
+        payload["notAfter"] = parse.format_time(not_after)
     if not replaces or directory.renewal_info is None:
         order = _send_new_order(client, payload, addresses, fits)
     else:
@@ -153,7 +154,7 @@ def new_order(
             order = _send_new_order(client, payload, addresses, fits, counted=True)
     if _comparable(order.addresses) != _comparable(addresses) or len(order.addresses) != len(order.identifiers):
         raise OrderError(
-            f"The CA's order {wire.clean(order.url, 200)} is for {wire.clean(', '.join(order.addresses))} instead of"
+            f"The CA's order {parse.clean(order.url, 200)} is for {parse.clean(', '.join(order.addresses))} instead of"
             f" {', '.join(addresses)}."
         )
     return order
@@ -253,7 +254,7 @@ def finalize(client: AcmeClient, order: Order, csr_der: bytes) -> Order:
     """
     if order.status != "ready":
         raise OrderError(
-            f"The order {wire.clean(order.url, 200)} is {order.status}; only a ready one can be finalized.",
+            f"The order {parse.clean(order.url, 200)} is {order.status}; only a ready one can be finalized.",
             stage="finalize",
         )
     payload = {"csr": josepy.encode_b64jose(csr_der)}
@@ -296,7 +297,7 @@ def wait(
             order.url,
             looks,
             deadline=deadline,
-            what=f"waiting for the order {wire.clean(order.url, 200)}, which is {order.status}",
+            what=f"waiting for the order {parse.clean(order.url, 200)}, which is {order.status}",
             stage=stage,
         )
         order = fetch(client, order.url, stage=stage)
@@ -307,7 +308,7 @@ def final_error(order: Order, *, stage: str = "order") -> OrderError:
     """The error of an order that has come to its end, with the CA's reason."""
     reason = f": {order.error.describe()}" if order.error else ""
     return OrderError(
-        f"The order {wire.clean(order.url, 200)} is {order.status}{reason}.",
+        f"The order {parse.clean(order.url, 200)} is {order.status}{reason}.",
         stage=stage,
         problem=order.error.raw if order.error else None,
     )

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
-from ansible_collections.mailcert.acme.plugins.module_utils._acme.keys import AccountKey
-from ansible_collections.mailcert.acme.plugins.module_utils._acme.libs import josepy
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
+
+from .account_key import AccountKey
+from .client import AcmeClient
+from .libs import josepy
 
 #: reason codes of RFC 5280, section 5.3.1; 7 is not used
 REASONS = (0, 1, 2, 3, 4, 5, 6, 8, 9, 10)

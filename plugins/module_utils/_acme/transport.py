@@ -11,15 +11,6 @@ import random as randomness
 import time
 import typing as t
 
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import jws, pacing, wire
-from ansible_collections.mailcert.acme.plugins.module_utils._acme.exchange import (
-    BODY_LIMIT,
-    Exchange,
-    NoAnswerError,
-    Response,
-)
-from ansible_collections.mailcert.acme.plugins.module_utils._acme.keys import AccountKey
-from ansible_collections.mailcert.acme.plugins.module_utils._acme.refusals import is_limited, problem_of, refusal
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     AcmeConnectionError,
@@ -27,6 +18,11 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     InputError,
     NotAcmeError,
 )
+
+from . import jws, parse, retry
+from .account_key import AccountKey
+from .http import BODY_LIMIT, Exchange, NoAnswerError, Response
+from .response_error import is_limited, problem_of, refusal
 
 __all__ = ["AnswerLostError", "Transport", "problem_of"]
 
@@ -77,7 +73,7 @@ class Transport:
         user_agent: str = "mailcert.acme",
         deadline: Deadline | None = None,
         retries: int = 7,
-        pace: pacing.Pace | None = None,
+        pace: retry.Pace | None = None,
         sleep: t.Callable[[float], None] = time.sleep,
         random: t.Callable[[], float] = randomness.random,
         now: t.Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.timezone.utc),
@@ -85,7 +81,7 @@ class Transport:
     ) -> None:
         self.deadline = deadline or Deadline(None)
         self.retries = retries
-        self.pace = pace or pacing.Pace()
+        self.pace = pace or retry.Pace()
         self.sleep = sleep
         #: where fresh nonces come from; :meth:`Directory.fetch` sets it
         self.new_nonce_url = ""
@@ -124,7 +120,7 @@ class Transport:
             return self._exchange.check_url(url)
         except ValueError as error:
             if option:
-                raise InputError(f"{option} {wire.clean(url, 200)} {error}.", stage=stage) from None
+                raise InputError(f"{option} {parse.clean(url, 200)} {error}.", stage=stage) from None
             raise NotAcmeError(
                 f"The CA gave something of which nothing can be made: {name} {error}.", stage=stage
             ) from None
@@ -185,16 +181,16 @@ class Transport:
             else:
                 if response.status < 300:
                     self._keep_nonce(response)
-                    self.pace.succeeded(pacing.place(stage, looking=looking))
+                    self.pace.succeeded(retry.place(stage, looking=looking))
                     return dataclasses.replace(response, resent=True) if resent else response
                 problem = problem_of(response)
-                if problem.kind == "badNonce" and bad_nonces < pacing.NONCE_RETRIES:
+                if problem.kind == "badNonce" and bad_nonces < retry.NONCE_RETRIES:
                     # RFC 8555, section 6.5: the retry uses the nonce of the error; the others are as old as the bad one
                     bad_nonces += 1
                     self._nonces.clear()
                     nonce = _nonce_of(response)
-                    if bad_nonces > pacing.NONCES_AT_ONCE:
-                        self.sleep(pacing.nonce_pause(self._random(), bad_nonces))
+                    if bad_nonces > retry.NONCES_AT_ONCE:
+                        self.sleep(retry.nonce_pause(self._random(), bad_nonces))
                     continue
                 self._keep_nonce(response)
                 if problem.kind in tolerate:
@@ -205,7 +201,7 @@ class Transport:
                     self.pause(failure, limits, wait=wait, limited=True, looking=looking)
                     limits += 1
                     continue
-                if response.status not in pacing.PASSING_STATUSES:
+                if response.status not in retry.PASSING_STATUSES:
                     raise failure
                 maybe_done = True
             if maybe_done and not resend and payload is not None:
@@ -223,7 +219,7 @@ class Transport:
         limited: bool = False,
         looking: bool = False,
     ) -> None:
-        """Wait before another try, see :func:`pacing.pause`.
+        """Wait before another try, see :func:`retry.pause`.
 
         :arg failures: how many tries failed before this one.
         :arg wait: seconds of the server's Retry-After.
@@ -231,12 +227,12 @@ class Transport:
         :arg looking: whether the request only looks at something.
         :raises: ``failure``, if no try is left, or if it would come after the deadline.
         """
-        pause = pacing.pause(self._random(), failures, wait=wait, limited=limited)
+        pause = retry.pause(self._random(), failures, wait=wait, limited=limited)
         if wait is not None:
             failure.details.setdefault("retry_after", wait)
-        too_long = (wait or 0.0) > pacing.LONGEST_RETRY_AFTER or pause >= self.deadline.remaining()
+        too_long = (wait or 0.0) > retry.LONGEST_RETRY_AFTER or pause >= self.deadline.remaining()
         if failures >= self.retries or too_long:
-            self.pace.gave_up(failure, pacing.place(failure.stage, looking=looking))
+            self.pace.gave_up(failure, retry.place(failure.stage, looking=looking))
             raise failure
         if limited:
             # nothing was done, so whatever it was may be sent again, but later, and all others wait too
@@ -253,10 +249,10 @@ class Transport:
         """
         while True:
             self.deadline.check("talking to the CA", stage=stage)
-            hold = self.pace.hold(pacing.place(stage, looking=looking))
+            hold = self.pace.hold(retry.place(stage, looking=looking))
             if hold is None:
                 return
-            if hold.closed or hold.seconds > pacing.LONGEST_RETRY_AFTER or hold.seconds >= self.deadline.remaining():
+            if hold.closed or hold.seconds > retry.LONGEST_RETRY_AFTER or hold.seconds >= self.deadline.remaining():
                 raise hold.error(stage)
             self.sleep(hold.seconds)
 
@@ -282,7 +278,7 @@ class Transport:
                 failure = error
             else:
                 if response.status < 300:
-                    self.pace.succeeded(pacing.place(stage, looking=True))
+                    self.pace.succeeded(retry.place(stage, looking=True))
                     return response
                 if response.status in (301, 302, 303, 307, 308) and response.location and redirects < _REDIRECTS:
                     redirects += 1
@@ -295,7 +291,7 @@ class Transport:
                     self.pause(failure, limits, wait=wait, limited=True, looking=True)
                     limits += 1
                     continue
-                if response.status not in pacing.PASSING_STATUSES:
+                if response.status not in retry.PASSING_STATUSES:
                     raise failure
             self.pause(failure, failures, wait=wait, looking=True)
             failures += 1
@@ -309,7 +305,7 @@ class Transport:
         nonce = _nonce_of(response)
         if nonce is None:
             raise NotAcmeError(
-                f"{wire.clean(self.new_nonce_url, 200)} gives no nonce, so it is no ACME server's. Check"
+                f"{parse.clean(self.new_nonce_url, 200)} gives no nonce, so it is no ACME server's. Check"
                 " acme_directory.",
                 stage=stage,
             )
@@ -325,4 +321,4 @@ class Transport:
 def _nonce_of(response: Response) -> str | None:
     """The nonce of a response; invalid ones are ignored (RFC 8555, section 6.5.1)."""
     nonce = response.headers.get("Replay-Nonce", "")
-    return nonce if len(nonce) <= 1024 and wire.BASE64URL.fullmatch(nonce) else None
+    return nonce if len(nonce) <= 1024 and parse.BASE64URL.fullmatch(nonce) else None

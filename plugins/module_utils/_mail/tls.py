@@ -21,7 +21,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     MailError,
     MailTlsError,
 )
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.refusal import plain
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import plain
 
 T = t.TypeVar("T")
 Settings = t.TypeVar("Settings", bound="Endpoint")

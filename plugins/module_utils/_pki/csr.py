@@ -12,19 +12,14 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.mailcert.acme.plugins.module_utils._addresses import Address, parse
+from ansible_collections.mailcert.acme.plugins.module_utils._address import Address, parse
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AddressError, CsrError, KeyPolicyError
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import keys, mailbox_names, names
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import usage as usages
-from ansible_collections.mailcert.acme.plugins.module_utils._pki.csr_check import check_csr
-from ansible_collections.mailcert.acme.plugins.module_utils._pki.libs import (
-    UnsupportedAlgorithm,
-    hashes,
-    parse_errors,
-    serialization,
-    x509,
-)
-from ansible_collections.mailcert.acme.plugins.module_utils._pki.words import shown, what_it_is
+
+from . import key_usage as usages
+from . import keys, san, subject_names
+from .csr_check import check_csr
+from .libs import UnsupportedAlgorithm, hashes, parse_errors, serialization, x509
+from .words import shown, what_it_is
 
 if t.TYPE_CHECKING:
     from cryptography.x509 import CertificateSigningRequest
@@ -106,7 +101,7 @@ def build_csr(key: keys.PrivateKey, *, addresses: t.Sequence[str], usage: str, c
     builder = x509.CertificateSigningRequestBuilder(
         subject_name=x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name) for name in subject])
     )
-    alternative = x509.SubjectAlternativeName([mailbox_names.general_name(mailbox) for mailbox in mailboxes])
+    alternative = x509.SubjectAlternativeName([san.general_name(mailbox) for mailbox in mailboxes])
     bits = usages.wanted_bits(usage, spec.type)
     builder = builder.add_extension(alternative, critical=not subject)
     builder = builder.add_extension(usages.extension_of(bits), critical=True)
@@ -150,8 +145,8 @@ def _read(request: CertificateSigningRequest, source: str) -> Csr:
         raise CsrError(f"The request in {source} asks for extensions in more than one place.")
     public_key = request.public_key()
     key_spec = keys.spec_of(public_key)
-    told = names.told_by(request.extensions)
-    subject = names.subject_of(request.subject)
+    told = subject_names.told_by(request.extensions)
+    subject = subject_names.subject_of(request.subject)
     der = request.public_bytes(serialization.Encoding.DER)
     return Csr(
         addresses=told.addresses,

@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.mailcert.acme.plugins.module_utils._addresses import parse
+from ansible_collections.mailcert.acme.plugins.module_utils._address import parse
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AddressError, CsrError
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import keys, names
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import usage as usages
-from ansible_collections.mailcert.acme.plugins.module_utils._pki.words import listed, shown
+
+from . import key_usage as usages
+from . import keys, subject_names
+from .words import listed, shown
 
 if t.TYPE_CHECKING:
-    from ansible_collections.mailcert.acme.plugins.module_utils._pki.csr import Csr
+    from .csr import Csr
 
 # what openssl, gpgsm and Windows add by themselves and no CA takes a right from
 _HARMLESS_EXTENSIONS = frozenset(
@@ -100,7 +101,7 @@ def _check_usage(csr: Csr, usage: str) -> None:
         raise _refused(
             csr, f"asks for the key usage {listed(csr.key_usage)}; {usage} with {csr.key_spec.type} is {listed(wanted)}"
         )
-    foreign = csr.extended_key_usage - {names.EMAIL_PROTECTION}
+    foreign = csr.extended_key_usage - {subject_names.EMAIL_PROTECTION}
     if foreign:
         raise _refused(csr, f"asks for the extended key usage {listed(foreign)}; only emailProtection is wished for")
 

@@ -13,13 +13,9 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import KeyLoadError, KeyPolicyError, PassphraseError
-from ansible_collections.mailcert.acme.plugins.module_utils._pki.libs import (
-    UnsupportedAlgorithm,
-    ec,
-    rsa,
-    serialization,
-)
-from ansible_collections.mailcert.acme.plugins.module_utils._pki.words import shown, what_it_is
+
+from .libs import UnsupportedAlgorithm, ec, rsa, serialization
+from .words import shown, what_it_is
 
 if t.TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey

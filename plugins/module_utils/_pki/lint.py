@@ -12,16 +12,18 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.mailcert.acme.plugins.module_utils._addresses import parse
+from ansible_collections.mailcert.acme.plugins.module_utils._address import parse
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AddressError, CertificateError
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import chains, names, profile
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import usage as usages
-from ansible_collections.mailcert.acme.plugins.module_utils._pki.words import listed
+
+from . import chain as pki_chain
+from . import key_usage as usages
+from . import lint_profile, subject_names
+from .words import listed
 
 if t.TYPE_CHECKING:
     from datetime import datetime
 
-    from ansible_collections.mailcert.acme.plugins.module_utils._pki.certificates import Certificate
+    from .certificate import Certificate
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def lint(
         if leaf.public_fingerprint != public_fingerprint:
             errors.append("The certificate was issued for another key than the one of the request.")
         errors += _address_errors(leaf, wish)
-        if names.EMAIL_PROTECTION not in leaf.extended_key_usage:
+        if subject_names.EMAIL_PROTECTION not in leaf.extended_key_usage:
             errors.append("The certificate lacks the extended key usage emailProtection; mail programs refuse it.")
         errors += _usage_errors(leaf, usage)
         errors += _time_errors(leaf, chain, now)
@@ -68,7 +70,7 @@ def lint(
         warnings += _usage_warnings(leaf, usage)
         if not chain:
             warnings.append("The CA sent no chain; some importers want at least one issuing certificate.")
-        warnings += profile.warnings(leaf)
+        warnings += lint_profile.warnings(leaf)
     except CertificateError as error:
         # a part that cannot be read: whatever it would have said, this certificate cannot be used
         errors.append(error.message)
@@ -144,7 +146,7 @@ def _time_errors(leaf: Certificate, chain: t.Sequence[Certificate], now: datetim
 
 def _chain_errors(leaf: Certificate, chain: t.Sequence[Certificate]) -> list[str]:
     try:
-        chains.verify_chain_links(leaf, chain)
+        pki_chain.verify_chain_links(leaf, chain)
     except CertificateError as error:
         return [error.message]
     return []

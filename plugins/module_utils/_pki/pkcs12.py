@@ -20,9 +20,10 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     PassphraseError,
     Pkcs12Error,
 )
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import keys
-from ansible_collections.mailcert.acme.plugins.module_utils._pki.certificates import Certificate, chain_of
-from ansible_collections.mailcert.acme.plugins.module_utils._pki.libs import (
+
+from . import keys
+from .certificate import Certificate, chain_of
+from .libs import (
     UnsupportedAlgorithm,
     asn1_keys,
     asn1_pkcs12,
@@ -33,8 +34,8 @@ from ansible_collections.mailcert.acme.plugins.module_utils._pki.libs import (
     pkcs12,
     serialization,
 )
-from ansible_collections.mailcert.acme.plugins.module_utils._pki.pkcs12_cipher import ENCODINGS, MAC_DIGESTS, encrypt, mac_data
-from ansible_collections.mailcert.acme.plugins.module_utils._pki.words import shown
+from .pkcs12_cipher import ENCODINGS, MAC_DIGESTS, encrypt, mac_data
+from .words import shown
 
 __all__ = ("ENCODINGS", "KeyPair", "build", "encoding_of", "read")
 

@@ -15,17 +15,7 @@ import hmac
 import os
 import typing as t
 
-from ansible_collections.mailcert.acme.plugins.module_utils._pki.libs import (
-    PBKDF2HMAC,
-    Cipher,
-    TripleDES,
-    algorithms,
-    algos,
-    core,
-    hashes,
-    modes,
-    padding,
-)
+from .libs import PBKDF2HMAC, Cipher, TripleDES, algorithms, algos, core, hashes, modes, padding
 
 ENCODINGS = ("modern", "compatible")
 

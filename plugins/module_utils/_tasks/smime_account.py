@@ -10,27 +10,34 @@ import os
 import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import account as accounts
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import keys as account_keys
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import account_key as account_keys
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import libs as acme_libs
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AccountError, InputError
-from ansible_collections.mailcert.acme.plugins.module_utils._store import files, locks
+from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import atomic, locks
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Outcome, Task
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import (
-    _account_record,
-    _account_terms,
-    _account_use,
-    _attempts,
-    _key_owners,
-    _moved,
-    _options,
-    _rollover,
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.account import (
+    connection,
+    key_rollover,
+    lock,
+)
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.account import (
+    record as account_record,
+)
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.account import (
+    terms as account_terms,
+)
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import (
+    failed_attempts,
+    key_owners,
+    moved_directory,
+    options,
 )
 
 LOCK = ".account.lock"
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
-    **_options.acme_options(),
+    **connection.acme_options(),
     "state": {"type": "str", "choices": ["present", "absent", "changed_key"], "default": "present"},
     "allow_creation": {"type": "bool", "default": True},
     "account_key_type": {
@@ -63,24 +70,24 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 def run(params: dict[str, t.Any], context: Context) -> Outcome:
     """Bring the account at the CA to the wish; with a record that equals it, without a word to the CA."""
-    _options.check_paths(
+    options.check_paths(
         params, "account_key_src", "account_record_path", "new_account_key_src", "store_path", "keys_path"
     )
     contact = _checked_contact(params["contact"])
     work = {"present": _present, "absent": _absent, "changed_key": _changed_key}[params["state"]]
-    folder = _account_use.folder_of(params)
+    folder = lock.folder_of(params)
     if context.check_mode or folder is None or (params["state"] != "present" and not os.path.isdir(folder)):
         return work(params, context, contact)
-    files.ensure_folder(folder)
+    atomic.ensure_folder(folder)
     with contextlib.ExitStack() as stack:
         if params["state"] == "changed_key":
             # before the other lock: while it waits for orders, accounts can be had
-            stack.enter_context(_account_use.changing(params, folder))
+            stack.enter_context(lock.changing(params, folder))
         # many hosts of a fleet share an account: one makes it, the others find it
         stack.enter_context(locks.lock(os.path.join(folder, LOCK), timeout=params["deadline"]))
-        stack.enter_context(_attempts.recorded(params, context, only_passing=True))
+        stack.enter_context(failed_attempts.recorded(params, context, only_passing=True))
         outcome = work(params, context, contact)
-        _attempts.succeeded(params)
+        failed_attempts.succeeded(params)
         return outcome
 
 
@@ -92,7 +99,7 @@ def _checked_contact(contact: list[str]) -> list[str]:
         if not colon:
             scheme, rest = "mailto", entry
         if scheme == "mailto":
-            rest = _options.checked_addresses([rest], option="contact")[0]
+            rest = options.checked_addresses([rest], option="contact")[0]
         result.append(f"{scheme}:{rest}")
     return result
 
@@ -101,21 +108,21 @@ def _present(params: dict[str, t.Any], context: Context, contact: list[str]) -> 
     key, new_pem = _key(params)
     wish = _wish(params, key, contact)
     path = params["account_record_path"]
-    record = _account_record.load(path)
-    changing = _rollover.is_under_way(params)
+    record = account_record.load(path)
+    changing = key_rollover.is_under_way(params)
     if new_pem is None and not changing and record is not None and _is_fulfilled(record, wish, params["terms_url"]):
         return _outcome(record, changed=False, before=record)
-    known = _account_record.speaks_of(record, params["acme_directory"], key.public_fingerprint)
+    known = account_record.speaks_of(record, params["acme_directory"], key.public_fingerprint)
     if record is not None and known:
-        _account_record.check_not_closed(record, path)
+        account_record.check_not_closed(record, path)
     if context.check_mode and not changing and (new_pem is not None or known):
         # newAccount is sent only to look up (onlyReturnExisting), and only where there is no record
         return _outcome({**wish, "account_uri": "", "status": ""}, changed=True, before=record, would_exist=True)
-    _key_owners.claim_for_account(params["keys_path"], key, params["acme_directory"], write=not context.check_mode)
+    key_owners.claim_for_account(params["keys_path"], key, params["acme_directory"], write=not context.check_mode)
     if new_pem is not None:
         # the key is on disk before the CA learns of it
-        files.write_atomic(params["account_key_src"], new_pem, mode=0o600)
-    client = _options.client(params, _options.deadline(params), key, context)
+        atomic.write_atomic(params["account_key_src"], new_pem, mode=0o600)
+    client = connection.client(params, options.deadline(params), key, context)
     rolled = _settled(params, context, client) if changing else None
     if rolled is not None:
         wish["public_key_fingerprint"] = rolled.key.public_fingerprint
@@ -126,17 +133,17 @@ def _present(params: dict[str, t.Any], context: Context, contact: list[str]) -> 
             raise AccountError("The CA has no account for this key, and allow_creation is false.")
         if context.check_mode:
             return _outcome({**wish, "account_uri": "", "status": ""}, changed=True, before=record, would_exist=True)
-        _account_terms.check(client, params["terms_url"])
+        account_terms.check(client, params["terms_url"])
         account = accounts.create(
             client, contact=contact, terms_agreed=params["terms_agreed"], eab=_binding(params)
         )
         terms, updated = client.directory.terms_of_service, False
     else:
         terms, updated = _brought_up(params, context, client, account, contact, record)
-    _moved.tell(context, client)
+    moved_directory.tell(context, client)
     state = {**wish, "account_uri": account.uri, "status": account.status, "terms": terms}
     if path and not context.check_mode and record != state:
-        _account_record.write(path, state)
+        account_record.write(path, state)
     before = None if created else {**state, "contact": list(account.contact)} if not updated else record
     changed = created or updated or new_pem is not None or rolled is not None
     return _outcome(state, changed=changed, before=before, created=created, old_path=rolled.old_path if rolled else "")
@@ -156,8 +163,8 @@ def _brought_up(
     """
     if account.status != "valid":
         uri = account.uri or str((record or {}).get("account_uri") or "of this key")
-        raise AccountError(_account_record.closed(uri, params["account_record_path"], account.status))
-    terms, agreed = _account_terms.agree(params, context, client, account, record)
+        raise AccountError(account_record.closed(uri, params["account_record_path"], account.status))
+    terms, agreed = account_terms.agree(params, context, client, account, record)
     # a CA that does not show the contact cannot be held to it
     differs = "contact" in account.raw and sorted(account.contact) != sorted(contact)
     if differs and not context.check_mode:
@@ -165,10 +172,10 @@ def _brought_up(
     return terms, differs or agreed
 
 
-def _settled(params: dict[str, t.Any], context: Context, client: AcmeClient) -> _rollover.Rolled | None:
+def _settled(params: dict[str, t.Any], context: Context, client: AcmeClient) -> key_rollover.Rolled | None:
     """A change of the key that was stopped is ended where the CA knows the new key already."""
-    files_of_key = _rollover.key_files(params)
-    rolled = None if files_of_key is None else _rollover.settle(files_of_key, client, write=not context.check_mode)
+    files_of_key = key_rollover.key_files(params)
+    rolled = None if files_of_key is None else key_rollover.settle(files_of_key, client, write=not context.check_mode)
     if rolled is None and files_of_key is not None:
         context.warn(
             f"A change of the account key was begun and is not done; the CA has the old key. Run state: changed_key"
@@ -179,15 +186,15 @@ def _settled(params: dict[str, t.Any], context: Context, client: AcmeClient) -> 
 
 def _absent(params: dict[str, t.Any], context: Context, contact: list[str]) -> Outcome:
     path = params["account_record_path"]
-    record = _account_record.load(path)
+    record = account_record.load(path)
     if params["account_key_content"] is None and not os.path.lexists(params["account_key_src"]):
         return _outcome({}, changed=False, before=record)
-    key = _options.account_key(params)
-    known = _account_record.speaks_of(record, params["acme_directory"], key.public_fingerprint)
+    key = connection.account_key(params)
+    known = account_record.speaks_of(record, params["acme_directory"], key.public_fingerprint)
     if record is not None and known and record.get("status") == "deactivated":
         return _outcome({}, changed=False, before=record)
-    client = _options.client(params, _options.deadline(params), key, context)
-    if _rollover.is_under_way(params):
+    client = connection.client(params, options.deadline(params), key, context)
+    if key_rollover.is_under_way(params):
         _settled(params, context, client)
     account = accounts.find(client)
     if account is None or account.status == "deactivated":
@@ -197,19 +204,19 @@ def _absent(params: dict[str, t.Any], context: Context, contact: list[str]) -> O
         if path and record is not None:
             # so that nobody takes the account for one that can be made again
             fingerprint = client.key.public_fingerprint
-            _account_record.write(path, {**record, "status": "deactivated", "public_key_fingerprint": fingerprint})
+            account_record.write(path, {**record, "status": "deactivated", "public_key_fingerprint": fingerprint})
     gone = {"account_uri": account.uri, "status": "deactivated", "contact": list(account.contact)}
     return _outcome(gone, changed=True, before={**gone, "status": account.status})
 
 
 def _changed_key(params: dict[str, t.Any], context: Context, contact: list[str]) -> Outcome:
     path = params["account_record_path"]
-    record = _account_record.load(path)
+    record = account_record.load(path)
     if context.check_mode and params["account_key_src"] and not os.path.lexists(params["account_key_src"]):
         return _outcome({}, changed=True, before=record, would_exist=True)
-    client = _options.client(params, _options.deadline(params), _options.account_key(params), context)
+    client = connection.client(params, options.deadline(params), connection.account_key(params), context)
     before = {"public_key_fingerprint": client.key.public_fingerprint, "status": "valid", **(record or {})}
-    rolled = _rollover.roll(params, context, client)
+    rolled = key_rollover.roll(params, context, client)
     # in check mode there is no new key yet
     fingerprint = "" if context.check_mode and rolled.changed else rolled.key.public_fingerprint
     state = {
@@ -224,7 +231,7 @@ def _changed_key(params: dict[str, t.Any], context: Context, contact: list[str])
         "status": rolled.account.status,
     }
     if path and not context.check_mode and record != state:
-        _account_record.write(path, state)
+        account_record.write(path, state)
     return _outcome(state, changed=rolled.changed, before=before, old_path=rolled.old_path)
 
 
@@ -232,7 +239,7 @@ def _key(params: dict[str, t.Any]) -> tuple[account_keys.AccountKey, bytes | Non
     """The account key, and its PEM where it is new and has yet to be written."""
     path = params["account_key_src"]
     if params["account_key_content"] is not None or os.path.lexists(path):
-        return _options.account_key(params), None
+        return connection.account_key(params), None
     if not params["allow_creation"]:
         raise InputError(f"account_key_src {path} does not exist, and allow_creation is false.")
     pem = account_keys.generate_account_key(params["account_key_type"], passphrase=params["account_key_passphrase"])
@@ -306,6 +313,6 @@ TASK = Task(
     run=run,
     argument_spec=ARGUMENT_SPEC,
     libraries=(acme_libs.require,),
-    mutually_exclusive=(_options.ACCOUNT_KEY_EXCLUSIVE, ("new_account_key_src", "new_account_key_content")),
-    required_one_of=(_options.ACCOUNT_KEY_EXCLUSIVE,),
+    mutually_exclusive=(connection.ACCOUNT_KEY_EXCLUSIVE, ("new_account_key_src", "new_account_key_content")),
+    required_one_of=(connection.ACCOUNT_KEY_EXCLUSIVE,),
 )

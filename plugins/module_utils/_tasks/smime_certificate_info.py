@@ -9,13 +9,15 @@ import os
 import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import SmimeError, StoreError
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificates, keys, lint
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificate, keys, lint
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import key_usage as usages
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import libs as pki_libs
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import usage as usages
-from ansible_collections.mailcert.acme.plugins.module_utils._store import files, layout, record, versions
-from ansible_collections.mailcert.acme.plugins.module_utils._store.renewal import Renewal
+from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import atomic
+from ansible_collections.mailcert.acme.plugins.module_utils._store.state.renewal_info import Renewal
+from ansible_collections.mailcert.acme.plugins.module_utils._store.tree import layout, lineage, record
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Outcome, Task
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _due, _options
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import options
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.renewal import policy
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "certificate_path": {"type": "path"},
@@ -26,13 +28,13 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "store_path": {"type": "path"},
     "addresses": {"type": "list", "elements": "str", "default": []},
     "usage": {"type": "str", "choices": ["dual", "sign", "encrypt"]},
-    **_options.renewal_options(),
+    **options.renewal_options(),
 }
 
 
 def run(params: dict[str, t.Any], context: Context) -> Outcome:
     """Look at one certificate, or at the current ones of a store. Nothing is changed, no server is asked."""
-    _options.check_paths(params, "certificate_path", "chain_path", "privatekey_path", "store_path")
+    options.check_paths(params, "certificate_path", "chain_path", "privatekey_path", "store_path")
     if params["store_path"] is not None:
         found = _of_store(params, context)
     else:
@@ -42,22 +44,22 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
 
 
 def _single(params: dict[str, t.Any], context: Context) -> dict[str, t.Any]:
-    data = _options.input_bytes(params, "certificate") or b""
+    data = options.input_bytes(params, "certificate") or b""
     source = params["certificate_path"] or "certificate_content"
-    chain = certificates.load_chain(data, source=source)
+    chain = certificate.load_chain(data, source=source)
     leaf, rest = chain[0], chain[1:]
     if params["chain_path"] is not None:
-        more = files.read_file(params["chain_path"], what="chain_path")
-        rest = certificates.load_chain(more, source=f"chain_path {params['chain_path']}")
+        more = atomic.read_file(params["chain_path"], what="chain_path")
+        rest = certificate.load_chain(more, source=f"chain_path {params['chain_path']}")
     key_match: bool | None = None
     if params["privatekey_path"] is not None:
         key = keys.load_private_key(
-            files.read_file(params["privatekey_path"], what="privatekey_path"),
+            atomic.read_file(params["privatekey_path"], what="privatekey_path"),
             passphrase=params["privatekey_passphrase"],
             source=f"privatekey_path {params['privatekey_path']}",
         )
         key_match = keys.public_fingerprint(key) == leaf.public_fingerprint
-    addresses = _options.checked_addresses(params["addresses"]) if params["addresses"] else list(leaf.addresses)
+    addresses = options.checked_addresses(params["addresses"]) if params["addresses"] else list(leaf.addresses)
     return _describe(
         params, context, leaf, rest or None, addresses=addresses, usage=params["usage"], key_match=key_match,
         path=params["certificate_path"] or "",
@@ -67,7 +69,7 @@ def _single(params: dict[str, t.Any], context: Context) -> dict[str, t.Any]:
 def _of_store(params: dict[str, t.Any], context: Context) -> list[dict[str, t.Any]]:
     store = layout.Store(params["store_path"], option="store_path")
     if params["addresses"]:
-        wanted = _options.checked_addresses(params["addresses"])
+        wanted = options.checked_addresses(params["addresses"])
         unreadable: list[StoreError] = []
     else:
         unreadable = []
@@ -85,18 +87,18 @@ def _of_store(params: dict[str, t.Any], context: Context) -> list[dict[str, t.An
 
 
 def _of_line(
-    params: dict[str, t.Any], context: Context, address: str, name: str, line: versions.Line
+    params: dict[str, t.Any], context: Context, address: str, name: str, line: lineage.Line
 ) -> list[dict[str, t.Any]]:
     try:
         current = line.current()
         if current is None:
             return []
         recorded = record.VersionRecord.load(current.record)
-        leaf = certificates.load_certificate(
-            files.read_file(current.certificate, what="certificate"), source=current.certificate
+        leaf = certificate.load_certificate(
+            atomic.read_file(current.certificate, what="certificate"), source=current.certificate
         )
-        issuers = files.read_optional(current.chain, what="chain") or b""
-        chain = certificates.load_chain(issuers, source=current.chain) if issuers.strip() else []
+        issuers = atomic.read_optional(current.chain, what="chain") or b""
+        chain = certificate.load_chain(issuers, source=current.chain) if issuers.strip() else []
         match = None
         known = Renewal.load(line.renewal)
         if recorded is not None:
@@ -117,8 +119,8 @@ def _of_line(
 def _describe(
     params: dict[str, t.Any],
     context: Context,
-    leaf: certificates.Certificate,
-    chain: list[certificates.Certificate] | None,
+    leaf: certificate.Certificate,
+    chain: list[certificate.Certificate] | None,
     *,
     addresses: list[str],
     usage: str | None,
@@ -130,7 +132,7 @@ def _describe(
 ) -> dict[str, t.Any]:
     now = context.now()
     place = (addresses or list(leaf.addresses) or [""])[0]
-    decision = _due.decide(leaf, _due.Rules.of(params), now, address=place, known=known)
+    decision = policy.decide(leaf, policy.Rules.of(params), now, address=place, known=known)
     usage = usage or usages.usage_of(leaf.key_usage)
     report = lint.lint(
         leaf, chain or (), public_fingerprint=leaf.public_fingerprint, addresses=addresses, usage=usage or "dual", now=now
@@ -155,7 +157,7 @@ def _describe(
         "renew_at": decision.renew_at.isoformat(),
         "due": decision.due,
         "reason": decision.reason,
-        "detail": _due.detail(decision, leaf, known),
+        "detail": policy.detail(decision, leaf, known),
         "key_match": key_match,
         "lint_errors": errors,
         "lint_warnings": list(report.warnings),

@@ -12,9 +12,9 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import CsrEr
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import csr as requests
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import csr_check, keys
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import libs as pki_libs
-from ansible_collections.mailcert.acme.plugins.module_utils._store import files, locks
+from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import atomic, locks
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Outcome, Task
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _options
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import options
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "privatekey_path": {"type": "path", "required": True},
@@ -26,8 +26,8 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "csr_path": {"type": "path", "required": True},
     "common_name": {"type": "str"},
     "return_content": {"type": "bool", "default": False},
-    **_options.certificate_wish_options(),
-    **_options.file_options(),
+    **options.certificate_wish_options(),
+    **options.file_options(),
 }
 
 
@@ -45,16 +45,16 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
     The key of a path is made once: an existing one is used as it is, and one that does not fit the wish fails, unless
     ``regenerate`` says otherwise; then a copy of the old one stays beside it (RULES: no key is ever lost).
     """
-    _options.check_paths(params, "privatekey_path", "csr_path")
-    addresses = _options.checked_addresses(params["addresses"])
+    options.check_paths(params, "privatekey_path", "csr_path")
+    addresses = options.checked_addresses(params["addresses"])
     spec = keys.key_spec(params["privatekey_type"], params["privatekey_size"], params["privatekey_curve"])
-    mode = _options.secret_mode(params)
+    mode = options.secret_mode(params)
     common_name = params["common_name"]
     if common_name is not None:
-        common_name = _options.checked_addresses([common_name], option="common_name")[0]
+        common_name = options.checked_addresses([common_name], option="common_name")[0]
     if context.check_mode:
         return _work(params, context, addresses, spec, common_name, mode)
-    files.ensure_folder(os.path.dirname(params["privatekey_path"]))
+    atomic.ensure_folder(os.path.dirname(params["privatekey_path"]))
     # two runs at once must agree on one key
     with locks.lock(params["privatekey_path"] + ".lock", timeout=60):
         return _work(params, context, addresses, spec, common_name, mode)
@@ -79,7 +79,7 @@ def _work(
         if found.pem is not None:
             backups += _write(params["privatekey_path"], found.pem, mode=mode, backup=found.overwrites, **owner)
         if changed_request:
-            files.ensure_folder(os.path.dirname(params["csr_path"]))
+            atomic.ensure_folder(os.path.dirname(params["csr_path"]))
             backups += _write(params["csr_path"], request, mode=mode | 0o600, backup=params["backup"], **owner)
     shown = {
         "privatekey_path": params["privatekey_path"],
@@ -109,7 +109,7 @@ def _work(
 
 
 def _write(path: str, data: bytes, *, backup: bool, **how: t.Any) -> list[str]:
-    kept = files.write_atomic(path, data, backup=backup, **how)
+    kept = atomic.write_atomic(path, data, backup=backup, **how)
     return [kept] if kept else []
 
 
@@ -123,7 +123,7 @@ def _private_key(params: dict[str, t.Any], spec: keys.KeySpec) -> _Key:
     if present and params["regenerate"] != "always":
         # one that cannot be read is never replaced: it may be the only key to somebody's mail
         key = keys.load_private_key(
-            files.read_file(path, what="privatekey_path"), passphrase=passphrase, source=f"privatekey_path {path}"
+            atomic.read_file(path, what="privatekey_path"), passphrase=passphrase, source=f"privatekey_path {path}"
         )
         has = keys.spec_of(key)
         if has == spec:
@@ -141,7 +141,7 @@ def _fitting_request(
     params: dict[str, t.Any], found: _Key, addresses: list[str], common_name: str | None
 ) -> bytes | None:
     """The request at ``csr_path`` where it says what is wished, signed by this very key; else None."""
-    data = files.read_optional(params["csr_path"], what="csr_path")
+    data = atomic.read_optional(params["csr_path"], what="csr_path")
     if data is None or found.pem is not None:
         return None
     try:

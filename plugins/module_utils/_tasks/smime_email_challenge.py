@@ -9,30 +9,35 @@ import contextlib
 import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import libs as acme_libs
+from ansible_collections.mailcert.acme.plugins.module_utils._acme.account_key import AccountKey
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
-from ansible_collections.mailcert.acme.plugins.module_utils._acme.keys import AccountKey
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AuthorizationError, ReplyUnknownError
 from ansible_collections.mailcert.acme.plugins.module_utils._mail import libs as mail_libs
-from ansible_collections.mailcert.acme.plugins.module_utils._store import locks
+from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import locks
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Outcome, Task
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import (
-    _account_use,
-    _answering,
-    _attempts,
-    _behaviour,
-    _by_hand,
-    _copying,
-    _logins,
-    _mailboxes,
-    _opening,
-    _options,
-    _order_account,
-    _servers,
-    _settling,
-    _tidying,
-    _watching,
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.account import connection, lock
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.challenge import (
+    answered_mail,
+    automatic,
+    ca_preset,
+    find_mail,
+    manual,
+    sent_copy,
+    turn,
+    validation,
 )
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import failed_attempts, options
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox import (
+    logins as mailbox_logins,
+)
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox import (
+    mailbox as mailbox_mailbox,
+)
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox import (
+    servers as mailbox_servers,
+)
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.order import account_check
 
 # what the numbers must be at least, before anything is sent
 LEAST = {
@@ -48,9 +53,9 @@ LEAST = {
 TURN_MARGIN = 60
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
-    **_options.acme_options(),
+    **connection.acme_options(),
     "account_record_path": {"type": "path"},
-    **_mailboxes.mail_options(),
+    **mailbox_mailbox.mail_options(),
     "challenges": {
         "type": "list",
         "elements": "dict",
@@ -73,11 +78,11 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "replies_path": {"type": "path", "required": True},
     "attempts_path": {"type": "path"},
     "run_id": {"type": "str"},
-    **_watching.proof_options(),
-    **_behaviour.options(),
-    **_tidying.options(),
-    **_copying.options(),
-    **_by_hand.options(),
+    **find_mail.proof_options(),
+    **ca_preset.options(),
+    **answered_mail.options(),
+    **sent_copy.options(),
+    **manual.options(),
     "reply_retries": {"type": "int", "default": 8},
     "search_interval": {"type": "float", "default": 15.0},
     "slots_path": {"type": "path"},
@@ -88,38 +93,38 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 def run(params: dict[str, t.Any], context: Context) -> Outcome:
     """Answer each challenge that is open, tell the CA, and wait until it says valid."""
-    _options.check_paths(params, "replies_path", "slots_path", "account_record_path")
+    options.check_paths(params, "replies_path", "slots_path", "account_record_path")
     for name, least in LEAST.items():
-        _options.check_number(params, name, least=least)
+        options.check_number(params, name, least=least)
     open_ones = [challenge for challenge in params["challenges"] if challenge["status"] == "pending"]
     if not open_ones:
         would = context.check_mode and params["would_exist"]
         return _outcome(params["challenges"], [], changed=would, would_exist=would)
     by_hand = params["mail_access"] == "by_hand"
-    _tidying.wish_of(params)
-    _copying.Copying(params, context, Deadline(None))
+    answered_mail.wish_of(params)
+    sent_copy.Copying(params, context, Deadline(None))
     # every mailbox, and what a person said, is checked before the first mail is read
-    subjects = _by_hand.subjects_of(params, [entry["address"] for entry in open_ones])
+    subjects = manual.subjects_of(params, [entry["address"] for entry in open_ones])
     for entry in open_ones:
         if not by_hand:
-            _tidying.check(params, _mailboxes.mailbox_of(params, entry["address"]).reader)
+            answered_mail.check(params, mailbox_mailbox.mailbox_of(params, entry["address"]).reader)
     if context.check_mode:
-        expected = _options.expected_account_key(params, context.check_mode)
+        expected = connection.expected_account_key(params, context.check_mode)
         if expected is not None:
-            _order_account.check(params, expected, open_ones)
+            account_check.check(params, expected, open_ones)
         return _outcome(params["challenges"], [], changed=True, would_exist=True)
-    with _account_use.ordering(params):
-        key = _options.account_key(params)
-        _order_account.check(params, key, open_ones)
-        with _attempts.recorded(params, context):
+    with lock.ordering(params):
+        key = connection.account_key(params)
+        account_check.check(params, key, open_ones)
+        with failed_attempts.recorded(params, context):
             return _answer_all(params, context, key, subjects)
 
 
 def _answer_all(
     params: dict[str, t.Any], context: Context, key: AccountKey, subjects: dict[str, str]
 ) -> Outcome:
-    deadline = _options.deadline(params)
-    client = _options.client(params, deadline, key, context)
+    deadline = options.deadline(params)
+    client = connection.client(params, deadline, key, context)
     servers: list[dict[str, t.Any]] = []
     answer = _answers_by(params, context, client, key, deadline, subjects, servers)
     with _turn(params, context, client, deadline) as (opening, challenges), _slot(params, deadline):
@@ -138,18 +143,18 @@ def _answers_by(
     deadline: Deadline,
     subjects: dict[str, str],
     servers: list[dict[str, t.Any]],
-) -> t.Callable[[dict[str, t.Any]], _settling.Answer]:
+) -> t.Callable[[dict[str, t.Any]], validation.Answer]:
     """Who answers a challenge: a person, or this program in the mailbox of its address.
 
     :arg servers: gets the mail servers that were used.
     """
     if params["mail_access"] == "by_hand":
-        return _by_hand.ByHand(params, context, client, key, deadline, subjects=subjects).answer
-    program, finder = _answering.Answering(params, context, client, key, deadline), _servers.Finder(params)
-    logins = _logins.Logins(params, context, deadline)
+        return manual.ByHand(params, context, client, key, deadline, subjects=subjects).answer
+    program, finder = automatic.Answering(params, context, client, key, deadline), mailbox_servers.Finder(params)
+    logins = mailbox_logins.Logins(params, context, deadline)
 
-    def by_program(entry: dict[str, t.Any]) -> _settling.Answer:
-        mailbox = _mailboxes.mailbox_of(params, entry["address"], finder, logins)
+    def by_program(entry: dict[str, t.Any]) -> validation.Answer:
+        mailbox = mailbox_mailbox.mailbox_of(params, entry["address"], finder, logins)
         servers.extend(mailbox.servers)
         return program.answer(entry, mailbox)
 
@@ -159,12 +164,12 @@ def _answers_by(
 @contextlib.contextmanager
 def _turn(
     params: dict[str, t.Any], context: Context, client: AcmeClient, deadline: Deadline
-) -> t.Iterator[tuple[_opening.Opening, list[dict[str, t.Any]]]]:
+) -> t.Iterator[tuple[turn.Opening, list[dict[str, t.Any]]]]:
     """The challenges once they are the only open ones of their addresses, fetched where smime_order had to leave it."""
     challenges = params["challenges"]
-    addresses = _options.checked_addresses([entry["address"] for entry in challenges], option="challenges")
+    addresses = options.checked_addresses([entry["address"] for entry in challenges], option="challenges")
     urls = [entry["authorization_uri"] for entry in challenges]
-    opening = _opening.Opening(params, context, client, seconds=params["deadline"] + TURN_MARGIN)
+    opening = turn.Opening(params, context, client, seconds=params["deadline"] + TURN_MARGIN)
     opened = opening.wait(addresses, urls, deadline)
     try:
         if not all(entry["fetched"] for entry in challenges):
@@ -199,7 +204,7 @@ def _slot(params: dict[str, t.Any], deadline: Deadline) -> t.Iterator[None]:
 
 def _outcome(
     challenges: list[dict[str, t.Any]],
-    answers: list[_settling.Answer],
+    answers: list[validation.Answer],
     servers: t.Sequence[dict[str, t.Any]] = (),
     *,
     changed: bool,
@@ -246,6 +251,6 @@ TASK = Task(
     run=run,
     argument_spec=ARGUMENT_SPEC,
     libraries=(acme_libs.require, mail_libs.require),
-    mutually_exclusive=(_options.ACCOUNT_KEY_EXCLUSIVE,),
-    required_one_of=(_options.ACCOUNT_KEY_EXCLUSIVE,),
+    mutually_exclusive=(connection.ACCOUNT_KEY_EXCLUSIVE,),
+    required_one_of=(connection.ACCOUNT_KEY_EXCLUSIVE,),
 )

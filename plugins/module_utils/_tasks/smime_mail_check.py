@@ -11,20 +11,24 @@ import typing as t
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, MailCheckError, SmimeError
 from ansible_collections.mailcert.acme.plugins.module_utils._mail import libs as mail_libs
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import dkim_sign, probe
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.reply import dkim_sign, probe
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Outcome, Task
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import (
-    _logins,
-    _mail_probe,
-    _mailboxes,
-    _options,
-    _servers,
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import options
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox import (
+    checks as mailbox_checks,
 )
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks._mail_probe import Answer
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox import (
+    logins,
+    servers,
+)
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox import (
+    mailbox as mailbox_mailbox,
+)
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox.checks import Answer
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "addresses": {"type": "list", "elements": "str", "required": True},
-    **_mailboxes.mail_options(),
+    **mailbox_mailbox.mail_options(),
     "dns_servers": {"type": "list", "elements": "str", "default": []},
     "dns_timeout": {"type": "int", "default": 5},
     "ca_from": {"type": "str"},
@@ -39,11 +43,11 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 def run(params: dict[str, t.Any], context: Context) -> Outcome:
     """Ask all questions for each address. An answer is never an error of the task, unless that is wished."""
-    addresses = _options.checked_addresses(params["addresses"])
+    addresses = options.checked_addresses(params["addresses"])
     if params["mail_access"] == "by_hand":
         raise InputError("mail_access is by_hand: a person reads and sends, and there is nothing to ask a server.")
     if params["ca_from"]:
-        _options.checked_addresses([params["ca_from"]], option="ca_from")
+        options.checked_addresses([params["ca_from"]], option="ca_from")
     looking = _Looking(params, context)
     checks: list[dict[str, t.Any]] = []
     for address in addresses:
@@ -69,58 +73,58 @@ class _Looking:
         self._params = params
         self._context = context
         self._deadline = Deadline(params["deadline"])
-        self._finder = _servers.Finder(params)
-        self._logins = _logins.Logins(params, context, self._deadline)
+        self._finder = servers.Finder(params)
+        self._logins = logins.Logins(params, context, self._deadline)
         self.servers: list[dict[str, t.Any]] = []
         self.sent = 0
 
     def answers(self, address: str) -> list[Answer]:
         """One answer for each of ``CHECKS``, in their order."""
         params, resolver = self._params, self._finder.resolver
-        caa = _mail_probe.authority(address, resolver, params["caa_identities"])
+        caa = mailbox_checks.authority(address, resolver, params["caa_identities"])
         try:
-            mailbox = _mailboxes.mailbox_of(params, address, self._finder, self._logins)
+            mailbox = mailbox_mailbox.mailbox_of(params, address, self._finder, self._logins)
         except SmimeError as error:
             # without both servers there is nobody to ask; the first question that is hit carries the reason
             hit = "smtp_login" if error.details.get("protocol") == "smtp" else "imap_login"
-            answers = {hit: _mail_probe.failed(hit, error), "caa": caa}
+            answers = {hit: mailbox_checks.failed(hit, error), "caa": caa}
             why = "It is not known where the mailbox is, or how to log in there."
-            return [answers.get(check) or _mail_probe.not_checked(check, why) for check in _mail_probe.CHECKS]
+            return [answers.get(check) or mailbox_checks.not_checked(check, why) for check in mailbox_checks.CHECKS]
         self.servers += mailbox.servers
         found = [
-            *_mail_probe.opening(mailbox.reader),
-            *_mail_probe.sending(mailbox.sender, sender=address, recipient=params["ca_from"] or address),
+            *mailbox_checks.opening(mailbox.reader),
+            *mailbox_checks.sending(mailbox.sender, sender=address, recipient=params["ca_from"] or address),
         ]
         usable = all(answer.state != "failed" for answer in found)
         return [
             *found,
             caa,
-            _mail_probe.outbound(address, mailbox.sender, resolver, params["outbound_addresses"]),
+            mailbox_checks.outbound(address, mailbox.sender, resolver, params["outbound_addresses"]),
             self._signing(address, mailbox, usable=usable),
         ]
 
-    def _signing(self, address: str, mailbox: _mailboxes.Mailbox, *, usable: bool) -> Answer:
+    def _signing(self, address: str, mailbox: mailbox_mailbox.Mailbox, *, usable: bool) -> Answer:
         """How mail of the address is signed, which only a mail can tell, but for a key of ours that DNS does not have."""
         if mailbox.signing_key is not None:
             try:
                 dkim_sign.check_record(mailbox.signing_key, self._finder.resolver.txt)
             except SmimeError as error:
-                return _mail_probe.failed("dkim", error)
+                return mailbox_checks.failed("dkim", error)
         if not self._params["probe"]:
-            return _mail_probe.not_checked("dkim", "Only a probe mail can tell; probe: true sends one.")
+            return mailbox_checks.not_checked("dkim", "Only a probe mail can tell; probe: true sends one.")
         if not usable:
-            return _mail_probe.not_checked("dkim", "No probe mail was sent, since it could not be sent or read.")
+            return mailbox_checks.not_checked("dkim", "No probe mail was sent, since it could not be sent or read.")
         if self._context.check_mode:
-            return _mail_probe.not_checked("dkim", "Check mode sends no probe mail.")
+            return mailbox_checks.not_checked("dkim", "Check mode sends no probe mail.")
         try:
             mail = probe.build(address, now=self._context.now(), signing_key=mailbox.signing_key)
-            refused = _mail_probe.post(mailbox.sender, address, mail)
+            refused = mailbox_checks.post(mailbox.sender, address, mail)
         except SmimeError as error:
-            return _mail_probe.failed("dkim", error)
+            return mailbox_checks.failed("dkim", error)
         if refused is not None:
             return refused
         self.sent += 1
-        return _mail_probe.signing(
+        return mailbox_checks.signing(
             address,
             mail,
             reader=mailbox.reader,

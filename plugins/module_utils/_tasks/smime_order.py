@@ -9,36 +9,44 @@ import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import libs as acme_libs
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import CertificateError
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificates, chain_choice, csr_check, lint
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import csr as requests
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import libs as pki_libs
-from ansible_collections.mailcert.acme.plugins.module_utils._store import files
-from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Outcome, Task
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import (
-    _account_use,
-    _asked,
-    _attempts,
-    _chain,
-    _due,
-    _heeded,
-    _install,
-    _issuing,
-    _leaving,
-    _key_owners,
-    _moved,
-    _options,
-    _order_account,
-    _renewal_looks,
-    _requesting,
-    _skew,
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import (
+    certificate as pki_certificate,
 )
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import csr as requests
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import (
+    csr_check,
+    lint,
+    select_chain,
+)
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import libs as pki_libs
+from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import atomic
+from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Outcome, Task
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.account import connection, lock
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import (
+    clock_skew,
+    failed_attempts,
+    key_owners,
+    moved_directory,
+    options,
+)
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.order import (
+    abandon,
+    account_check,
+    chain,
+    create,
+    finalize,
+    honored,
+    install,
+    new_order,
+)
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.renewal import policy, renewal_info
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
-    **_options.acme_options(),
+    **connection.acme_options(),
     "account_record_path": {"type": "path"},
-    **_options.certificate_wish_options(),
-    **_options.renewal_options(),
-    **_options.file_options(),
+    **options.certificate_wish_options(),
+    **options.renewal_options(),
+    **options.file_options(),
     "state": {"type": "str", "choices": ["requested", "issued"], "required": True},
     "csr_path": {"type": "path"},
     "csr_content": {"type": "str"},
@@ -57,7 +65,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "profile": {"type": "str"},
     "not_before": {"type": "str"},
     "not_after": {"type": "str"},
-    "select_chain": _chain.SELECT_CHAIN,
+    "select_chain": chain.SELECT_CHAIN,
     "attempts_path": {"type": "path"},
     "order_rate": {"type": "str"},
     "run_id": {"type": "str"},
@@ -84,21 +92,21 @@ PATHS = (
 
 def run(params: dict[str, t.Any], context: Context) -> Outcome:
     """Request: create or resume the order. Issue: finalize, download, check, install."""
-    _options.check_paths(params, *PATHS)
-    addresses = _options.checked_addresses(params["addresses"])
+    options.check_paths(params, *PATHS)
+    addresses = options.checked_addresses(params["addresses"])
     # a slip in these is told before anything is asked of the CA, and in check mode too
-    criteria = chain_choice.read_criteria(params["select_chain"] or [])
-    _asked.Asked.of(params, context.now())
+    criteria = select_chain.read_criteria(params["select_chain"] or [])
+    new_order.Asked.of(params, context.now())
     request = _request(params, context, addresses)
     if request is None:
         return _outcome(params, changed=True, would_exist=True)
     present = _present_certificate(params, context, request, addresses)
     if present is not None:
         return _keep(params, context, request, addresses, present)
-    _key_owners.claim_for_mailbox(params["keys_path"], request, addresses, write=not context.check_mode)
+    key_owners.claim_for_mailbox(params["keys_path"], request, addresses, write=not context.check_mode)
     if context.check_mode:
         return _outcome(params, changed=True, would_exist=True)
-    with _attempts.recorded(params, context), _account_use.ordering(params):
+    with failed_attempts.recorded(params, context), lock.ordering(params):
         return _order(params, context, request, addresses, criteria)
 
 
@@ -107,32 +115,32 @@ def _order(
     context: Context,
     request: requests.Csr,
     addresses: list[str],
-    criteria: t.Sequence[chain_choice.Criterion],
+    criteria: t.Sequence[select_chain.Criterion],
 ) -> Outcome:
     if params["state"] == "requested":
-        requesting = _requesting.Requesting(params, context, request, addresses)
+        requesting = create.Requesting(params, context, request, addresses)
         order, created, opened = requesting.request()
-        challenges = _order_account.marked(opened, requesting.client)
-        _skew.tell(context, requesting.client.transport)
-        _moved.tell(context, requesting.client)
+        challenges = account_check.marked(opened, requesting.client)
+        clock_skew.tell(context, requesting.client.transport)
+        moved_directory.tell(context, requesting.client)
         return _outcome(params, changed=created, order=order, challenges=challenges, given_up=requesting.given_up)
-    issuing = _issuing.Issuing(params, context, request, addresses)
+    issuing = finalize.Issuing(params, context, request, addresses)
     with issuing.leased():
         order, chosen = issuing.issue(criteria)
         try:
-            certificate, warnings = _install.install(
+            certificate, warnings = install.install(
                 params, context, request, addresses, chosen.pem, until=issuing.deadline
             )
         except CertificateError as error:
             if error.details.get("errors") and not error.details.get("usable_later"):
                 issuing.give_up()
             raise
-        heeded = _heeded.heeded(issuing.asked, order, certificate, chosen, context)
+        heeded = honored.heeded(issuing.asked, order, certificate, chosen, context)
         issuing.close()
-        _attempts.succeeded(params)
-    _renewal_looks.after_issue(params, issuing.client, certificate, context)
-    _skew.tell(context, issuing.client.transport)
-    _moved.tell(context, issuing.client)
+        failed_attempts.succeeded(params)
+    renewal_info.after_issue(params, issuing.client, certificate, context)
+    clock_skew.tell(context, issuing.client.transport)
+    moved_directory.tell(context, issuing.client)
     return _outcome(
         params, changed=True, order=order, certificate=certificate, warnings=warnings, chosen=chosen, heeded=heeded
     )
@@ -140,12 +148,12 @@ def _order(
 
 def _request(params: dict[str, t.Any], context: Context, addresses: list[str]) -> requests.Csr | None:
     """The request, checked as what it is: hostile input (RULES: a CSR from a key host). None where it would exist."""
-    data = _options.input_bytes(params, "csr", exists_later=context.check_mode and params["would_exist"])
+    data = options.input_bytes(params, "csr", exists_later=context.check_mode and params["would_exist"])
     if data is None:
         return None
     source = "csr_content" if params["csr_content"] is not None else f"csr_path {params['csr_path']}"
     request = requests.load_csr(data, source=source)
-    account_key = _options.expected_account_key(params, context.check_mode)
+    account_key = connection.expected_account_key(params, context.check_mode)
     csr_check.check_csr(
         request,
         addresses=addresses,
@@ -157,12 +165,12 @@ def _request(params: dict[str, t.Any], context: Context, addresses: list[str]) -
 
 def _present_certificate(
     params: dict[str, t.Any], context: Context, request: requests.Csr, addresses: list[str]
-) -> certificates.Certificate | None:
+) -> pki_certificate.Certificate | None:
     """The certificate that stands already, where it fits the request and is not due; else None."""
-    data = files.read_optional(params["certificate_path"], what="certificate_path")
+    data = atomic.read_optional(params["certificate_path"], what="certificate_path")
     if data is None:
         return None
-    certificate = certificates.load_certificate(data, source=f"certificate_path {params['certificate_path']}")
+    certificate = pki_certificate.load_certificate(data, source=f"certificate_path {params['certificate_path']}")
     if certificate.public_fingerprint != request.public_fingerprint:
         return None
     report = lint.lint(
@@ -173,7 +181,7 @@ def _present_certificate(
         usage=params["usage"],
         now=context.now(),
     )
-    decision = _due.decide(certificate, _due.Rules.of(params), context.now(), address=addresses[0])
+    decision = policy.decide(certificate, policy.Rules.of(params), context.now(), address=addresses[0])
     if report.errors or decision.due:
         return None
     return certificate
@@ -184,7 +192,7 @@ def _keep(
     context: Context,
     request: requests.Csr,
     addresses: list[str],
-    certificate: certificates.Certificate,
+    certificate: pki_certificate.Certificate,
 ) -> Outcome:
     """Nothing to order; in state ``issued`` a run that was stopped before the switch is brought to its end.
 
@@ -192,14 +200,14 @@ def _keep(
     """
     if params["state"] != "issued":
         return _outcome(params, changed=False, certificate=certificate)
-    changed, damages = _install.pending(params), _install.chain_damages(params, certificate)
+    changed, damages = install.pending(params), install.chain_damages(params, certificate)
     for sentence in damages.values():
         context.warn(f"{sentence}. It is made anew from the record of its certificate, without an order.")
     if not context.check_mode:
         if changed:
-            _install.complete(params, addresses, request, certificate)
+            install.complete(params, addresses, request, certificate)
         if damages:
-            _install.restore_chain(params, certificate, damages)
+            install.restore_chain(params, certificate, damages)
     return _outcome(params, changed=changed or bool(damages), certificate=certificate, damages=damages)
 
 
@@ -209,11 +217,11 @@ def _outcome(
     changed: bool,
     order: t.Any = None,
     challenges: list[dict[str, t.Any]] | None = None,
-    certificate: certificates.Certificate | None = None,
+    certificate: pki_certificate.Certificate | None = None,
     warnings: tuple[str, ...] = (),
-    chosen: _chain.Chosen = _chain.NONE,
+    chosen: chain.Chosen = chain.NONE,
     heeded: t.Sequence[dict[str, t.Any]] = (),
-    given_up: t.Sequence[_leaving.Left] = (),
+    given_up: t.Sequence[abandon.Left] = (),
     damages: t.Mapping[str, str] | None = None,
     would_exist: bool = False,
 ) -> Outcome:
@@ -244,6 +252,6 @@ TASK = Task(
     run=run,
     argument_spec=ARGUMENT_SPEC,
     libraries=(acme_libs.require, pki_libs.require),
-    mutually_exclusive=(_options.ACCOUNT_KEY_EXCLUSIVE, ("csr_path", "csr_content")),
-    required_one_of=(_options.ACCOUNT_KEY_EXCLUSIVE, ("csr_path", "csr_content")),
+    mutually_exclusive=(connection.ACCOUNT_KEY_EXCLUSIVE, ("csr_path", "csr_content")),
+    required_one_of=(connection.ACCOUNT_KEY_EXCLUSIVE, ("csr_path", "csr_content")),
 )

@@ -11,11 +11,13 @@ import secrets
 import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, KeyMismatchError, SmimeError
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificates, keys, pkcs12
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificate as pki_certificate
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import keys, pkcs12
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import libs as pki_libs
-from ansible_collections.mailcert.acme.plugins.module_utils._store import files, record
+from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import atomic
+from ansible_collections.mailcert.acme.plugins.module_utils._store.tree import record
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Outcome, Task
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _options
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import options
 
 WEAK_PASSPHRASE = 12
 RECORD_KEY_OCTETS = 32
@@ -43,7 +45,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "record_path": {"type": "path"},
     "record_key_path": {"type": "path"},
     "would_exist": {"type": "bool", "default": False},
-    **_options.file_options(),
+    **options.file_options(),
 }
 
 
@@ -51,18 +53,18 @@ class _Source(t.NamedTuple):
     """One key and its certificate, and where they come from."""
 
     key_path: str
-    certificate: certificates.Certificate
+    certificate: pki_certificate.Certificate
     friendly_name: str
 
 
 def run(params: dict[str, t.Any], context: Context) -> Outcome:
     """Write the file where its contents, its encoding or its passphrase are not the wish."""
-    _options.check_paths(
+    options.check_paths(
         params, "path", "privatekey_path", "certificate_path", "other_certificates_path", "record_path",
         "record_key_path",
     )
     passphrase = _passphrase(params, context)
-    mode = _options.secret_mode(params)
+    mode = options.secret_mode(params)
     if context.check_mode and params["would_exist"] and not os.path.lexists(params["certificate_path"]):
         return _outcome(params, [], changed=True, would_exist=True)
     sources = _sources(params)
@@ -82,9 +84,9 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
     if not context.check_mode:
         pairs = [_pair(params, source, chain if number == 0 else []) for number, source in enumerate(sources)]
         data = pkcs12.build(pairs, passphrase=passphrase, encoding=params["encoding"])
-        files.ensure_folder(os.path.dirname(params["path"]))
+        atomic.ensure_folder(os.path.dirname(params["path"]))
         only_here = _only_here(params, sources)
-        kept = files.write_atomic(
+        kept = atomic.write_atomic(
             params["path"], data, mode=mode, owner=params["owner"], group=params["group"],
             backup=params["backup"] or only_here,
         )
@@ -131,7 +133,7 @@ def _sources(params: dict[str, t.Any]) -> list[_Source]:
     default = params["friendly_name"] or (current.addresses[0] if current.addresses else current.subject)
     found = [_Source(params["privatekey_path"], current, default)]
     for entry in params["history"]:
-        _options.check_paths(entry, "privatekey_path", "certificate_path")
+        options.check_paths(entry, "privatekey_path", "certificate_path")
         certificate = _certificate(entry["certificate_path"], "history.certificate_path")
         # the same key under two certificates opens the same mail
         if all(certificate.public_fingerprint != other.certificate.public_fingerprint for other in found):
@@ -141,16 +143,16 @@ def _sources(params: dict[str, t.Any]) -> list[_Source]:
     return found
 
 
-def _certificate(path: str, option: str) -> certificates.Certificate:
-    return certificates.load_certificate(files.read_file(path, what=option), source=f"{option} {path}")
+def _certificate(path: str, option: str) -> pki_certificate.Certificate:
+    return pki_certificate.load_certificate(atomic.read_file(path, what=option), source=f"{option} {path}")
 
 
-def _chain(params: dict[str, t.Any]) -> list[certificates.Certificate]:
+def _chain(params: dict[str, t.Any]) -> list[pki_certificate.Certificate]:
     path = params["other_certificates_path"]
     if path is None:
         return []
-    data = files.read_file(path, what="other_certificates_path")
-    return certificates.load_chain(data, source=f"other_certificates_path {path}") if data.strip() else []
+    data = atomic.read_file(path, what="other_certificates_path")
+    return pki_certificate.load_chain(data, source=f"other_certificates_path {path}") if data.strip() else []
 
 
 def _recorded_chain(params: dict[str, t.Any]) -> list[str] | None:
@@ -160,10 +162,10 @@ def _recorded_chain(params: dict[str, t.Any]) -> list[str] | None:
 
 
 def _pair(
-    params: dict[str, t.Any], source: _Source, chain: list[certificates.Certificate]
+    params: dict[str, t.Any], source: _Source, chain: list[pki_certificate.Certificate]
 ) -> pkcs12.KeyPair:
     key = keys.load_private_key(
-        files.read_file(source.key_path, what="privatekey_path"),
+        atomic.read_file(source.key_path, what="privatekey_path"),
         passphrase=params["privatekey_passphrase"],
         source=f"privatekey_path {source.key_path}",
     )
@@ -181,8 +183,8 @@ def _record_key(params: dict[str, t.Any]) -> bytes:
     path = params["record_key_path"]
     if not os.path.lexists(path):
         with contextlib.suppress(FileExistsError):
-            files.create_exclusive(path, secrets.token_bytes(RECORD_KEY_OCTETS), what="record_key_path")
-    return files.read_file(path, what="record_key_path")
+            atomic.create_exclusive(path, secrets.token_bytes(RECORD_KEY_OCTETS), what="record_key_path")
+    return atomic.read_file(path, what="record_key_path")
 
 
 def _up_to_date(
@@ -198,7 +200,7 @@ def _up_to_date(
         return made is not None and made.matches(
             wish, passphrase=passphrase, key=_record_key(params), path=params["path"]
         )
-    data = files.read_optional(params["path"], what="path")
+    data = atomic.read_optional(params["path"], what="path")
     if data is None:
         return False
     try:

@@ -11,11 +11,13 @@ from ansible_collections.mailcert.acme.plugins.module_utils._acme import libs as
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import revocation
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, KeyMismatchError
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificates, keys, pkcs12
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificate as pki_certificate
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import keys, pkcs12
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import libs as pki_libs
-from ansible_collections.mailcert.acme.plugins.module_utils._store import files
+from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import atomic
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Outcome, Task
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _options
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.account import connection
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import options
 
 # What a subscriber may give (S/MIME BR 4.9.1.1 with RFC 5280, section 5.3.1); "unspecified" is sent by leaving it out
 REASONS = {
@@ -28,7 +30,7 @@ REASONS = {
 }
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
-    **_options.acme_options(),
+    **connection.acme_options(),
     "account_record_path": {"type": "path"},
     "certificate_path": {"type": "path"},
     "certificate_content": {"type": "str"},
@@ -44,7 +46,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 def run(params: dict[str, t.Any], context: Context) -> Outcome:
     """Revoke; that it is revoked already is known only from the CA, so in check mode the answer is "changed"."""
-    _options.check_paths(params, "certificate_path", "pkcs12_path", "privatekey_path", "account_key_src")
+    options.check_paths(params, "certificate_path", "pkcs12_path", "privatekey_path", "account_key_src")
     certificate, key = _certificate_and_key(params)
     if params["revoke_by"] == "certificate_key":
         if key is None:
@@ -55,34 +57,34 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
         raise InputError("revoke_by: account_key needs account_key_src or account_key_content.")
     if context.check_mode:
         return _outcome(certificate, changed=True, reason=params["reason"])
-    until = _options.deadline(params)
+    until = options.deadline(params)
     if params["revoke_by"] == "certificate_key":
-        client = AcmeClient(_options.transport(params, until, context), params["acme_directory"])
+        client = AcmeClient(connection.transport(params, until, context), params["acme_directory"])
         word = revocation.revoke(client, certificate.der, reason=REASONS[params["reason"]], certificate_key=key)
     else:
-        client = _options.client(params, until, _options.account_key(params), context)
+        client = connection.client(params, until, connection.account_key(params), context)
         word = revocation.revoke(client, certificate.der, reason=REASONS[params["reason"]])
     return _outcome(certificate, changed=word != "already_revoked", reason=params["reason"])
 
 
-def _certificate_and_key(params: dict[str, t.Any]) -> tuple[certificates.Certificate, t.Any]:
+def _certificate_and_key(params: dict[str, t.Any]) -> tuple[pki_certificate.Certificate, t.Any]:
     """The certificate, and its private key where one was given."""
     if params["pkcs12_path"] is not None:
         source = f"pkcs12_path {params['pkcs12_path']}"
-        data = files.read_file(params["pkcs12_path"], what="pkcs12_path")
+        data = atomic.read_file(params["pkcs12_path"], what="pkcs12_path")
         pair = pkcs12.read(data, passphrase=params["pkcs12_passphrase"], source=source)[0]
         return pair.certificate, pair.key
-    data = _options.input_bytes(params, "certificate") or b""
+    data = options.input_bytes(params, "certificate") or b""
     source = "certificate_content" if params["certificate_path"] is None else f"certificate_path {params['certificate_path']}"
-    certificate = certificates.load_certificate(data, source=source)
-    pem = _options.input_bytes(params, "privatekey")
+    certificate = pki_certificate.load_certificate(data, source=source)
+    pem = options.input_bytes(params, "privatekey")
     if pem is None:
         return certificate, None
     source = "privatekey_content" if params["privatekey_path"] is None else f"privatekey_path {params['privatekey_path']}"
     return certificate, keys.load_private_key(pem, passphrase=params["privatekey_passphrase"], source=source)
 
 
-def _outcome(certificate: certificates.Certificate, *, changed: bool, reason: str) -> Outcome:
+def _outcome(certificate: pki_certificate.Certificate, *, changed: bool, reason: str) -> Outcome:
     before = "valid" if changed else "revoked"
     return Outcome(
         changed=changed,
@@ -102,7 +104,7 @@ TASK = Task(
     argument_spec=ARGUMENT_SPEC,
     libraries=(acme_libs.require, pki_libs.require),
     mutually_exclusive=(
-        _options.ACCOUNT_KEY_EXCLUSIVE,
+        connection.ACCOUNT_KEY_EXCLUSIVE,
         ("certificate_path", "certificate_content", "pkcs12_path"),
         ("privatekey_path", "privatekey_content", "pkcs12_path"),
     ),

@@ -11,40 +11,45 @@ import uuid
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, SmimeError
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import libs as pki_libs
-from ansible_collections.mailcert.acme.plugins.module_utils._store import layout, leftovers, versions
+from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import temporaries
+from ansible_collections.mailcert.acme.plugins.module_utils._store.tree import layout, lineage
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Outcome, Task
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import (
-    _brake,
-    _formers,
-    _holding,
-    _orphans,
-    _pacing,
-    _renewal_looks,
-    _run_id,
-    _selection,
-    _store_care,
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import run_id as common_run_id
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import throttle
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.fleet import (
+    backoff,
+    change_limit,
+    former_addresses,
+    store_check,
 )
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks._names import Names
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks._wish import Wish, read_wish
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.fleet import (
+    orphans as fleet_orphans,
+)
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.fleet import (
+    state as fleet_state,
+)
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.fleet.address_index import Names
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.fleet.desired import Wish, read_wish
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.renewal import renewal_info
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "store_path": {"type": "path", "required": True},
     "wishes": {"type": "dict"},
-    "max_changes": {"type": "str", "default": _brake.DEFAULT},
+    "max_changes": {"type": "str", "default": change_limit.DEFAULT},
     "run_id": {"type": "str"},
     "accounts_only": {"type": "bool", "default": False},
     "complete": {"type": "bool", "default": False},
 }
 
 # a mailbox, its wish, what the store holds for it
-Found = t.Tuple[Wish, _selection.State, versions.Line]
+Found = t.Tuple[Wish, fleet_state.State, lineage.Line]
 
 
 def run(params: dict[str, t.Any], context: Context) -> Outcome:
     """Sort the fleet into due, untouched and failed. One bad wish fails alone."""
     if params["wishes"] is None:
         raise InputError("wishes is not set; without it smime_select works only in a play over the mailboxes.")
-    _brake.allowed(params["max_changes"], 0)
+    change_limit.allowed(params["max_changes"], 0)
     store = layout.Store(params["store_path"], option="store_path")
     run_id = params["run_id"] or uuid.uuid4().hex
     failed: dict[str, t.Any] = {}
@@ -54,32 +59,32 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
     accounts: dict[str, dict[str, t.Any]] = {}
     if params["accounts_only"]:
         for name, wish in wishes.items():
-            account = _selection.account_of(store, wish)
+            account = fleet_state.account_of(store, wish)
             accounts.setdefault(account["account_key_path"], {"host": name, **account})
         return _outcome(run_id=run_id, failed=failed, accounts=accounts, untouched=len(wishes))
     if not context.check_mode:
-        leftovers.sweep_store(store.path)
+        temporaries.sweep_store(store.path)
     found = _look_at_all(wishes, store, context, failed)
     if not context.check_mode:
         _ask_cas(store, found, context)
     found = {name: entry for name, entry in found.items() if entry[1].due or entry[1].rebuild}
-    holding = _holding.Holding(store, context.now(), _pacing.finder_of(context))
+    holding = backoff.Holding(store, context.now(), throttle.finder_of(context))
     held = _hold_back(store, found, holding, names, failed)
     # what is held is not reissued now: it must not keep the others from being renewed
-    _brake.check(params["max_changes"], len(params["wishes"]), _selection.changes(found))
+    change_limit.check(params["max_changes"], len(params["wishes"]), fleet_state.changes(found))
     due: list[str] = []
     plans: dict[str, t.Any] = {}
     prepared = False
     for name, (wish, state, where) in found.items():
         try:
-            lost = _store_care.pending_damage(where) if state.due else ""
+            lost = store_check.pending_damage(where) if state.due else ""
             if lost:
                 context.warn(f"{name}: {lost}")
             if not context.check_mode:
                 holding.reopen(wish)
                 prepared |= _prepare(store, wish, state, where, run_id, give_up=bool(lost))
-            plan = _selection.plan_of(store, wish, state, where)
-            for sentence in _store_care.damages(store, wish, state, where):
+            plan = fleet_state.plan_of(store, wish, state, where)
+            for sentence in store_check.damages(store, wish, state, where):
                 context.warn(f"{name}: {sentence}")
         except SmimeError as error:
             failed[name] = _failure(error)
@@ -88,7 +93,7 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
         plans[name] = plan
         if state.due:
             # the first host of an account stands for it: its variables say how the account is made
-            account = _selection.account_of(store, wish)
+            account = fleet_state.account_of(store, wish)
             accounts.setdefault(account["account_key_path"], {"host": name, **account})
     return _outcome(
         changed=prepared,
@@ -97,7 +102,7 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
         failed=failed,
         plans=plans,
         accounts=accounts,
-        orphans=_orphans.orphans(store, names) if params["complete"] else [],
+        orphans=fleet_orphans.orphans(store, names) if params["complete"] else [],
         held=held,
         untouched=len(params["wishes"]) - len({*due, *failed, *held}),
     )
@@ -158,9 +163,9 @@ def _look_at_all(
     found: dict[str, Found] = {}
     for name, wish in wishes.items():
         try:
-            state, where = _selection.state_of(store, wish, now)
+            state, where = fleet_state.state_of(store, wish, now)
             if not context.check_mode:
-                _store_care.sweep(store, wish, where, whole=state.due)
+                store_check.sweep(store, wish, where, whole=state.due)
         except SmimeError as error:
             failed[name] = _failure(error)
             continue
@@ -172,7 +177,7 @@ def _look_at_all(
 def _hold_back(
     store: layout.Store,
     found: dict[str, Found],
-    holding: _holding.Holding,
+    holding: backoff.Holding,
     names: Names,
     failed: dict[str, t.Any],
 ) -> dict[str, t.Any]:
@@ -183,9 +188,9 @@ def _hold_back(
     held: dict[str, t.Any] = {}
     for name, (wish, state, line) in list(found.items()):
         try:
-            _formers.check(wish, names)
+            former_addresses.check(wish, names)
             hold = holding.hold(wish, line) if state.due else None
-            bundle = _selection.bundle_of(store, wish, state, line) if hold is not None else None
+            bundle = fleet_state.bundle_of(store, wish, state, line) if hold is not None else None
         except SmimeError as error:
             failed[name] = _failure(error)
             del found[name]
@@ -212,20 +217,20 @@ def _read(name: str, values: t.Any, names: Names) -> Wish:
 
 def _ask_cas(store: layout.Store, found: dict[str, Found], context: Context) -> None:
     """Ask the CAs when they want certificates renewed, of which they may be asked now; the answers go into ``found``."""
-    looks: dict[_renewal_looks.Ca, list[_renewal_looks.Look]] = {}
+    looks: dict[renewal_info.Ca, list[renewal_info.Look]] = {}
     for name, (wish, state, line) in found.items():
         if state.look and state.recorded is not None:
             folder = os.path.dirname(store.account_folder(wish.acme_directory, wish.account_name))
-            ca = _renewal_looks.Ca(
+            ca = renewal_info.Ca(
                 wish.acme_directory, folder, wish.acme_validate_certs, wish.acme_ca_path, wish.acme_request_timeout
             )
-            look = _renewal_looks.Look(name, line.renewal, state.recorded.ari_id, state.known)
+            look = renewal_info.Look(name, line.renewal, state.recorded.ari_id, state.known)
             looks.setdefault(ca, []).append(look)
     if not looks:
         return
-    for name, news in _renewal_looks.ask(looks, context).items():
+    for name, news in renewal_info.ask(looks, context).items():
         wish, state, line = found[name]
-        found[name] = (wish, _selection.with_news(state, wish, news, context.now()), line)
+        found[name] = (wish, fleet_state.with_news(state, wish, news, context.now()), line)
 
 
 def _failure(error: SmimeError) -> dict[str, t.Any]:
@@ -233,7 +238,7 @@ def _failure(error: SmimeError) -> dict[str, t.Any]:
 
 
 def _prepare(
-    store: layout.Store, wish: Wish, state: _selection.State, line: versions.Line, run_id: str, *, give_up: bool
+    store: layout.Store, wish: Wish, state: fleet_state.State, line: lineage.Line, run_id: str, *, give_up: bool
 ) -> bool:
     """Make the mailbox's folder, so that the modules of the chain find it. Gives whether anything was changed.
 
@@ -246,8 +251,8 @@ def _prepare(
         store.secret()
         folder.create()
         return True
-    if state.due and (give_up or not _selection.pending_fits(wish, line)):
-        line.retire(line.pending(), run_id, is_gone=_run_id.is_gone)
+    if state.due and (give_up or not fleet_state.pending_fits(wish, line)):
+        line.retire(line.pending(), run_id, is_gone=common_run_id.is_gone)
         return True
     return False
 

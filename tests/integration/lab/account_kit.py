@@ -12,8 +12,8 @@ import signal
 import sys
 import typing as t
 
-from ansible_collections.mailcert.acme.plugins.module_utils import _shell
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import keys
+from ansible_collections.mailcert.acme.plugins.module_utils import _runner
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import account_key
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks import smime_account
 
@@ -45,7 +45,7 @@ class Holder:
     def run(self, *, check: bool = False, **own: t.Any) -> dict[str, t.Any]:
         """The result of smime_account with these options, failed or not."""
         context = Context(check_mode=check)
-        result = _shell.run_in_process(
+        result = _runner.run_in_process(
             smime_account.TASK, {**self.options, **own}, context, name="smime_account", show_invocation=False
         )
         self.warnings = context.warnings
@@ -67,7 +67,7 @@ class Holder:
         found = {}
         for path in self.folder.glob("account.key*"):
             assert path.stat().st_mode & 0o777 == 0o600
-            found[path.name] = keys.load_account_key(path.read_bytes(), source=path.name).public_fingerprint
+            found[path.name] = account_key.load_account_key(path.read_bytes(), source=path.name).public_fingerprint
         return found
 
     def asked(self, seen: int = 0) -> list[str]:

@@ -22,13 +22,10 @@ import resource
 import sys
 import typing as t
 
-from trees import tree
-
-from ansible_collections.mailcert.acme.plugins.module_utils import _shell
-from ansible_collections.mailcert.acme.plugins.module_utils._store import leftovers
+from ansible_collections.mailcert.acme.plugins.module_utils import _runner
+from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import temporaries
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks import (
-    _run_id,
     smime_account,
     smime_csr,
     smime_email_challenge,
@@ -36,6 +33,8 @@ from ansible_collections.mailcert.acme.plugins.module_utils._tasks import (
     smime_pkcs12,
     smime_select,
 )
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import run_id as common_run_id
+from trees import tree
 
 CLONE_NEWNS = 0x20000
 MS_REC, MS_PRIVATE = 0x4000, 0x40000
@@ -90,7 +89,7 @@ class Writes:
         if event != "open" or self._busy or not isinstance(args[0], str) or not args[2] & os.O_CREAT:
             return
         folder, name = os.path.split(args[0])
-        if not folder.startswith(str(self._disk.store)) or not leftovers.is_temporary(name):
+        if not folder.startswith(str(self._disk.store)) or not temporaries.is_temporary(name):
             return
         self._busy = True
         if len(self.told) == self._full_at:
@@ -107,7 +106,7 @@ class Failed(Exception):
 def run(task: t.Any, name: str, options: dict[str, t.Any], **own: t.Any) -> dict[str, t.Any]:
     """Run a task with those of the options that it has."""
     fitting = {option: value for option, value in options.items() if option in task.argument_spec}
-    result = _shell.run_in_process(task, {**fitting, **own}, Context(), name=name, show_invocation=False)
+    result = _runner.run_in_process(task, {**fitting, **own}, Context(), name=name, show_invocation=False)
     if result.get("failed"):
         raise Failed(result)
     return result
@@ -115,7 +114,7 @@ def run(task: t.Any, name: str, options: dict[str, t.Any], **own: t.Any) -> dict
 
 def chain(store: str, options: dict[str, t.Any]) -> None:
     """What the role does for one mailbox."""
-    run_id = _run_id.new_run_id(os.getpid())
+    run_id = common_run_id.new_run_id(os.getpid())
     wish = {"addresses": options["addresses"], "acme_directory": options["acme_directory"], "privatekey_type": "ECC"}
     selected = run(smime_select.TASK, "smime_select", {}, store_path=store, wishes={"it": wish}, run_id=run_id)
     if "it" in selected["failed_mailboxes"]:

@@ -19,7 +19,7 @@ import typing as t
 
 import shells
 from ansible.module_utils import basic
-from ansible_collections.mailcert.acme.plugins.module_utils import _shell
+from ansible_collections.mailcert.acme.plugins.module_utils import _runner
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
 
 TASKS = "ansible_collections.mailcert.acme.plugins.module_utils._tasks"
@@ -29,7 +29,7 @@ basic.has_journal = False
 
 def in_process(module: str, args: dict[str, t.Any]) -> dict[str, t.Any]:
     """As the action plugin does it."""
-    return _shell.run_in_process(task_of(module), args, Context(), name=module)
+    return _runner.run_in_process(task_of(module), args, Context(), name=module)
 
 
 def as_module(module: str, args: dict[str, t.Any], output: t.BinaryIO) -> dict[str, t.Any]:
@@ -44,7 +44,7 @@ def as_module(module: str, args: dict[str, t.Any], output: t.BinaryIO) -> dict[s
         basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": args}).encode()
         basic._ANSIBLE_PROFILE = "legacy"
         try:
-            _shell.run_as_module(task_of(module))
+            _runner.run_as_module(task_of(module))
         except SystemExit:
             pass
         finally:

@@ -12,7 +12,7 @@ import json
 import pathlib
 import typing as t
 
-from ansible_collections.mailcert.acme.plugins.module_utils import _shell
+from ansible_collections.mailcert.acme.plugins.module_utils import _runner
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
 from conftest import private_pem, self_signed
 from cryptography.hazmat.primitives import serialization
@@ -77,7 +77,7 @@ class World:
 
     def done(self, module: str, args: Args) -> Args:
         """Run a module that must succeed."""
-        result = _shell.run_in_process(task_of(module), args, Context(), name=module)
+        result = _runner.run_in_process(task_of(module), args, Context(), name=module)
         assert not result.get("failed"), result
         return result
 

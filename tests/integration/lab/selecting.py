@@ -8,8 +8,9 @@ from __future__ import annotations
 import datetime
 import typing as t
 
-from ansible_collections.mailcert.acme.plugins.module_utils import _shell, _task
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _wish, smime_order, smime_select
+from ansible_collections.mailcert.acme.plugins.module_utils import _runner, _task
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import smime_order, smime_select
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.fleet import desired
 from conftest import Fleet
 
 MODULES = {"smime_select": smime_select, "smime_order": smime_order}
@@ -25,7 +26,7 @@ def run(module: str, options: dict[str, t.Any], *, ahead: float = 0.0, check: bo
         return _task.utc_now() + datetime.timedelta(seconds=ahead)
 
     context = _task.Context(check_mode=check, now=now)
-    return _shell.run_in_process(MODULES[module].TASK, options, context, name=module, show_invocation=False)
+    return _runner.run_in_process(MODULES[module].TASK, options, context, name=module, show_invocation=False)
 
 
 def select(
@@ -38,7 +39,7 @@ def select(
     wishes = {}
     for name, variables in fleet.hosts.items():
         merged = {**fleet.group, **variables, **{f"smime_{key}": value for key, value in changes.items()}}
-        wishes[name] = {key: merged[f"smime_{key}"] for key in _wish.READERS if f"smime_{key}" in merged}
+        wishes[name] = {key: merged[f"smime_{key}"] for key in desired.READERS if f"smime_{key}" in merged}
         wishes[name].setdefault("addresses", [merged["smime_address"]])
     options = {"store_path": str(fleet.store), "wishes": wishes, "max_changes": max_changes}
     return run("smime_select", options, ahead=ahead, check=check)

@@ -10,8 +10,8 @@ import os
 import signal
 
 import pytest
-from ansible_collections.mailcert.acme.plugins.module_utils._store import locks
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _account_use
+from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import locks
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.account import lock
 from conftest import wait_until
 from one_mailbox import OneMailbox
 
@@ -42,7 +42,7 @@ def at_work(mailbox, **options):
 
 
 def is_held(mailbox):
-    path = mailbox.folder / _account_use.LOCK
+    path = mailbox.folder / lock.LOCK
     try:
         with locks.lock(path, timeout=0):
             return False
@@ -78,7 +78,7 @@ def test_nothing_is_ordered_or_sent_while_the_key_changes(lab, mailbox):
     ordered = mailbox.order()
     seen = len(lab.log("http"))
     journal = mailbox.journal()
-    with locks.lock(mailbox.folder / _account_use.LOCK, timeout=0):
+    with locks.lock(mailbox.folder / lock.LOCK, timeout=0):
         for module, own in (
             ("smime_order", {"state": "requested"}),
             ("smime_email_challenge", {"challenges": ordered["challenges"]}),
@@ -103,7 +103,7 @@ def test_key_in_a_folder_where_no_lock_can_be_had_orders_all_the_same(lab, mailb
         (mailbox.folder / name).rename(closed / name)
     mailbox.options.update(account_key_src=str(closed / "account.key"), account_record_path=str(closed / "account.json"))
     # what no one may lock, root neither
-    (closed / _account_use.LOCK).mkdir()
+    (closed / lock.LOCK).mkdir()
     assert mailbox.order()["order_status"] == "pending"
     failed = mailbox.try_to("smime_account", state="changed_key", force=True)
-    assert failed["error_code"] == "store_error" and _account_use.LOCK in failed["msg"]
+    assert failed["error_code"] == "store_error" and lock.LOCK in failed["msg"]

@@ -11,7 +11,7 @@ import ssl
 import threading
 
 import pytest
-from conftest import Fleet, fleet, failures, fleet_of, private_pem, self_signed, summary
+from conftest import Fleet, failures, fleet, fleet_of, private_pem, self_signed, summary
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 

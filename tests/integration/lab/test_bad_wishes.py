@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import COLLECTIONS, Fleet, fleet, failures, fleet_of, summary
+from conftest import COLLECTIONS, Fleet, failures, fleet, fleet_of, summary
 
 # what is told of a mailbox, and what its sentence must contain
 BAD_WISHES = {

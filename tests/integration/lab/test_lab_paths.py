@@ -12,13 +12,12 @@ import pathlib
 import typing as t
 
 import pytest
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import account as accounts
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import account_key, renewal_info
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import authorization as authorizations
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import order as orders
 from cryptography import x509
 from one_mailbox import OneMailbox, client_of, leaf_of
-
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import account as accounts
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import authorization as authorizations
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import keys, renewal_info
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import order as orders
 
 # "lab external account binding key" in base64url, as the lab has it
 EAB = {"kid": "lab-kid", "key": "bGFiIGV4dGVybmFsIGFjY291bnQgYmluZGluZyBrZXk"}
@@ -87,10 +86,10 @@ def test_account_is_made_found_changed_and_deactivated(lab, mailbox):
 
 def test_account_key_is_changed_and_the_old_one_is_worth_nothing(mailbox):
     uri = mailbox.run("smime_account")["account_uri"]
-    pem = keys.generate_account_key("secp256r1")
+    pem = account_key.generate_account_key("secp256r1")
     with client_of(mailbox) as client:
         old = client.key
-        accounts.roll_key(client, keys.load_account_key(pem, source="the new key"))
+        accounts.roll_key(client, account_key.load_account_key(pem, source="the new key"))
         assert accounts.find(client, key=old) is None
     pathlib.Path(mailbox.options["account_key_src"]).write_bytes(pem)
     pathlib.Path(mailbox.options["account_record_path"]).unlink()

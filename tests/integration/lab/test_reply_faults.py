@@ -12,11 +12,11 @@ from __future__ import annotations
 import collections
 
 import pytest
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.login import credentials
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.smtp import submit
 from conftest import Fleet, failures, fleet_of, summary
 from cutters import behind_cutters
 from smtp_cutter import CONTENT, DOT, Point, SmtpCutter, points
-
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import credentials, smtp
 
 COMMANDS = ["greeting", "EHLO", "STARTTLS", "EHLO 2", "AUTH", "MAIL", "RCPT", "DATA", CONTENT, DOT, "QUIT"]
 # seconds after which a mailbox gives up whose reply the CA will never see; all of them begin at once, on few cores
@@ -27,7 +27,7 @@ def recorded(lab):
     """The dialogue of a mail that is sent as replies are."""
     sender, recipient = (mailbox["address"] for mailbox in lab.mailboxes[:2])
     with SmtpCutter(lab.endpoints) as whole:
-        settings = smtp.SmtpSettings(
+        settings = submit.SmtpSettings(
             "localhost",
             whole.port,
             "starttls",
@@ -35,7 +35,7 @@ def recorded(lab):
             ca_path=lab.ca_file,
         )
         data = f"From: {sender}\r\nTo: {recipient}\r\nSubject: Re: Test\r\n\r\nNo challenge.\r\n"
-        assert smtp.send(settings, sender=sender, recipient=recipient, data=data.encode()).state == "sent"
+        assert submit.send(settings, sender=sender, recipient=recipient, data=data.encode()).state == "sent"
     return whole.dialogues[0]
 
 

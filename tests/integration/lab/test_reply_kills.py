@@ -17,17 +17,16 @@ import signal
 
 import fleet
 import pytest
+from ansible_collections.mailcert.acme.plugins.module_utils._store.state import reply_ledger
 from conftest import COLLECTIONS
 from nursery import Nursery
 from steps import AFTER, BEFORE, Kill, numbered
 
-from ansible_collections.mailcert.acme.plugins.module_utils._store import replies
-
 # a reply in doubt is waited for so long, in seconds; all else ends as soon as it can
 SHORT, LONG = 4, 60
 AT_ONCE = 4
-LEDGER = "_store/replies.py:"
-DOT = "_mail/smtp.py:_submit send final dot"
+LEDGER = "_store/state/reply_ledger.py:"
+DOT = "_mail/smtp/submit.py:_submit send final dot"
 # what gives a file its name, and with that a reply its state
 NAMING = ("link", "rename")
 
@@ -50,7 +49,7 @@ class Mailbox:
         self.store = folder / self.address / "store"
         mailbox = {"address": self.address, "user": self.address, "password": f"pw-{number}"}
         lab.add_users({"address": self.address, "password": mailbox["password"]})
-        self.ledger = replies.Ledger(replies.folder_of(str(self.store / "replies"), self.address))
+        self.ledger = reply_ledger.Ledger(reply_ledger.folder_of(str(self.store / "replies"), self.address))
         self.variables = {
             **fleet.shared_variables(lab.endpoints, self.store),
             **fleet.mailbox_variables(mailbox),
@@ -101,7 +100,7 @@ class Course:
     delivered: bool
     following: tuple
     orders: int
-    replies: int
+    reply_ledger: int
 
 
 def course(mailbox, kill):

@@ -11,8 +11,9 @@ import os
 import pathlib
 
 import pytest
-from ansible_collections.mailcert.acme.plugins.module_utils._store import files, layout
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _holding
+from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import atomic
+from ansible_collections.mailcert.acme.plugins.module_utils._store.tree import layout
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.fleet import backoff
 from conftest import Lab, failures, fleet_of, summary
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -112,12 +113,12 @@ def test_damaged_notes_of_trouble_stop_nobody(make_fleet):
     account = store.account_folder(fleet.lab.directory)
     damaged = [
         os.path.join(account, "attempts.json"),
-        os.path.join(_holding.pace_path(account), "pace.json"),
+        os.path.join(backoff.pace_path(account), "pace.json"),
         os.path.join(store.mailbox("user0001@lab.test").line("dual").folder, "attempts.json"),
     ]
     for path in damaged:
-        files.ensure_folder(os.path.dirname(path))
-        files.write_atomic(path, b"{ cut sh")
+        atomic.ensure_folder(os.path.dirname(path))
+        atomic.write_atomic(path, b"{ cut sh")
     check = fleet.issue("--check")
     assert all(pathlib.Path(path).read_bytes() == b"{ cut sh" for path in damaged)
     done = fleet.issue()

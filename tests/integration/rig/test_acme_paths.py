@@ -13,18 +13,17 @@ import typing as t
 
 import acme2certifier
 import pytest
-from cryptography import x509
-from one_mailbox import OneMailbox, client_of, leaf_of
-from real import replies_of, started
-
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import account as accounts
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import account_key, renewal_info
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import authorization as authorizations
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import keys, renewal_info
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import order as orders
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AcmeProblemError
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import csr
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import keys as private_keys
+from cryptography import x509
+from one_mailbox import OneMailbox, client_of, leaf_of
+from real import replies_of, started
 
 MAILBOXES = 25
 # as docs/interoperability.md says; its mails have Auto-Submitted, since the rig's Postfix adds it
@@ -129,10 +128,10 @@ def test_account_is_made_found_changed_and_deactivated(stranger):
 def test_account_key_is_changed_and_the_old_one_is_worth_nothing(stranger):
     uri = stranger.run("smime_account")["account_uri"]
     path = pathlib.Path(stranger.options["account_key_src"])
-    pem = keys.generate_account_key("secp256r1")
+    pem = account_key.generate_account_key("secp256r1")
     with client_of(stranger) as client:
         old = client.key
-        accounts.roll_key(client, keys.load_account_key(pem, source="the new key"))
+        accounts.roll_key(client, account_key.load_account_key(pem, source="the new key"))
         assert accounts.find(client, key=old) is None
     path.write_bytes(pem)
     pathlib.Path(stranger.options["account_record_path"]).unlink()

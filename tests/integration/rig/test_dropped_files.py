@@ -15,7 +15,8 @@ import tempfile
 import typing as t
 
 import pytest
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import credentials, smtp
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.login import credentials
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.smtp import submit
 from process import wait
 from real import Real, checked, kept_mail, started
 
@@ -119,7 +120,7 @@ def test_probe_to_an_address_outside_ascii_is_read_by_imap(rig, tmp_path):
 def test_reply_of_an_address_outside_ascii_reaches_the_ca_signed(rig):
     """acme2certifier orders nothing for such an address, so what there is to see is the way of the reply."""
     (box,) = [box for box in rig["mailboxes"] if box["address"] == ABROAD]
-    settings = smtp.SmtpSettings(
+    settings = submit.SmtpSettings(
         host=rig["submission"]["host"],
         port=rig["submission"]["port"],
         encryption="starttls",
@@ -128,7 +129,7 @@ def test_reply_of_an_address_outside_ascii_reaches_the_ca_signed(rig):
     )
     sender = f"\nFrom: {ABROAD}\n".encode()
     data = f"From: {ABROAD}\r\nTo: {rig['ca_from']}\r\nSubject: Re: ACME: x\r\n\r\nx\r\n".encode("utf-8")
-    outcome = smtp.send(settings, sender=ABROAD, recipient=rig["ca_from"], data=data)
+    outcome = submit.send(settings, sender=ABROAD, recipient=rig["ca_from"], data=data)
     assert outcome.state == "sent", outcome
 
     def arrived() -> list[bytes]:

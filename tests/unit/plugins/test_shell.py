@@ -14,13 +14,9 @@ import typing as t
 import pytest
 from ansible import constants as C
 from ansible.errors import AnsibleError
-from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
-    InputError,
-    MissingLibraryError,
-    OrderError,
-)
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, MissingLibraryError, OrderError
+from ansible_collections.mailcert.acme.plugins.module_utils._runner import perform, run_in_process
 from ansible_collections.mailcert.acme.plugins.module_utils._secrets import HIDDEN, sift
-from ansible_collections.mailcert.acme.plugins.module_utils._shell import perform, run_in_process
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Outcome, Task
 from ansible_collections.mailcert.acme.plugins.plugin_utils import in_process
 from ansible_collections.mailcert.acme.plugins.plugin_utils.variables import is_template, resolve

@@ -9,7 +9,6 @@ import pathlib
 
 import pytest
 import yaml
-
 from ansible_collections.mailcert.acme.plugins.plugin_utils import slips
 
 SPEC = pathlib.Path(__file__).resolve().parents[3] / "roles" / "smime" / "meta" / "argument_specs.yml"

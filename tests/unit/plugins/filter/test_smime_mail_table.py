@@ -6,9 +6,8 @@
 from __future__ import annotations
 
 import pytest
-
 from ansible_collections.mailcert.acme.plugins.filter.smime_mail_table import COLUMNS, smime_mail_table
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks._mail_probe import CHECKS, STATES
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox.checks import CHECKS, STATES
 
 LOGIN = ("imap_login", "failed", "login_refused", "The server refused the login.")
 

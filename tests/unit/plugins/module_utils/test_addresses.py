@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.mailcert.acme.plugins.module_utils import _addresses
+from ansible_collections.mailcert.acme.plugins.module_utils import _address
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AddressError
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -77,7 +77,7 @@ BAD = {
 
 @pytest.mark.parametrize("address", GOOD)
 def test_an_address(address: str) -> None:
-    parsed = _addresses.parse(address)
+    parsed = _address.parse(address)
     assert (parsed.local, parsed.domain) == GOOD[address]
     assert parsed.ascii == str(parsed) == "@".join(GOOD[address])
     assert parsed.is_ascii == parsed.local.isascii()
@@ -86,7 +86,7 @@ def test_an_address(address: str) -> None:
 @pytest.mark.parametrize("address", BAD)
 def test_no_address_gives_one_sentence(address: str) -> None:
     with pytest.raises(AddressError) as caught:
-        _addresses.parse(address)
+        _address.parse(address)
     assert BAD[address] in caught.value.message
     assert caught.value.error_code == "invalid_address"
     assert caught.value.message.isprintable() and len(caught.value.message) < 400
@@ -95,14 +95,14 @@ def test_no_address_gives_one_sentence(address: str) -> None:
 @pytest.mark.parametrize("value", [None, 5, b"a@example.com", ["a@example.com"], {}])
 def test_what_is_no_text(value: object) -> None:
     with pytest.raises(AddressError, match="is text, not"):
-        _addresses.parse(value)  # type: ignore[arg-type]
+        _address.parse(value)  # type: ignore[arg-type]
 
 
 def test_a_subclass_of_str_leaves_no_trace() -> None:
     class Tagged(str):
         pass
 
-    parsed = _addresses.parse(Tagged("tagged@example.com"))
+    parsed = _address.parse(Tagged("tagged@example.com"))
     assert type(parsed.local) is type(parsed.domain) is type(parsed.ascii) is str
 
 
@@ -125,28 +125,28 @@ def test_a_subclass_of_str_leaves_no_trace() -> None:
 )
 def test_same(a: str, b: str, expected: bool) -> None:
     for one, other in ((a, b), (b, a)):
-        assert _addresses.same(one, other) is expected
+        assert _address.same(one, other) is expected
 
 
 def test_without_idna_ascii_still_works(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_addresses, "idna", None)
-    _addresses._parse.cache_clear()
+    monkeypatch.setattr(_address, "idna", None)
+    _address._parse.cache_clear()
     try:
-        assert str(_addresses.parse("a@XN--BCHER-kva.example")) == "a@xn--bcher-kva.example"
+        assert str(_address.parse("a@XN--BCHER-kva.example")) == "a@xn--bcher-kva.example"
         with pytest.raises(AddressError, match="-m pip install 'idna"):
-            _addresses.parse("a@bücher.example")
+            _address.parse("a@bücher.example")
     finally:
-        _addresses._parse.cache_clear()
+        _address._parse.cache_clear()
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.one_of(st.text(max_size=40), st.from_regex(r"[^@]{1,8}@[^@]{1,20}", fullmatch=True)))
 def test_any_text_is_an_address_or_refused(text: str) -> None:
     try:
-        parsed = _addresses.parse(text)
+        parsed = _address.parse(text)
     except AddressError as error:
         assert error.message.isprintable()
         return
-    assert _addresses.parse(parsed.ascii) == parsed
+    assert _address.parse(parsed.ascii) == parsed
     assert parsed.domain.isascii() and parsed.domain == parsed.domain.lower()
-    assert _addresses.same(text, parsed.ascii)
+    assert _address.same(text, parsed.ascii)

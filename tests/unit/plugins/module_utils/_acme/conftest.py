@@ -21,14 +21,13 @@ import typing as t
 
 import josepy
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import keys
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import account_key as acme_account_key
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.transport import Transport
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 URN = "urn:ietf:params:acme:error:"
 
@@ -58,7 +57,7 @@ class Request:
     body: bytes
     connection: t.Any
 
-    def jws(self, key: keys.AccountKey | None = None) -> tuple[dict[str, t.Any], t.Any]:
+    def jws(self, key: acme_account_key.AccountKey | None = None) -> tuple[dict[str, t.Any], t.Any]:
         """Header and payload (None for POST-as-GET), verified by the key in it or the one given."""
         public = josepy.JWK.from_json(key.jwk_public) if key else None
         header, payload = verify_jws(json.loads(self.body), public)
@@ -325,12 +324,12 @@ def transport(ca: ScriptedCa, make_transport: t.Callable[..., Transport]) -> Tra
 
 
 @pytest.fixture
-def account_key() -> keys.AccountKey:
-    return keys.load_account_key(keys.generate_account_key("secp256r1"), source="account_key_src /k")
+def account_key() -> acme_account_key.AccountKey:
+    return acme_account_key.load_account_key(acme_account_key.generate_account_key("secp256r1"), source="account_key_src /k")
 
 
 @pytest.fixture
-def client(ca: ScriptedCa, transport: Transport, account_key: keys.AccountKey, clock: Clock) -> AcmeClient:
+def client(ca: ScriptedCa, transport: Transport, account_key: acme_account_key.AccountKey, clock: Clock) -> AcmeClient:
     return AcmeClient(transport, ca.directory_url, account_key, ca.account_uri, clock=clock)
 
 

@@ -9,8 +9,8 @@ import json
 
 import josepy
 import pytest
-
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import account, keys
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import account
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import account_key as acme_account_key
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     AccountError,
@@ -41,7 +41,7 @@ def found(ca, tools):
 
 @pytest.fixture
 def new_key():
-    return keys.load_account_key(keys.generate_account_key("secp384r1"), source="x")
+    return acme_account_key.load_account_key(acme_account_key.generate_account_key("secp384r1"), source="x")
 
 
 def test_find(ca, stranger, found):

@@ -10,7 +10,6 @@ import json
 import random
 
 import pytest
-
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import account, renewal_info
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import authorization as authorizations
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import download as downloads

@@ -10,10 +10,8 @@ import json
 
 import josepy
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import jws, keys, libs
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import account_key as acme_account_key
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import jws, libs
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     InputError,
     KeyLoadError,
@@ -21,6 +19,8 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     MissingLibraryError,
     PassphraseError,
 )
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 SOURCE = "account_key_src /keys/a.key"
 
@@ -40,7 +40,7 @@ def rsa_key():
     [("secp256r1", "ES256"), ("secp384r1", "ES384"), ("secp521r1", "ES512"), ("rsa2048", "RS256")],
 )
 def test_each_kind_signs_what_josepy_verifies(tools, key_type, algorithm):
-    key = keys.load_account_key(keys.generate_account_key(key_type), source=SOURCE)
+    key = acme_account_key.load_account_key(acme_account_key.generate_account_key(key_type), source=SOURCE)
     assert key.algorithm == algorithm
     envelope = jws.sign(b"{}", key=key, url="https://ca.test/x", nonce="n", kid=None)
     header, payload = tools.verify_jws(envelope)
@@ -51,7 +51,7 @@ def test_each_kind_signs_what_josepy_verifies(tools, key_type, algorithm):
 
 def test_p521_coordinates_and_signatures_keep_their_leading_zeros(tools):
     for _number in range(6):
-        key = keys.load_account_key(keys.generate_account_key("secp521r1"), source=SOURCE)
+        key = acme_account_key.load_account_key(acme_account_key.generate_account_key("secp521r1"), source=SOURCE)
         assert len(tools.unb64(key.jwk_public["x"])) == len(tools.unb64(key.jwk_public["y"])) == 66
         assert len(key.sign(b"x")) == 132
 
@@ -67,13 +67,13 @@ def test_thumbprint_is_that_of_rfc_7638():
         "AZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCu"
     )
     number += "r-kEgU8awapJzKnqDKgw"
-    key = keys.AccountKey(josepy.JWK.from_json({"kty": "RSA", "n": number, "e": "AQAB"}), "RS256")
+    key = acme_account_key.AccountKey(josepy.JWK.from_json({"kty": "RSA", "n": number, "e": "AQAB"}), "RS256")
     assert key.thumbprint == "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
 
 
 def test_public_fingerprint_is_of_the_spki(rsa_key):
     der = rsa_key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    key = keys.load_account_key(pem(rsa_key), source=SOURCE)
+    key = acme_account_key.load_account_key(pem(rsa_key), source=SOURCE)
     assert key.public_fingerprint == hashlib.sha256(der).hexdigest()
     assert repr(key) == f"AccountKey(RS256, {key.public_fingerprint})"
 
@@ -82,24 +82,24 @@ def test_other_forms_of_pem_are_read(rsa_key):
     curve = ec.generate_private_key(ec.SECP256R1())
     parameters = b"-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"
     for data in (pem(rsa_key, "TraditionalOpenSSL"), parameters + pem(curve, "TraditionalOpenSSL")):
-        assert keys.load_account_key(data, source=SOURCE).public_fingerprint
+        assert acme_account_key.load_account_key(data, source=SOURCE).public_fingerprint
 
 
 def test_encrypted_keys(rsa_key):
     for data, word in (
         (pem(rsa_key, passphrase=b"sesam"), "sesam"),
         (pem(rsa_key, "TraditionalOpenSSL", b"sesam"), "sesam"),
-        (keys.generate_account_key("secp256r1", passphrase="gr\u00fcn"), "gr\u00fcn"),
+        (acme_account_key.generate_account_key("secp256r1", passphrase="gr\u00fcn"), "gr\u00fcn"),
     ):
-        assert keys.load_account_key(data, passphrase=word, source=SOURCE)
+        assert acme_account_key.load_account_key(data, passphrase=word, source=SOURCE)
         with pytest.raises(PassphraseError, match="cannot be decrypted. Check account_key_passphrase") as wrong:
-            keys.load_account_key(data, passphrase="not it", source=SOURCE)
+            acme_account_key.load_account_key(data, passphrase="not it", source=SOURCE)
         assert wrong.value.stage == "account" and "not it" not in str(wrong.value)
         with pytest.raises(PassphraseError, match="is encrypted. Set account_key_passphrase"):
-            keys.load_account_key(data, source=SOURCE)
+            acme_account_key.load_account_key(data, source=SOURCE)
     with pytest.raises(PassphraseError, match="is not encrypted"):
-        keys.load_account_key(pem(rsa_key), passphrase="sesam", source=SOURCE)
-    assert keys.load_account_key(pem(rsa_key), passphrase="", source=SOURCE)
+        acme_account_key.load_account_key(pem(rsa_key), passphrase="sesam", source=SOURCE)
+    assert acme_account_key.load_account_key(pem(rsa_key), passphrase="", source=SOURCE)
 
 
 def test_broken_files(rsa_key):
@@ -115,7 +115,7 @@ def test_broken_files(rsa_key):
         (b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "holds no private key, but certificate"),
     ):
         with pytest.raises(KeyLoadError, match=words) as error:
-            keys.load_account_key(data, source=SOURCE)
+            acme_account_key.load_account_key(data, source=SOURCE)
         assert str(error.value).startswith(SOURCE)
         assert error.value.stage == "account"
 
@@ -126,7 +126,7 @@ def test_numbers_that_do_not_belong_together_sign_nothing(rsa_key):
         numbers.p, numbers.q, numbers.d, numbers.dmp1, numbers.dmq1 ^ 2, numbers.iqmp, numbers.public_numbers
     ).private_key(unsafe_skip_rsa_key_validation=True)
     with pytest.raises(KeyLoadError, match="is damaged"):
-        keys.load_account_key(pem(other), source=SOURCE)
+        acme_account_key.load_account_key(pem(other), source=SOURCE)
 
 
 def test_keys_outside_the_policy():
@@ -136,9 +136,9 @@ def test_keys_outside_the_policy():
         (ec.generate_private_key(ec.SECP256K1()), "EC on secp256k1"),
     ):
         with pytest.raises(KeyPolicyError, match=words):
-            keys.load_account_key(pem(key), source=SOURCE)
+            acme_account_key.load_account_key(pem(key), source=SOURCE)
     with pytest.raises(InputError, match="account_key_type must be one of secp256r1"):
-        keys.generate_account_key("ed25519")
+        acme_account_key.generate_account_key("ed25519")
 
 
 def test_external_account_binding_by_each_algorithm(tools, account_key):
@@ -173,4 +173,4 @@ def test_bad_binding_names_the_suboption_and_not_the_secret(account_key, kid, ke
 def test_a_missing_library_is_named_with_the_pip_line(monkeypatch):
     monkeypatch.setattr(libs, "MISSING", [("josepy", "josepy>=1.14,<3")])
     with pytest.raises(MissingLibraryError, match=r"josepy is not installed for .* -m pip install 'josepy>=1.14,<3'"):
-        keys.load_account_key(b"", source=SOURCE)
+        acme_account_key.load_account_key(b"", source=SOURCE)

@@ -8,9 +8,8 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
-
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import order as orders
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import pacing
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import retry
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.account import Account
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
@@ -23,7 +22,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     OrderError,
     SmimeError,
 )
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks._open_challenges import pending_orders
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.account.open_challenges import pending_orders
 
 ADDRESS = "User@b.test"
 
@@ -117,7 +116,7 @@ def test_a_refused_replaces_is_tried_once_without(ca, client, made, tools, kind,
 
 
 def test_an_order_that_is_tried_without_replaces_is_counted_once(ca, client, made, tools):
-    class Counting(pacing.Pace):
+    class Counting(retry.Pace):
         orders = 0
 
         def before_order(self):

@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 import pytest
-
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import pacing
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import retry
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     AcmeConnectionError,
@@ -15,11 +14,10 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     AcmeRateLimitedError,
 )
 
-
 # --- a pace that is shared -------------------------------------------------------------------------------------------
 
 
-class Noted(pacing.Pace):
+class Noted(retry.Pace):
     """A pace that keeps what it is told, and holds as a test says."""
 
     def __init__(self, *holds):
@@ -40,7 +38,7 @@ class Noted(pacing.Pace):
 
 
 def test_a_hold_of_others_is_waited_out_before_anything_is_sent(ca, make_transport, clock):
-    pace = Noted(pacing.Hold(30.0, "slow down"), pacing.Hold(2.0, "slow down"))
+    pace = Noted(retry.Hold(30.0, "slow down"), retry.Hold(2.0, "slow down"))
     make_transport(ca, pace=pace).get(ca.directory_url, stage="account")
     assert clock.sleeps == [30.0, 2.0] and pace.told == [("succeeded", "account/look")]
 
@@ -48,9 +46,9 @@ def test_a_hold_of_others_is_waited_out_before_anything_is_sent(ca, make_transpo
 @pytest.mark.parametrize(
     "hold, seconds, code",
     [
-        (pacing.Hold(31.0, "slow down.\x1b"), 30, "rate_limited"),
-        (pacing.Hold(301.0, "slow down."), None, "rate_limited"),
-        (pacing.Hold(1.0, "HTTP status 503.", closed=True, limited=False), None, "acme_unreachable"),
+        (retry.Hold(31.0, "slow down.\x1b"), 30, "rate_limited"),
+        (retry.Hold(301.0, "slow down."), None, "rate_limited"),
+        (retry.Hold(1.0, "HTTP status 503.", closed=True, limited=False), None, "acme_unreachable"),
     ],
 )
 def test_a_hold_that_is_too_long_or_closed_is_told_and_nothing_is_sent(ca, make_transport, clock, hold, seconds, code):

@@ -9,7 +9,6 @@ import dataclasses
 import datetime as dt
 
 import pytest
-
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import renewal_info
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.directory import Directory
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline

@@ -6,17 +6,16 @@
 from __future__ import annotations
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import revocation
+from ansible_collections.mailcert.acme.plugins.module_utils._acme.account_key import AccountKey
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
-from ansible_collections.mailcert.acme.plugins.module_utils._acme.keys import AccountKey
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     AcmeProblemError,
     InputError,
     KeyPolicyError,
     NotAcmeError,
 )
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 DER = b"\x30\x03\x02\x01\x01"
 

@@ -12,7 +12,6 @@ import socket
 
 import pytest
 import urllib3
-
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.directory import Directory
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.transport import AnswerLostError, Transport
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
@@ -24,7 +23,6 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     InputError,
     NotAcmeError,
 )
-
 
 # --- the signed request ----------------------------------------------------------------------------------------------
 

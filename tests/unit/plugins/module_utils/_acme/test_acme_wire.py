@@ -8,9 +8,8 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
-
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import wire
-from ansible_collections.mailcert.acme.plugins.module_utils._acme.problems import Problem, error_for
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import parse
+from ansible_collections.mailcert.acme.plugins.module_utils._acme.problem import Problem, error_for
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     AccountError,
@@ -18,16 +17,16 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     AcmeRateLimitedError,
     DeadlineError,
 )
-from ansible_collections.mailcert.acme.plugins.module_utils._store import attempts
+from ansible_collections.mailcert.acme.plugins.module_utils._store.backoff import attempts
 
 UTC = dt.timezone.utc
 URN = "urn:ietf:params:acme:error:"
 
 
 def test_clean_leaves_one_printable_line():
-    assert wire.clean("a\x1b[31mb\r\nc\u202ed\u200be\x9bf\ud800g  h") == "a [31mb c d e f g h"
-    assert len(wire.clean("x" * 5000)) == 600
-    assert wire.clean(None) == wire.clean(["a"]) == ""
+    assert parse.clean("a\x1b[31mb\r\nc\u202ed\u200be\x9bf\ud800g  h") == "a [31mb c d e f g h"
+    assert len(parse.clean("x" * 5000)) == 600
+    assert parse.clean(None) == parse.clean(["a"]) == ""
 
 
 @pytest.mark.parametrize(
@@ -41,8 +40,8 @@ def test_clean_leaves_one_printable_line():
     ],
 )
 def test_times_of_rfc_3339(text, expected):
-    assert wire.parse_time(text) == expected
-    assert wire.parse_time(text).tzinfo is UTC
+    assert parse.parse_time(text) == expected
+    assert parse.parse_time(text).tzinfo is UTC
 
 
 @pytest.mark.parametrize(
@@ -63,8 +62,8 @@ def test_times_of_rfc_3339(text, expected):
 )
 def test_no_times(text):
     with pytest.raises(ValueError):
-        wire.parse_time(text)
-    assert wire.parse_time_or_none(text) is None
+        parse.parse_time(text)
+    assert parse.parse_time_or_none(text) is None
 
 
 @pytest.mark.parametrize(
@@ -85,7 +84,7 @@ def test_no_times(text):
     ],
 )
 def test_retry_after_in_both_forms(text, seconds):
-    assert wire.parse_retry_after(text, reference=dt.datetime(2015, 10, 21, 7, 28, tzinfo=UTC)) == seconds
+    assert parse.parse_retry_after(text, reference=dt.datetime(2015, 10, 21, 7, 28, tzinfo=UTC)) == seconds
 
 
 @pytest.mark.parametrize(
@@ -106,11 +105,11 @@ def test_retry_after_in_both_forms(text, seconds):
 )
 def test_no_json_object(body):
     with pytest.raises(ValueError):
-        wire.parse_json(body)
+        parse.parse_json(body)
 
 
 def test_lone_surrogates_are_replaced_so_that_results_can_be_written():
-    value = wire.parse_json(b'{"a\\ud800": ["\\udfff", "\\ud83d\\ude00"]}')
+    value = parse.parse_json(b'{"a\\ud800": ["\\udfff", "\\ud83d\\ude00"]}')
     assert value == {"a\ufffd": ["\ufffd", "\U0001f600"]}
 
 
@@ -137,16 +136,16 @@ def test_lone_surrogates_are_replaced_so_that_results_can_be_written():
 )
 def test_urls_that_are_refused(url, words):
     with pytest.raises(ValueError, match=words):
-        wire.check_url(url, allow_http_loopback=False)
+        parse.check_url(url, allow_http_loopback=False)
 
 
 def test_urls_that_are_taken():
     for url in ("https://h/%7e?x=1", "https://[::1]:99/", "HTTPS://H/"):
-        assert wire.check_url(url, allow_http_loopback=False) == url
+        assert parse.check_url(url, allow_http_loopback=False) == url
     for url in ("http://localhost:1/", "http://127.8.9.1/", "http://[::1]/"):
-        assert wire.check_url(url, allow_http_loopback=True) == url
+        assert parse.check_url(url, allow_http_loopback=True) == url
     with pytest.raises(ValueError):
-        wire.check_url("http://192.0.2.1/", allow_http_loopback=True)
+        parse.check_url("http://192.0.2.1/", allow_http_loopback=True)
 
 
 def test_a_problem_is_told_in_one_line_with_its_subproblems():
@@ -252,6 +251,6 @@ def test_deadlines(clock):
 
 def test_json_that_no_encoder_could_write_again_is_refused():
     for opening, closing in ((b'{"a":', b"}"), (b'{"a":[', b"]}")):
-        assert wire.parse_json(opening * 50 + b"1" + closing * 50)
+        assert parse.parse_json(opening * 50 + b"1" + closing * 50)
         with pytest.raises(ValueError, match="nested too deeply"):
-            wire.parse_json(opening * 101 + b"1" + closing * 101)
+            parse.parse_json(opening * 101 + b"1" + closing * 101)

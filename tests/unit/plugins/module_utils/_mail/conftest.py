@@ -19,10 +19,9 @@ import typing as t
 
 import dkim
 import pytest
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.authentication import authenticate as authentication
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
-
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import authenticate as authentication
 
 FROM = "acme+7f3a@ca.test"
 TO = "user@lab.test"

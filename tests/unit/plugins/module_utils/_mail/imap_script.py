@@ -8,7 +8,8 @@ from __future__ import annotations
 import contextlib
 import time
 
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import credentials, imap
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap import reader
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.login import credentials
 
 USER, PASSWORD = "user@lab.test", 'pw "1\\'
 GREETING = b"* OK [CAPABILITY IMAP4rev1 IDLE] ready\r\n"
@@ -23,7 +24,7 @@ def settings(port, **changes):
         "login": credentials.PasswordLogin(USER, PASSWORD),
         "timeout": 5.0,
     }
-    return imap.ImapSettings(**{**options, **changes})
+    return reader.ImapSettings(**{**options, **changes})
 
 
 class Script:
@@ -69,4 +70,4 @@ class Script:
 def scripted_reader(scripted, script, **changes):
     """A reader of the mailbox that the script is; it never sleeps."""
     where = settings(scripted(script), encryption="none", **{"timeout": 3.0, **changes})
-    return imap.MailboxReader(where, sleep=lambda _seconds: None)
+    return reader.MailboxReader(where, sleep=lambda _seconds: None)

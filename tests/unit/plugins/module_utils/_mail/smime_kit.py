@@ -19,14 +19,14 @@ import tempfile
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.authentication import smime
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.authentication.proof import Proof
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.message import challenge
 from asn1crypto import algos, cms, core
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import message, smime
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.proof import Proof
 
 FROM = "acme+7f3a@ca.test"
 TOKEN = "V4nE8NhYh6edBpfQTg5qqQ"
@@ -343,7 +343,7 @@ class SmimeKit:
     def prove(
         self, raw: bytes, *, root: Party | None = None, sender: str = FROM, now: datetime.datetime = NOW
     ) -> Proof:
-        return smime.verify_smime(message.parse(raw), sender=sender, roots=(root or self.root).roots, now=now)
+        return smime.verify_smime(challenge.parse(raw), sender=sender, roots=(root or self.root).roots, now=now)
 
 
 def openssl(party: Party, content: bytes, *options: str) -> bytes:

@@ -10,15 +10,14 @@ import ssl
 
 import imapclient
 import pytest
-
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     FolderError,
     InputError,
     MailConnectionError,
     MailError,
 )
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import answered_mail
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.answered_mail import Place, Wish
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap import answered
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap.answered import Place, Wish
 from ansible_collections.mailcert.acme.tests.unit.plugins.module_utils._mail.imap_script import (
     PASSWORD,
     USER,
@@ -74,7 +73,7 @@ def test_each_wish_acts_on_the_one_mail(servers, where, known):
         for message_id in ("<before@ca.test>", ID, "<after@ca.test>"):
             servers.deliver(mail(message_id))
         spot = place(servers, uids(servers)[1]) if known else None
-        assert answered_mail.tidy(where, wish, message_id=ID, place=spot) == ""
+        assert answered.tidy(where, wish, message_id=ID, place=spot) == ""
         assert flags(servers) == left
     servers.reset()
 
@@ -83,14 +82,14 @@ def test_move_to_a_folder_that_is_there(servers, where):
     servers.make_folder("Done")
     servers.deliver(mail("<old@ca.test>"), "Done")
     servers.deliver(mail())
-    assert answered_mail.tidy(where, MOVE, message_id=ID, place=None) == ""
+    assert answered.tidy(where, MOVE, message_id=ID, place=None) == ""
     assert flags(servers) == [] and flags(servers, "Done") == [(), ()]
 
 
 def test_mail_that_lies_where_it_is_to_go_stays(servers, where):
     servers.make_folder("Junk")
     servers.deliver(mail(), "Junk")
-    assert answered_mail.tidy(where, Wish("move", "\\Junk"), message_id=ID, place=None) == ""
+    assert answered.tidy(where, Wish("move", "\\Junk"), message_id=ID, place=None) == ""
     assert flags(servers, "Junk") == [()]
 
 
@@ -106,7 +105,7 @@ def test_place_that_is_not_the_mail_s_any_more_is_not_believed(servers, where, s
         "folder": Place("Gone", spot.uidvalidity, right),
         "uid": Place("INBOX", spot.uidvalidity, right + 100),
     }
-    assert answered_mail.tidy(where, DELETE, message_id=ID, place=spots[spoil]) == ""
+    assert answered.tidy(where, DELETE, message_id=ID, place=spots[spoil]) == ""
     assert uids(servers) == [other]
 
 
@@ -127,7 +126,7 @@ def test_place_that_is_not_the_mail_s_any_more_is_not_believed(servers, where, s
 def test_mail_that_is_not_certain_is_left_alone(servers, where, mails, wish):
     for raw in mails:
         servers.deliver(raw)
-    assert "left alone" in answered_mail.tidy(where, wish, message_id=ID, place=None)
+    assert "left alone" in answered.tidy(where, wish, message_id=ID, place=None)
     assert flags(servers) == [()] * len(mails)
 
 
@@ -135,23 +134,23 @@ def test_same_message_id_in_two_folders_is_left_alone_unless_the_place_is_known(
     servers.make_folder("Junk")
     servers.deliver(mail(), "Junk")
     servers.deliver(mail())
-    assert "left alone" in answered_mail.tidy(where, DELETE, message_id=ID, place=None)
+    assert "left alone" in answered.tidy(where, DELETE, message_id=ID, place=None)
     assert flags(servers) == flags(servers, "Junk") == [()]
     spot = place(servers, uids(servers)[0])
-    assert answered_mail.tidy(where, DELETE, message_id=ID, place=spot) == ""
+    assert answered.tidy(where, DELETE, message_id=ID, place=spot) == ""
     assert flags(servers) == [] and flags(servers, "Junk") == [()]
 
 
 def test_mail_without_message_id_is_left_alone_and_nobody_is_asked():
     nowhere = settings(1)
-    assert "no Message-ID" in answered_mail.tidy(nowhere, DELETE, message_id="", place=Place("INBOX", 1, 1))
-    assert answered_mail.tidy(nowhere, Wish("keep"), message_id=ID, place=None) == ""
+    assert "no Message-ID" in answered.tidy(nowhere, DELETE, message_id="", place=Place("INBOX", 1, 1))
+    assert answered.tidy(nowhere, Wish("keep"), message_id=ID, place=None) == ""
 
 
 def test_move_to_a_use_that_no_folder_has(servers, where):
     servers.deliver(mail())
     with pytest.raises(FolderError, match="No folder is for"):
-        answered_mail.tidy(where, Wish("move", "\\Trash"), message_id=ID, place=None)
+        answered.tidy(where, Wish("move", "\\Trash"), message_id=ID, place=None)
     assert flags(servers) == [()]
 
 
@@ -178,7 +177,7 @@ def old_server(capabilities=b"", **answers):
 
 def tidy(scripted, script, wish):
     where = settings(scripted(script), encryption="none", timeout=3.0)
-    return answered_mail.tidy(where, wish, message_id=ID, place=HERE)
+    return answered.tidy(where, wish, message_id=ID, place=HERE)
 
 
 def acted(script):

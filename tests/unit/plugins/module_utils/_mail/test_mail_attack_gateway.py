@@ -10,9 +10,8 @@ that it is bad, and he has a hand in the words around that: addresses, selectors
 from __future__ import annotations
 
 import pytest
-
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.gateway import Gateway
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.refusal import Refusal
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.authentication.authentication_results import Gateway
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import Refusal
 
 OURS = Gateway("mx.lab.test")
 BORDER = "Received: from mail.evil.test by mx.lab.test (Postfix) with ESMTPS id 4X; Tue, 24 Nov 2026 16:00:00 +0000"

@@ -10,9 +10,9 @@ import socket
 import threading
 
 import pytest
-
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import FolderError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import imap_errors, imap_folders, imap_session
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap import errors, folders
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap import session as imap_session
 from ansible_collections.mailcert.acme.tests.unit.plugins.module_utils._mail.imap_script import (
     PASSWORD,
     Script,
@@ -47,7 +47,7 @@ def test_folders_that_were_told_before_starttls_are_none(servers, scripted):
     port = scripted(slipping_in(servers.ports["imap"], lines))
     session = imap_session.connect(settings(port, encryption="starttls", ca_path=servers.ca_path))
     with contextlib.closing(session):
-        names = [folder.name for folder in imap_folders.list_folders(session)]
+        names = [folder.name for folder in folders.list_folders(session)]
         assert sorted(names) == ["INBOX", "Spam"]
         session.open("INBOX")
         with session.talking() as client:
@@ -75,4 +75,4 @@ def test_login_that_is_repeated_when_a_folder_is_opened(scripted, said):
     ],
 )
 def test_words_are_read_as_the_server_wrote_them(words, text):
-    assert imap_errors.bare(words) == text
+    assert errors.bare(words) == text

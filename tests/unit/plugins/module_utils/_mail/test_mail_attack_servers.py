@@ -16,10 +16,12 @@ import threading
 import time
 
 import pytest
-
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import DeadlineError, MailConnectionError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import credentials, imap, reading, smtp, tls
+from ansible_collections.mailcert.acme.plugins.module_utils._mail import source, tls
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap import reader as imap_reader
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.login import credentials
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.smtp import submit
 
 LOGIN = credentials.PasswordLogin("user@lab.test", "correct horse")
 MAIL = b"Subject: x\r\n\r\nx\r\n"
@@ -94,9 +96,9 @@ def imap_server(point, begin, piece):
 
 
 def read(port, *, seconds=1.0):
-    settings = imap.ImapSettings("127.0.0.1", port, "none", LOGIN, timeout=TIMEOUT)
+    settings = imap_reader.ImapSettings("127.0.0.1", port, "none", LOGIN, timeout=TIMEOUT)
     since = datetime.datetime.now(datetime.timezone.utc)
-    with imap.MailboxReader(settings) as reader:
+    with imap_reader.MailboxReader(settings) as reader:
         return list(reader.candidates("acme@ca.test", since=since, until=Deadline(seconds), interval=0.1))
 
 
@@ -145,8 +147,8 @@ def smtp_server(point, answer, seen=None):
 
 
 def send(port):
-    settings = smtp.SmtpSettings("127.0.0.1", port, "none", LOGIN, timeout=TIMEOUT)
-    return smtp.send(settings, sender="user@lab.test", recipient="acme@ca.test", data=MAIL)
+    settings = submit.SmtpSettings("127.0.0.1", port, "none", LOGIN, timeout=TIMEOUT)
+    return submit.send(settings, sender="user@lab.test", recipient="acme@ca.test", data=MAIL)
 
 
 @pytest.mark.parametrize("piece", [b"x", b"250-x\r\n"], ids=["a line", "lines"])
@@ -223,7 +225,7 @@ def test_failure_to_make_is_raised_as_it_is():
 
 
 def test_last_look_after_the_deadline_is_short(scripted, monkeypatch):
-    monkeypatch.setattr(reading, "LAST_LOOK", 0.2)
+    monkeypatch.setattr(source, "LAST_LOOK", 0.2)
     count = 60
 
     def serve(connection):
@@ -242,9 +244,9 @@ def test_last_look_after_the_deadline_is_short(scripted, monkeypatch):
                 connection.sendall(answer + tag + b" OK done\r\n")
 
     given = 0
-    settings = imap.ImapSettings("127.0.0.1", scripted(serve), "none", LOGIN, timeout=5.0)
+    settings = imap_reader.ImapSettings("127.0.0.1", scripted(serve), "none", LOGIN, timeout=5.0)
     since = datetime.datetime.now(datetime.timezone.utc)
-    with imap.MailboxReader(settings) as reader, pytest.raises(DeadlineError):
+    with imap_reader.MailboxReader(settings) as reader, pytest.raises(DeadlineError):
         for _mail in reader.candidates("acme@ca.test", since=since, until=Deadline(0)):
             given += 1
             time.sleep(0.05)  # what judging costs where DNS is slow

@@ -9,10 +9,10 @@ import datetime
 import email.utils
 
 import pytest
-
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, ResolverError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import authenticate, refusal
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.refusal import Refusal
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.authentication import authenticate
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.message import refusal
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import Refusal
 
 FROM = "acme+7f3a@ca.test"
 TO = "user@lab.test"

@@ -6,10 +6,9 @@
 from __future__ import annotations
 
 import pytest
-
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import ResolverError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import caa
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.resolver import CaaRecord, Resolver
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.dns import caa
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.dns.resolver import CaaRecord, Resolver
 from ansible_collections.mailcert.acme.tests.unit.plugins.module_utils._mail.name_server import NameServer
 
 OURS = ("ca.example.com",)

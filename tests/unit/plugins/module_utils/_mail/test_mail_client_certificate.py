@@ -12,9 +12,12 @@ import sys
 import typing as t
 
 import pytest
-
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, LoginError, MailError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import credentials, imap, imap_session, smtp, tls
+from ansible_collections.mailcert.acme.plugins.module_utils._mail import tls
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap import reader as imap_reader
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap import session
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.login import credentials
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.smtp import submit
 
 TESTS = pathlib.Path(__file__).resolve().parents[4]
 USER = "user0001@lab.test"
@@ -64,14 +67,14 @@ def made(lab: t.Any, certificates: t.Any, tmp_path: pathlib.Path) -> t.Callable[
 def settings(lab: t.Any, certificate: tls.ClientCertificate | None, login: t.Any = SHOWN) -> tuple[t.Any, t.Any]:
     common = {"login": login, "ca_path": lab.ca_file, "timeout": 10.0, "client_certificate": certificate}
     return (
-        imap.ImapSettings(lab.imap["host"], lab.imap["port"], "starttls", **common),
-        smtp.SmtpSettings(lab.submissions["host"], lab.submissions["port"], "tls", **common),
+        imap_reader.ImapSettings(lab.imap["host"], lab.imap["port"], "starttls", **common),
+        submit.SmtpSettings(lab.submissions["host"], lab.submissions["port"], "tls", **common),
     )
 
 
 def log_in(reader: t.Any, sender: t.Any) -> None:
-    imap_session.connect(reader).close()
-    smtp.connect(sender, tls.context(sender)).close()
+    session.connect(reader).close()
+    submit.connect(sender, tls.context(sender)).close()
 
 
 def mailboxes(lab: t.Any) -> list[tuple[str, str, bool]]:
@@ -101,7 +104,7 @@ def test_one_that_acts_for_another(lab, made):
 def test_refused_users_are_told_what_to_look_at(lab, made, which):
     chosen = settings(lab, made("nobody@lab.test"))[which]
     with pytest.raises(LoginError, match="Check mail_client_cert_path") as caught:
-        imap_session.connect(chosen) if which == 0 else smtp.connect(chosen, tls.context(chosen))
+        session.connect(chosen) if which == 0 else submit.connect(chosen, tls.context(chosen))
     assert not caught.value.retryable
 
 
@@ -110,7 +113,7 @@ def test_server_that_does_not_offer_it(lab, made, which):
     lab.behaviour(imap_auth=["PLAIN"], smtp_auth=["PLAIN"])
     chosen = settings(lab, made())[which]
     with pytest.raises(LoginError, match="does not offer EXTERNAL, so it did not ask for the client certificate"):
-        imap_session.connect(chosen) if which == 0 else smtp.connect(chosen, tls.context(chosen))
+        session.connect(chosen) if which == 0 else submit.connect(chosen, tls.context(chosen))
     assert mailboxes(lab) == []
 
 
@@ -123,7 +126,7 @@ def test_certificate_of_a_ca_that_the_server_does_not_know(lab, made, certificat
     certificate = tls.ClientCertificate(str(tmp_path / "client.pem"), str(tmp_path / "client.key"))
     chosen = settings(lab, certificate)[which]
     with pytest.raises(MailError, match=r"mail_client_cert_path|broke|closed|refused STARTTLS"):
-        imap_session.connect(chosen) if which == 0 else smtp.connect(chosen, tls.context(chosen))
+        session.connect(chosen) if which == 0 else submit.connect(chosen, tls.context(chosen))
     assert mailboxes(lab) == []
 
 
@@ -133,7 +136,7 @@ def test_never_without_tls(lab, made, which):
     if which:
         chosen = dataclasses.replace(chosen, port=lab.submission["port"])
     with pytest.raises(LoginError, match="no TLS to show it in"):
-        imap_session.connect(chosen) if which == 0 else smtp.connect(chosen, None)
+        session.connect(chosen) if which == 0 else submit.connect(chosen, None)
     assert mailboxes(lab) == []
 
 
@@ -144,7 +147,7 @@ def test_certificate_of_one_mailbox_is_not_shown_for_another(lab, made):
     assert tls.context(with_one) is not tls.context(without)
     assert tls.context(without) is tls.context(without)
     with pytest.raises(LoginError, match="there is none"):
-        imap_session.connect(without)
+        session.connect(without)
 
 
 def test_what_cannot_be_used_is_told_without_the_passphrase(lab, made, tmp_path):

@@ -12,11 +12,14 @@ import re
 import sys
 
 import pytest
-
-from ansible_collections.mailcert.acme.plugins.module_utils import _addresses
+from ansible_collections.mailcert.acme.plugins.module_utils import _address
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import ResolverError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import authenticate, gateway, smime
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.refusal import REASONS, Refusal
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.authentication import (
+    authenticate,
+    authentication_results,
+    smime,
+)
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import REASONS, Refusal
 
 ROOT = pathlib.Path(__file__).resolve().parents[5]
 # the corpus is a package below tests/, wherever the checkout lies
@@ -63,7 +66,7 @@ def policy_of(words: dict) -> authenticate.Policy:
         options["roots"] = smime.load_roots((files.ROOTS.parent / words.pop("roots")).read_bytes())
     if "gateway" in words:
         trusted = words.pop("gateway")
-        options["trusted_gateway"] = gateway.Gateway(trusted["authserv_id"], tuple(trusted["hosts"]))
+        options["trusted_gateway"] = authentication_results.Gateway(trusted["authserv_id"], tuple(trusted["hosts"]))
     assert not words
     return authenticate.Policy(**options)
 
@@ -93,7 +96,7 @@ def test_mail_is_judged_as_the_file_beside_it_says(name):
     case, zone = files.expectation(name), Zone()
     assert judge(case, files.mail(name), zone) == case["expect"]
     assert zone.asked == case["asked"]
-    domain = _addresses.parse(case["challenge"]["from"]).domain
+    domain = _address.parse(case["challenge"]["from"]).domain
     assert all(asked.endswith(f"._domainkey.{domain}") for asked in zone.asked)
 
 

@@ -14,16 +14,10 @@ import sys
 import typing as t
 
 import pytest
-
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, LoginError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import (
-    credentials,
-    imap,
-    imap_session,
-    oauth,
-    sasl,
-    smtp,
-)
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap import reader, session
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.login import credentials, oauth, sasl
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.smtp import submit
 
 LAB = pathlib.Path(__file__).resolve().parents[4] / "lab"
 USER = "user0001@lab.test"
@@ -57,11 +51,11 @@ def log_in(lab: t.Any, protocol: str, login: credentials.Login) -> None:
     """Connect and log in over IMAP or SMTP, and leave."""
     common = {"login": login, "ca_path": lab.ca_file, "timeout": 10.0}
     if protocol == "imap":
-        settings = imap.ImapSettings(lab.imaps["host"], lab.imaps["port"], "tls", **common)
-        imap_session.connect(settings).close()
+        settings = reader.ImapSettings(lab.imaps["host"], lab.imaps["port"], "tls", **common)
+        session.connect(settings).close()
     else:
-        outbox = smtp.SmtpSettings(lab.submission["host"], lab.submission["port"], "starttls", **common)
-        outcome = smtp.send(outbox, sender=USER, recipient="user0002@lab.test", data=b"From: x\r\n\r\n.\r\n")
+        outbox = submit.SmtpSettings(lab.submission["host"], lab.submission["port"], "starttls", **common)
+        outcome = submit.send(outbox, sender=USER, recipient="user0002@lab.test", data=b"From: x\r\n\r\n.\r\n")
         if outcome.error is not None:
             raise outcome.error
         assert outcome.state == "sent", outcome.text

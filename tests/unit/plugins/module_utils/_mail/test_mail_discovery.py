@@ -9,11 +9,10 @@ import collections
 import random
 
 import pytest
-
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import ResolverError, ServerNotFoundError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import discovery
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.discovery import Server
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.resolver import Resolver
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.dns import srv
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.dns.resolver import Resolver
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.dns.srv import Server
 from ansible_collections.mailcert.acme.tests.unit.plugins.module_utils._mail.name_server import NameServer
 
 NAMES = {"imap": ("_imaps._tcp", "_imap._tcp"), "smtp": ("_submissions._tcp", "_submission._tcp")}
@@ -36,7 +35,7 @@ def zone(server):
 def find(server):
     def ask(protocol="imap", **more):
         options = {"encryption": "tls", "port": 993, **more}
-        return discovery.find(protocol, "lab.test", Resolver([server.address], timeout=2.0), **options)
+        return srv.find(protocol, "lab.test", Resolver([server.address], timeout=2.0), **options)
 
     return ask
 

@@ -9,10 +9,11 @@ import time
 
 import dkim as dkimpy
 import pytest
-
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import MissingLibraryError, ResolverError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import dkim, libs, message
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.refusal import Refusal
+from ansible_collections.mailcert.acme.plugins.module_utils._mail import libs
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.authentication import dkim_verify
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.message import challenge
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import Refusal
 
 MUST = [
     *("from", "sender", "reply-to", "to", "cc", "subject", "date", "in-reply-to", "references", "message-id"),
@@ -22,7 +23,7 @@ MUST = [
 
 def verify(kit, raw, **options):
     options.setdefault("txt", kit.txt)
-    return dkim.verify_dkim(message.parse(raw), from_domain="ca.test", now=kit.now, **options)
+    return dkim_verify.verify_dkim(challenge.parse(raw), from_domain="ca.test", now=kit.now, **options)
 
 
 def refused(kit, raw, **options):

@@ -13,13 +13,13 @@ import typing as t
 
 import dkim
 import pytest
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, ResolverError, SigningError
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.authentication import dkim_verify as judge
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.authentication.authenticate import AuthenticChallenge
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.message import challenge as message_challenge
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.reply import dkim_sign, response
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-
-from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, ResolverError, SigningError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import dkim as judge
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import dkim_sign, message, response
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.authenticate import AuthenticChallenge
 
 NOW = datetime.datetime.now(datetime.timezone.utc)
 SENDER = "user@lab.test"
@@ -84,7 +84,7 @@ def test_signature_verifies_and_names_what_the_rfc_wants(kind, form):
         assert covers.count(name) == present.count(name) + 1, name
     assert set(SHOULD) <= set(covers)
     # the judge of challenges is stricter than a CA need be
-    proof = judge.verify_dkim(message.parse(signed), from_domain="lab.test", txt=zone(key, record(key)), now=NOW)
+    proof = judge.verify_dkim(message_challenge.parse(signed), from_domain="lab.test", txt=zone(key, record(key)), now=NOW)
     assert proof.method == f"dkim lab.test s1 {key.algorithm}"
     assert all(len(line) <= 998 for line in signed.split(b"\r\n")) and b"\r" not in signed.replace(b"\r\n", b"")
 

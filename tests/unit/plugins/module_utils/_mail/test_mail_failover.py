@@ -9,14 +9,11 @@ import contextlib
 import socket
 
 import pytest
-
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import imap, imap_session, rehearsal, smtp
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.credentials import PasswordLogin
-from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
-    LoginError,
-    MailConnectionError,
-    MailTlsError,
-)
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import LoginError, MailConnectionError, MailTlsError
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap import reader
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap import session as imap_session
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.login.credentials import PasswordLogin
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.smtp import dry_run, submit
 
 LOGIN = PasswordLogin("user@lab.test", 'pw "1\\')
 MAIL = b"From: user@lab.test\r\n\r\nx\r\n"
@@ -33,19 +30,19 @@ def closed():
 
 def outbox(servers, port, *others, **changes):
     options = {"login": LOGIN, "ca_path": servers.ca_path, "timeout": 5.0, "alternatives": others, **changes}
-    return smtp.SmtpSettings("localhost", port, "starttls", **options)
+    return submit.SmtpSettings("localhost", port, "starttls", **options)
 
 
 def mailbox(servers, port, *others, **changes):
     options = {"login": LOGIN, "ca_path": servers.ca_path, "timeout": 5.0, "alternatives": others, **changes}
-    return imap.ImapSettings("localhost", port, "tls", **options)
+    return reader.ImapSettings("localhost", port, "tls", **options)
 
 
 def test_second_host_takes_the_mail_with_its_own_encryption(servers, closed):
     there = ("localhost", servers.ports["submissions"], "tls")
-    assert smtp.send(outbox(servers, closed, ("localhost", closed, "tls"), there), **ENVELOPE).state == "sent"
+    assert submit.send(outbox(servers, closed, ("localhost", closed, "tls"), there), **ENVELOPE).state == "sent"
     assert len(servers.sent) == 1
-    with rehearsal.Submission(outbox(servers, closed, there)) as submission:
+    with dry_run.Submission(outbox(servers, closed, there)) as submission:
         assert submission.rehearse(sender="user@lab.test", recipient="acme@ca.test").accepted
     assert len(servers.sent) == 1
 
@@ -61,20 +58,20 @@ def test_host_that_was_reached_is_told_and_no_other(servers, closed):
     reached = []
     options = {"on_reached": lambda *place: reached.append(place)}
     there = ("localhost", servers.ports["submissions"], "tls")
-    assert smtp.send(outbox(servers, closed, there, **options), **ENVELOPE).state == "sent"
+    assert submit.send(outbox(servers, closed, there, **options), **ENVELOPE).state == "sent"
     imap_session.connect(mailbox(servers, servers.ports["imaps"], there, **options)).close()
-    assert smtp.send(outbox(servers, closed, **options), **ENVELOPE).state == "not_sent"
+    assert submit.send(outbox(servers, closed, **options), **ENVELOPE).state == "not_sent"
     assert reached == [there, ("localhost", servers.ports["imaps"], "tls")]
 
 
 def test_host_that_closes_at_once_is_one_that_cannot_be_reached(servers, scripted):
     gone = scripted(lambda connection: None)
     there = ("localhost", servers.ports["submissions"], "tls")
-    assert smtp.send(outbox(servers, gone, there), **ENVELOPE).state == "sent"
+    assert submit.send(outbox(servers, gone, there), **ENVELOPE).state == "sent"
 
 
 def test_none_that_can_be_reached_is_told_with_all(servers, closed):
-    outcome = smtp.send(outbox(servers, closed, ("127.0.0.1", closed, "tls")), **ENVELOPE)
+    outcome = submit.send(outbox(servers, closed, ("127.0.0.1", closed, "tls")), **ENVELOPE)
     assert outcome.state == "not_sent" and isinstance(outcome.error, MailConnectionError)
     assert outcome.text == (
         f"The connection to the SMTP server localhost:{closed} was refused. Check smtp_host and smtp_port. Neither can "
@@ -86,7 +83,7 @@ def test_none_that_can_be_reached_is_told_with_all(servers, closed):
 def test_refusal_of_the_first_is_the_last_word(servers, wrong):
     there = ("localhost", servers.ports["submissions"], "tls")
     changes = {"login": PasswordLogin("user@lab.test", "wrong")} if wrong == "login" else {"ca_path": servers.other_ca_path}
-    outcome = smtp.send(outbox(servers, servers.ports["submission"], there, **changes), **ENVELOPE)
+    outcome = submit.send(outbox(servers, servers.ports["submission"], there, **changes), **ENVELOPE)
     assert outcome.state == "not_sent"
     assert isinstance(outcome.error, LoginError if wrong == "login" else MailTlsError)
     assert servers.sent == []
@@ -110,9 +107,9 @@ def test_connection_that_breaks_once_the_mail_is_begun_ends_it(servers, scripted
                 connection.sendall(answer.get(verb, b"250 x\r\n"))
 
     there = ("localhost", servers.ports["submissions"], "tls")
-    settings = smtp.SmtpSettings(
+    settings = submit.SmtpSettings(
         "localhost", scripted(serve), "none", LOGIN, ca_path=servers.ca_path, timeout=5.0, alternatives=(there,)
     )
-    outcome = smtp.send(settings, **ENVELOPE)
+    outcome = submit.send(settings, **ENVELOPE)
     assert outcome.state == ("unknown" if point == "." else "not_sent")
     assert servers.sent == []

@@ -15,10 +15,10 @@ import time
 import pytest
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import DeadlineError, FolderError, InputError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import answered_file, mail_folders
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.answered_mail import Place, Wish
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.mail_files import FileReader, FileSettings
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.mail_folders import MailFile
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap.answered import Place, Wish
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.local import answered, folders
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.local.folders import MailFile
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.local.reader import FileReader, FileSettings
 
 # at the end: what the tests of this folder import has its name here too
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[4] / "tools"))
@@ -228,7 +228,7 @@ def test_file_that_may_not_be_read_keeps_no_answered_mail_from_being_marked(mail
     put(maildir / "new" / "2.a.host", mail(2))
     settings = FileSettings(str(maildir), True)
     told = without_privileges(
-        lambda: answered_file.tidy(settings, Wish("mark", ""), message_id="<2@ca.test>", place=None)
+        lambda: answered.tidy(settings, Wish("mark", ""), message_id="<2@ca.test>", place=None)
     )
     assert told == "" and (maildir / "cur" / "2.a.host:2,RS").exists()
 
@@ -252,7 +252,7 @@ def test_ten_thousand_files_cost_one_listing_a_look(maildir):
 
 
 def tidied(settings, action, folder="", number=1, place=None):
-    return answered_file.tidy(settings, Wish(action, folder), message_id=f"<{number}@ca.test>", place=place)
+    return answered.tidy(settings, Wish(action, folder), message_id=f"<{number}@ca.test>", place=place)
 
 
 def tree(folder):
@@ -321,26 +321,26 @@ def test_other_mails_are_not_read_where_it_is_known_which_one_was_answered(maild
 @pytest.mark.parametrize("action, folder", [("mark", ""), ("move", "Archive")])
 def test_what_files_cannot_do_is_refused(files, action, folder):
     with pytest.raises(InputError, match="answered_"):
-        answered_file.check(FileSettings(str(files), False), Wish(action, folder))
-    answered_file.check(FileSettings(str(files), True), Wish(action, folder))
+        answered.check(FileSettings(str(files), False), Wish(action, folder))
+    answered.check(FileSettings(str(files), True), Wish(action, folder))
 
 
 def test_nothing_is_read_through_a_link_that_came_since(files, tmp_path):
     """Between the listing and the opening somebody may put a link in the file's place."""
     path = put(files / "mail", mail(1))
-    (listed,) = mail_folders.listing(str(files))
+    (listed,) = folders.listing(str(files))
     path.unlink()
     path.symlink_to(put(pathlib.Path(tmp_path / "secret"), mail(9)))
-    assert mail_folders.content(listed, 1000) is None
+    assert folders.content(listed, 1000) is None
 
 
 def test_folder_that_came_in_the_place_of_a_file_is_no_mail(files):
     path = put(files / "mail", mail(1))
-    (listed,) = mail_folders.listing(str(files))
+    (listed,) = folders.listing(str(files))
     path.unlink()
     path.mkdir()
     open_before = len(os.listdir("/proc/self/fd"))
-    assert mail_folders.content(dataclasses.replace(listed, inode=path.stat().st_ino), 1000) is None
+    assert folders.content(dataclasses.replace(listed, inode=path.stat().st_ino), 1000) is None
     assert len(os.listdir("/proc/self/fd")) == open_before
 
 

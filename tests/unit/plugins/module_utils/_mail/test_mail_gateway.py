@@ -10,13 +10,14 @@ import re
 import time
 
 import pytest
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, MissingLibraryError
+from ansible_collections.mailcert.acme.plugins.module_utils._mail import libs
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.authentication import authentication_results
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.authentication.authentication_results import Gateway
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.message import challenge as message_challenge
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import Refusal
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, MissingLibraryError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import gateway, libs, message
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.gateway import Gateway
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.refusal import Refusal
 
 OURS = Gateway("mx.lab.test")
 BORDER = (
@@ -40,8 +41,8 @@ def results(words):
 
 
 def prove(kit, *lines, raw=None, trusted=OURS, level="default", now=None):
-    mail = message.parse(block(*lines) + (kit.challenge() if raw is None else raw))
-    return gateway.verify_gateway(mail, from_domain="ca.test", trusted=trusted, level=level, now=now or kit.now)
+    mail = message_challenge.parse(block(*lines) + (kit.challenge() if raw is None else raw))
+    return authentication_results.verify_gateway(mail, from_domain="ca.test", trusted=trusted, level=level, now=now or kit.now)
 
 
 def refused(kit, *lines, **options):

@@ -9,10 +9,8 @@ tests/fuzz/reference.py, and the judgement has to agree with that, both ways.
 
 from __future__ import annotations
 
-from hypothesis import strategies as st
-
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import ResolverError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.refusal import Refusal
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import Refusal
 from ansible_collections.mailcert.acme.tests.fuzz import examples, mails
 from ansible_collections.mailcert.acme.tests.fuzz.changes import (
     cut,
@@ -27,6 +25,7 @@ from ansible_collections.mailcert.acme.tests.fuzz.changes import (
     trace,
 )
 from ansible_collections.mailcert.acme.tests.fuzz.examples import generated
+from hypothesis import strategies as st
 
 
 def chosen(kit, which):

@@ -8,11 +8,10 @@ from __future__ import annotations
 import functools
 import re
 
-from hypothesis import strategies as st
-
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.gateway import Gateway
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.authentication.authentication_results import Gateway
 from ansible_collections.mailcert.acme.tests.fuzz import changes, examples
 from ansible_collections.mailcert.acme.tests.fuzz.examples import generated
+from hypothesis import strategies as st
 
 BORDER = b"Received: from mail.ca.test ([192.0.2.7])\r\n\tby mx.lab.test with ESMTPS id 4X; Tue, 24 Nov 2026 16:00"
 STORE = b"Received: from mx.lab.test by store.lab.test with LMTP id a1; Tue, 24 Nov 2026 16:00:01 +0000"

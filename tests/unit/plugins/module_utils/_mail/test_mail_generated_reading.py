@@ -8,12 +8,11 @@ from __future__ import annotations
 import email.parser
 import email.utils
 
-from hypothesis import strategies as st
-
-from ansible_collections.mailcert.acme.plugins.module_utils import _addresses
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import headers, message
+from ansible_collections.mailcert.acme.plugins.module_utils import _address
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.message import challenge, headers
 from ansible_collections.mailcert.acme.tests.fuzz import examples
 from ansible_collections.mailcert.acme.tests.fuzz.examples import generated
+from hypothesis import strategies as st
 
 PIECES = [
     *(b"\r\n", b"\r\n", b"\r\n", b"\r", b"\n", b"\r\n\r\n", b"\x00", b"\x0b", b"\x0c", b" ", b"\t"),
@@ -77,14 +76,14 @@ def test_an_address_that_is_taken_is_what_the_standard_library_sees_too(text):
         return
     # not by the newer email.headerregistry, which fails at a display name that ends with a dot
     ((_name, theirs),) = email.utils.getaddresses([text])
-    assert _addresses.same(theirs, ours)
+    assert _address.same(theirs, ours)
 
 
 @generated(data=value, other=st.text(max_size=60))
 def test_readers_of_single_headers(data, other):
     for raw in (data, other.encode()):
         instance = headers.Instance("x", raw.replace(b"\r", b"").replace(b"\n", b""))
-        for read in (message.token_part1, message.message_id, message.date, message.check_auto_submitted):
+        for read in (challenge.token_part1, challenge.message_id, challenge.date, challenge.check_auto_submitted):
             examples.outcome(read, instance)
-        examples.outcome(message.token_part1, instance, tagged=True)
+        examples.outcome(challenge.token_part1, instance, tagged=True)
         examples.outcome(headers.one_address, instance)

@@ -9,13 +9,12 @@ import base64
 import functools
 import re
 
-from hypothesis import strategies as st
-
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.protected_headers import COMPARED, READ
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.authentication.header_protection import COMPARED, READ
 from ansible_collections.mailcert.acme.tests.fuzz import changes, examples, mails, reference
 from ansible_collections.mailcert.acme.tests.fuzz.changes import cut, number, piece, soup
 from ansible_collections.mailcert.acme.tests.fuzz.examples import generated
 from ansible_collections.mailcert.acme.tests.unit.plugins.module_utils._mail import smime_kit
+from hypothesis import strategies as st
 
 REPLY = {"Reply-To": "answers@ca.test"}
 

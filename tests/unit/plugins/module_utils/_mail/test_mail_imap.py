@@ -13,7 +13,6 @@ import time
 
 import imapclient
 import pytest
-
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     DeadlineError,
@@ -24,7 +23,8 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     MailError,
     MailTlsError,
 )
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import credentials, imap
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap import reader as imap_reader
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.login import credentials
 from ansible_collections.mailcert.acme.tests.unit.plugins.module_utils._mail.imap_script import (
     PASSWORD,
     USER,
@@ -67,14 +67,14 @@ def first(reader, seconds=5.0, **options):
 def test_what_is_there_comes_newest_first(servers, name, encryption):
     for number in (1, 3, 2):
         servers.deliver(mail(number), moment=NOW - datetime.timedelta(minutes=10 - number))
-    with imap.MailboxReader(settings(servers.ports[name], encryption=encryption, ca_path=servers.ca_path)) as reader:
+    with imap_reader.MailboxReader(settings(servers.ports[name], encryption=encryption, ca_path=servers.ca_path)) as reader:
         assert read(reader) == [3, 2, 1]
         assert read(reader) == []  # each once
 
 
 def test_a_candidate_tells_where_it_lies(servers, where):
     servers.deliver(mail(1), moment=NOW)
-    with imap.MailboxReader(where) as reader:
+    with imap_reader.MailboxReader(where) as reader:
         candidate = first(reader)
     assert candidate.raw == mail(1)
     assert candidate.folder == "INBOX" and candidate.uid > 0 and candidate.uidvalidity > 0
@@ -86,7 +86,7 @@ def test_only_what_may_be_the_challenge(servers, where):
     servers.deliver(mail(2, sender="evil@evil.test"))  # to be refused, so that the log tells of it
     servers.deliver(mail(3, subject="=?utf-8?q?ACME=3A_x?="))
     servers.deliver(mail(4), moment=NOW - datetime.timedelta(days=3))
-    with imap.MailboxReader(where) as reader:
+    with imap_reader.MailboxReader(where) as reader:
         assert sorted(read(reader)) == [2, 3]
 
 
@@ -94,15 +94,15 @@ def test_mail_for_another_recipient_is_left_out_if_asked(servers, where):
     recipients = ["other@lab.test", "User <USER@lab.test>", "user@LAB.test", "x, y", "a@b.test, user@lab.test"]
     for number, to in enumerate(recipients):
         servers.deliver(mail(number, to=to))
-    with imap.MailboxReader(where) as reader:
+    with imap_reader.MailboxReader(where) as reader:
         assert sorted(read(reader, recipient=USER)) == [2, 3, 4]
-    with imap.MailboxReader(where) as reader:
+    with imap_reader.MailboxReader(where) as reader:
         assert sorted(read(reader)) == [0, 1, 2, 3, 4]
 
 
 def test_nothing_is_ever_marked(servers, where):
     servers.deliver(mail(1))
-    with imap.MailboxReader(where) as reader:
+    with imap_reader.MailboxReader(where) as reader:
         assert read(reader, recipient=USER) == [1]
     context = ssl.create_default_context(cafile=servers.ca_path)
     with imapclient.IMAPClient("localhost", servers.ports["imaps"], ssl_context=context) as client:
@@ -115,7 +115,7 @@ def test_nothing_is_ever_marked(servers, where):
 def test_a_mail_that_is_too_large_is_not_fetched(servers, where):
     servers.deliver(mail(1, body=b"x" * 700_000))
     servers.deliver(mail(2))
-    with imap.MailboxReader(where) as reader:
+    with imap_reader.MailboxReader(where) as reader:
         assert read(reader) == [2]
         assert read(reader) == []
         assert [entry["size"] > 700_000 for entry in reader.skipped] == [True]
@@ -123,7 +123,7 @@ def test_a_mail_that_is_too_large_is_not_fetched(servers, where):
 
 def test_a_mail_that_could_not_be_judged_comes_again(servers, where):
     servers.deliver(mail(1))
-    with imap.MailboxReader(where) as reader:
+    with imap_reader.MailboxReader(where) as reader:
         times = 0
         for candidate in reader.candidates(FROM, since=SINCE, until=Deadline(5), interval=0.05):
             times += 1
@@ -142,18 +142,18 @@ def later(servers, raw, seconds=0.15, folder="INBOX"):
 @pytest.fixture
 def no_short_wait(monkeypatch):
     """So that only a notice of the server ends a wait in time."""
-    monkeypatch.setattr(imap, "FIRST_INTERVAL", 60)
+    monkeypatch.setattr(imap_reader, "FIRST_INTERVAL", 60)
 
 
 def test_mail_that_comes_during_idle(servers, where, no_short_wait):
-    with imap.MailboxReader(where) as reader:
+    with imap_reader.MailboxReader(where) as reader:
         thread = later(servers, mail(7))
         assert first(reader, 30, interval=60).raw == mail(7)
     thread.join()
 
 
 def test_mail_that_comes_during_the_second_idle(servers, where, no_short_wait):
-    with imap.MailboxReader(where) as reader:
+    with imap_reader.MailboxReader(where) as reader:
         reader.wait(Deadline(0.05))
         thread = later(servers, mail(7))
         assert first(reader, 30, interval=60).raw == mail(7)
@@ -161,7 +161,7 @@ def test_mail_that_comes_during_the_second_idle(servers, where, no_short_wait):
 
 
 def test_mail_that_comes_between_search_and_idle(servers, where, no_short_wait):
-    with imap.MailboxReader(where) as reader:
+    with imap_reader.MailboxReader(where) as reader:
         assert read(reader) == []
         servers.deliver(mail(7))
         started = time.monotonic()
@@ -178,14 +178,14 @@ def test_a_server_without_idle_is_searched_at_intervals(servers):
         if len(waits) == 3:
             servers.deliver(mail(7))
 
-    with imap.MailboxReader(settings(servers.ports["no_idle"], ca_path=servers.ca_path), sleep=sleep) as reader:
+    with imap_reader.MailboxReader(settings(servers.ports["no_idle"], ca_path=servers.ca_path), sleep=sleep) as reader:
         assert first(reader, seconds=60, interval=4).raw == mail(7)
     assert waits == [3.0, 4, 4]
 
 
 def test_the_deadline_ends_the_wait(servers, where):
     started = time.monotonic()
-    with imap.MailboxReader(where) as reader, pytest.raises(DeadlineError) as caught:
+    with imap_reader.MailboxReader(where) as reader, pytest.raises(DeadlineError) as caught:
         list(reader.candidates(FROM, since=SINCE, until=Deadline(0.3), interval=0.1))
     assert time.monotonic() - started < 10
     assert FROM in caught.value.message and caught.value.stage == "challenge"
@@ -196,7 +196,7 @@ def test_a_flood_of_mails_does_not_outlast_the_deadline(servers, where):
         servers.deliver(mail(number))
     clock = [0.0]
     taken = 0
-    with imap.MailboxReader(where) as reader, pytest.raises(DeadlineError):
+    with imap_reader.MailboxReader(where) as reader, pytest.raises(DeadlineError):
         for _candidate in reader.candidates(FROM, since=SINCE, until=Deadline(3, clock=lambda: clock[0])):
             taken += 1
             clock[0] += 2
@@ -209,7 +209,7 @@ def test_several_folders(servers, where):
     servers.deliver(mail(2), "Junk \u00e9", moment=NOW - datetime.timedelta(minutes=1))
     servers.deliver(mail(3), moment=NOW)
     both = settings(where.port, ca_path=where.ca_path, folders=("INBOX", "Junk \u00e9"))
-    with imap.MailboxReader(both) as reader:
+    with imap_reader.MailboxReader(both) as reader:
         assert read(reader, recipient=USER) == [3, 2, 1]
         servers.deliver(mail(4), "Junk \u00e9")
         assert read(reader) == [4]
@@ -218,7 +218,7 @@ def test_several_folders(servers, where):
 def test_many_mails(servers, where):
     for number in range(60):
         servers.deliver(mail(number), moment=NOW - datetime.timedelta(minutes=100 - number))
-    with imap.MailboxReader(where) as reader:
+    with imap_reader.MailboxReader(where) as reader:
         assert read(reader, recipient=USER) == list(reversed(range(60)))
 
 
@@ -229,25 +229,25 @@ def test_a_certificate_that_does_not_verify(servers):
     for name, encryption in (("imaps", "tls"), ("imap", "starttls")):
         for changes in ({"ca_path": servers.other_ca_path}, {}):
             with pytest.raises(MailTlsError, match="does not verify"):
-                imap.MailboxReader(settings(servers.ports[name], encryption=encryption, **changes)).__enter__()
-        with imap.MailboxReader(settings(servers.ports[name], encryption=encryption, validate_certs=False)) as reader:
+                imap_reader.MailboxReader(settings(servers.ports[name], encryption=encryption, **changes)).__enter__()
+        with imap_reader.MailboxReader(settings(servers.ports[name], encryption=encryption, validate_certs=False)) as reader:
             assert read(reader) == []
 
 
 def test_starttls_that_is_not_offered(servers):
     where = settings(servers.ports["no_starttls"], encryption="starttls", ca_path=servers.ca_path)
     with pytest.raises(MailTlsError, match="does not offer STARTTLS"):
-        imap.MailboxReader(where).__enter__()
+        imap_reader.MailboxReader(where).__enter__()
 
 
 def test_tls_to_a_port_that_speaks_plain(servers):
     with pytest.raises(MailTlsError):
-        imap.MailboxReader(settings(servers.ports["imap"], ca_path=servers.ca_path)).__enter__()
+        imap_reader.MailboxReader(settings(servers.ports["imap"], ca_path=servers.ca_path)).__enter__()
 
 
 def test_plain_text_to_another_machine():
     with pytest.raises(InputError, match="plain text"):
-        imap.MailboxReader(settings(143, encryption="none", host="mail.example.test")).__enter__()
+        imap_reader.MailboxReader(settings(143, encryption="none", host="mail.example.test")).__enter__()
 
 
 @pytest.mark.parametrize("name, encryption", [("imaps", "tls"), ("no_starttls", "none")])
@@ -256,13 +256,13 @@ def test_a_login_that_is_refused(servers, name, encryption, password):
     login = credentials.PasswordLogin(USER, password)
     where = settings(servers.ports[name], encryption=encryption, ca_path=servers.ca_path, login=login)
     with pytest.raises(LoginError) as caught:
-        imap.MailboxReader(where).__enter__()
+        imap_reader.MailboxReader(where).__enter__()
     assert USER in caught.value.message and "gehe" not in caught.value.message and not caught.value.retryable
 
 
 def test_a_folder_that_is_not_there(servers, where):
     missing = settings(where.port, ca_path=where.ca_path, folders=("INBOX", "No such"))
-    with imap.MailboxReader(missing) as reader, pytest.raises(FolderError, match="No such"):
+    with imap_reader.MailboxReader(missing) as reader, pytest.raises(FolderError, match="No such"):
         first(reader)
 
 
@@ -274,7 +274,7 @@ def test_folder_names_that_are_none(folders):
 
 def test_nobody_listens():
     with pytest.raises(MailConnectionError) as caught:
-        imap.MailboxReader(settings(1)).__enter__()
+        imap_reader.MailboxReader(settings(1)).__enter__()
     assert caught.value.retryable
 
 
@@ -318,7 +318,7 @@ def test_a_connection_that_is_lost_for_good(scripted):
     script = Script(search=[None] * 50)
     with scripted_reader(scripted, script) as reader, pytest.raises(MailConnectionError):
         first(reader)
-    assert script.seen.count("LOGIN") == imap.MAX_RECONNECTS + 1
+    assert script.seen.count("LOGIN") == imap_reader.MAX_RECONNECTS + 1
 
 
 @pytest.mark.parametrize(
@@ -342,14 +342,14 @@ def test_a_server_that_says_we_are_logged_in_already(scripted):
     """Before STARTTLS anybody on the way can say so."""
     where = settings(scripted(Script(b"* PREAUTH [CAPABILITY IMAP4rev1 STARTTLS] hi\r\n")), encryption="starttls")
     with pytest.raises(MailTlsError):
-        imap.MailboxReader(where).__enter__()
+        imap_reader.MailboxReader(where).__enter__()
 
 
 def test_starttls_that_is_refused(scripted):
     features = b"* CAPABILITY IMAP4rev1 STARTTLS\r\n%s OK x\r\n!"
     where = settings(scripted(Script(capability=features, starttls=b"%s NO not now\r\n!")), encryption="starttls")
     with pytest.raises(MailTlsError):
-        imap.MailboxReader(where).__enter__()
+        imap_reader.MailboxReader(where).__enter__()
 
 
 def test_login_disabled(scripted):

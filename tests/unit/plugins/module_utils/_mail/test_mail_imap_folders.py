@@ -9,7 +9,6 @@ import contextlib
 import datetime
 
 import pytest
-
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     DeadlineError,
@@ -17,7 +16,12 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     InputError,
     MailError,
 )
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import imap_folders, imap_session
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap import (
+    folders as imap_folders,
+)
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap import (
+    session as imap_session,
+)
 from ansible_collections.mailcert.acme.tests.unit.plugins.module_utils._mail.imap_script import (
     Script,
     scripted_reader,

@@ -12,10 +12,9 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import MailError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import response
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.refusal import Refusal
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import Refusal
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.reply import response
 
 DIGEST = "A" * 43
 BCC = "=?utf-8?q?x=0D=0ABcc=3Avictim?="

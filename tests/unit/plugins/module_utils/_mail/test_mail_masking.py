@@ -12,7 +12,7 @@ import urllib.parse
 
 import pytest
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.masking import masked
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.refusal import plain
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import plain
 
 CORE = "hunterhunter2"
 SECRET = f"\"{CORE}'\\ ä/+%<&>"

@@ -18,7 +18,6 @@ import typing as t
 from urllib.parse import quote
 
 import pytest
-
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     DeadlineError,
@@ -26,7 +25,8 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     MissingLibraryError,
     TokenError,
 )
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import libs, oauth, oauth_http
+from ansible_collections.mailcert.acme.plugins.module_utils._mail import libs
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.login import oauth, token_endpoint
 
 LAB = pathlib.Path(__file__).resolve().parents[4] / "lab"
 SECRET = "app secret/+%"
@@ -71,9 +71,9 @@ def no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> N
     monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
 
 
-def http(ca_path: str | None, **changes: t.Any) -> oauth_http.TokenHttp:
+def http(ca_path: str | None, **changes: t.Any) -> token_endpoint.TokenHttp:
     options: dict[str, t.Any] = {"timeout": 10.0, "deadline": Deadline(20), "ca_path": ca_path}
-    return oauth_http.TokenHttp(**{**options, **changes})
+    return token_endpoint.TokenHttp(**{**options, **changes})
 
 
 def client(server: t.Any, client_id: str = "app", secret: str = SECRET, **changes: t.Any) -> oauth.Client:
@@ -258,7 +258,7 @@ def test_invalid_client(server: t.Any, ca_path: str) -> None:
         ((200, '{"access_token": "x", "token_type": "mac"}', {}), "no bearer token", False),
         ((200, '{"access_token": "a b", "token_type": "bearer"}', {}), "is no access token", False),
         ((200, '{"token_type": "bearer"}', {}), "is no access token", False),
-        ((200, "x" * (oauth_http.BODY_LIMIT + 1), {}), "too much of it", False),
+        ((200, "x" * (token_endpoint.BODY_LIMIT + 1), {}), "too much of it", False),
     ],
 )
 def test_answers(server: t.Any, ca_path: str, answer: t.Any, words: str, retryable: bool) -> None:
@@ -386,7 +386,7 @@ def test_http_to_loopback_by_an_option(module: t.Any, monkeypatch: pytest.Monkey
 )
 def test_urls_that_are_refused(url: str) -> None:
     with pytest.raises(InputError, match="oauth_token_url must") as caught:
-        oauth_http.check_url(url, option="oauth_token_url", allow_http_loopback=True)
+        token_endpoint.check_url(url, option="oauth_token_url", allow_http_loopback=True)
     assert "pw" not in caught.value.message
 
 

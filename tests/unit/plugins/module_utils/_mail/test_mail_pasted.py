@@ -8,9 +8,8 @@ from __future__ import annotations
 import base64
 
 import pytest
-
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import pasted
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.reply import pasted_subject
 
 TOKEN = "LgYemJLy3F1LDkiJrdIGbEzyFJyOyf6vBdyZ1TG3sME="
 SUBJECT = f"ACME: {TOKEN}"
@@ -35,7 +34,7 @@ ENCODED = base64.b64encode(SUBJECT.encode()).decode()
     ],
 )
 def test_shapes_of_one_subject(text):
-    assert pasted.token_part1(text) == TOKEN
+    assert pasted_subject.token_part1(text) == TOKEN
 
 
 @pytest.mark.parametrize(
@@ -57,6 +56,6 @@ def test_shapes_of_one_subject(text):
 )
 def test_what_is_none_gets_one_sentence(text, words):
     with pytest.raises(InputError) as caught:
-        pasted.token_part1(text)
+        pasted_subject.token_part1(text)
     assert words in caught.value.message
     assert caught.value.message.endswith(".") and caught.value.message.isprintable() and len(caught.value.message) < 300

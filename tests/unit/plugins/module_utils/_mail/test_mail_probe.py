@@ -12,10 +12,9 @@ import functools
 
 import dkim
 import pytest
-
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AddressError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import dkim_sign, probe
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.refusal import Refusal
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import Refusal
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.reply import dkim_sign, probe
 
 NOW = datetime.datetime(2026, 11, 24, 9, 0, tzinfo=datetime.timezone.utc)
 ADDRESS = "user@lab.test"

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import pytest
-
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     InputError,
     LoginError,
@@ -14,7 +13,8 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     MailError,
     MailTlsError,
 )
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import credentials, rehearsal, smtp
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.login import credentials
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.smtp import dry_run, submit
 
 USER, PASSWORD = "user@lab.test", 'pw "1\\'
 
@@ -27,11 +27,11 @@ def settings(port, **changes):
         "login": credentials.PasswordLogin(USER, PASSWORD),
         "timeout": 5.0,
     }
-    return smtp.SmtpSettings(**{**options, **changes})
+    return submit.SmtpSettings(**{**options, **changes})
 
 
 def rehearse(where, recipient="acme@ca.test"):
-    with rehearsal.Submission(where) as submission:
+    with dry_run.Submission(where) as submission:
         return submission.rehearse(sender=USER, recipient=recipient)
 
 
@@ -40,7 +40,7 @@ def rehearse(where, recipient="acme@ca.test"):
 )
 def test_nothing_is_sent(servers, name, encryption):
     where = settings(servers.ports[name], encryption=encryption, ca_path=servers.ca_path)
-    assert rehearse(where) == rehearsal.Rehearsal("recipient", True, 250, "250 OK")
+    assert rehearse(where) == dry_run.Rehearsal("recipient", True, 250, "250 OK")
     assert servers.sent == []
 
 

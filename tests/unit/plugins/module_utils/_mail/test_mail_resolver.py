@@ -13,9 +13,8 @@ import dns.message
 import dns.rcode
 import dns.rrset
 import pytest
-
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, ResolverError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.resolver import TxtResolver
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.dns.resolver import TxtResolver
 
 RECORDS = {"long": ['"v=DKIM1; " "p=' + "A" * 200 + '"'], "two": ["one", "two"], "empty": []}
 

@@ -13,9 +13,8 @@ import time
 import tracemalloc
 
 import pytest
-
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import cms, gateway
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.refusal import Refusal
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.authentication import authentication_results, cms
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import Refusal
 from ansible_collections.mailcert.acme.tests.unit.plugins.module_utils._mail import smime_kit
 
 # for one mail
@@ -27,7 +26,7 @@ MEGABYTES_50 = 50 * 1000 * 1000
 LONG = cms.MAX_SIGNATURE - 100
 # a sequence with one object identifier, of which each byte says that it goes on
 LONG_NUMBER = struct.pack(">BBHBBH", 0x30, 0x82, LONG + 4, 0x06, 0x82, LONG) + b"\x81" * LONG
-GATEWAY = gateway.Gateway("mx.test")
+GATEWAY = authentication_results.Gateway("mx.test")
 BORDER = b"Authentication-Results: mx.test; %b\r\nReceived: from x.test by mx.test; Tue, 24 Nov 2026 12:00:00 +0000\r\n"
 
 

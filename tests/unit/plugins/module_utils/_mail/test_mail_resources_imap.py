@@ -11,11 +11,11 @@ import re
 import time
 
 import pytest
-
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import DeadlineError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import credentials, imap
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.refusal import Refusal
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap import reader as imap_reader
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.login import credentials
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import Refusal
 
 USER, PASSWORD = "user@lab.test", 'pw "1\\'
 FROM = "acme+7f3a@ca.test"
@@ -60,8 +60,8 @@ class Recorded:
 
 def recorded(scripted, server):
     login = credentials.PasswordLogin(USER, PASSWORD)
-    settings = imap.ImapSettings("localhost", scripted(server), "none", login, timeout=5.0)
-    return imap.MailboxReader(settings, sleep=lambda _seconds: None)
+    settings = imap_reader.ImapSettings("localhost", scripted(server), "none", login, timeout=5.0)
+    return imap_reader.MailboxReader(settings, sleep=lambda _seconds: None)
 
 
 def candidates(reader, until):

@@ -12,9 +12,10 @@ import email.policy
 import re
 
 import pytest
-
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AddressError, InputError, MailError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import authenticate, key_authorization, response
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.authentication import authenticate
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.message import key_authorization
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.reply import response
 
 PART1, PART2 = "V4nE8NhYh6edBpfQTg5qqQ", "x6I65YvEk6xC4KV0QMvdJw"
 THUMBPRINT = "hC4xyXNn8ZDH4yrcp93Zj3qgQs7LyT_GUL45YD7IVMQ"

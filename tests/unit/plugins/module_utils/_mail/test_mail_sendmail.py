@@ -12,10 +12,9 @@ import sys
 import time
 
 import pytest
-
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AddressError, InputError, MailError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import sendmail
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.smtp import SendOutcome
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.smtp import sendmail
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.smtp.submit import SendOutcome
 
 SENDER, RECIPIENT = "user@lab.test", "acme+7f3a@ca.test"
 DATA = b"From: user@lab.test\r\nSubject: x\r\n\r\n.\r\n.dot\r\nend\r\n"
@@ -63,7 +62,7 @@ def test_address_outside_ascii_is_utf8_in_every_locale(command, tmp_path, locale
     """In a process of its own: Python takes the locale at its start. Without UTF-8 mode, which C would turn on."""
     settings = command()
     code = (
-        "from ansible_collections.mailcert.acme.plugins.module_utils._mail import sendmail\n"
+        "from ansible_collections.mailcert.acme.plugins.module_utils._mail.smtp import sendmail\n"
         f"done = sendmail.send(sendmail.SendmailSettings({settings.path!r}), sender='jürgen@lab.test',"
         f" recipient='ž@ca.test', data={DATA!r})\n"
         "assert done.state == 'sent', done\n"

@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import pytest
-
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import FolderError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import imap, imap_session, sent_copy
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.credentials import PasswordLogin
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap import reader, sent_copy
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap import session as imap_session
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.login.credentials import PasswordLogin
 
 REPLY = b"From: user@lab.test\r\nTo: acme@ca.test\r\nSubject: Re: ACME: x\r\nMessage-ID: <1@lab.test>\r\n\r\n.\r\nx\r\n"
 
@@ -17,7 +17,7 @@ REPLY = b"From: user@lab.test\r\nTo: acme@ca.test\r\nSubject: Re: ACME: x\r\nMes
 @pytest.fixture
 def settings(servers):
     login = PasswordLogin("user@lab.test", 'pw "1\\')
-    return imap.ImapSettings("localhost", servers.ports["imaps"], "tls", login, ca_path=servers.ca_path)
+    return reader.ImapSettings("localhost", servers.ports["imaps"], "tls", login, ca_path=servers.ca_path)
 
 
 def held(settings, folder):

@@ -10,15 +10,15 @@ import time
 import typing as t
 
 import pytest
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.authentication import smime
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.message import refusal
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import Refusal
+from ansible_collections.mailcert.acme.tests.unit.plugins.module_utils._mail import smime_kit as made
 from asn1crypto import cms, core
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding
-
-from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import refusal, smime
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.refusal import Refusal
-from ansible_collections.mailcert.acme.tests.unit.plugins.module_utils._mail import smime_kit as made
 
 FROM, TOKEN, NOW = made.FROM, made.TOKEN, made.NOW
 

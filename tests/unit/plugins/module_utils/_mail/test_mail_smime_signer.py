@@ -8,13 +8,12 @@ from __future__ import annotations
 import datetime
 
 import pytest
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.authentication import smime
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import Refusal
+from ansible_collections.mailcert.acme.tests.unit.plugins.module_utils._mail import smime_kit as made
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID as Purpose
-
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import smime
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.refusal import Refusal
-from ansible_collections.mailcert.acme.tests.unit.plugins.module_utils._mail import smime_kit as made
 
 FROM, NOW = made.FROM, made.NOW
 
@@ -105,7 +104,7 @@ def test_several_roots():
     content = made.inner("rfc9788", made.fields())
     raw = made.multipart(made.fields(), content, made.sign(made.mailbox(ROOT), content))
     roots = smime.load_roots(made.ca("Other").pem + ROOT.pem)
-    mail = made.message.parse(raw)
+    mail = made.challenge.parse(raw)
     assert smime.verify_smime(mail, sender=FROM, roots=roots, now=NOW).method.startswith("smime ")
 
 

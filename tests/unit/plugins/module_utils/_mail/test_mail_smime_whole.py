@@ -10,13 +10,13 @@ import functools
 import typing as t
 
 import pytest
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.authentication import authenticate
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import Refusal
+from ansible_collections.mailcert.acme.tests.unit.plugins.module_utils._mail import smime_kit as made
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import authenticate
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.refusal import Refusal
-from ansible_collections.mailcert.acme.tests.unit.plugins.module_utils._mail import smime_kit as made
 FROM, TOKEN = made.FROM, made.TOKEN
 FAST = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 LAYOUTS = [(form, opaque) for form in made.FORMS for opaque in (False, True)]

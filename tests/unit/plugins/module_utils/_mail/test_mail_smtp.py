@@ -11,7 +11,6 @@ import ssl
 import threading
 
 import pytest
-
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     AddressError,
     InputError,
@@ -19,7 +18,8 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     MailConnectionError,
     MailTlsError,
 )
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import credentials, smtp
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.login import credentials
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.smtp import submit
 
 USER, PASSWORD = "user@lab.test", 'pw "1\\'
 DATA = b"From: user@lab.test\r\nSubject: x\r\n\r\n.dot\r\n..two\r\n.\r\nend\r\n"
@@ -33,11 +33,11 @@ def settings(port, **changes):
         "login": credentials.PasswordLogin(USER, PASSWORD),
         "timeout": 5.0,
     }
-    return smtp.SmtpSettings(**{**options, **changes})
+    return submit.SmtpSettings(**{**options, **changes})
 
 
 def send(where, recipient="acme@ca.test", data=DATA):
-    return smtp.send(where, sender=USER, recipient=recipient, data=data)
+    return submit.send(where, sender=USER, recipient=recipient, data=data)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def send(where, recipient="acme@ca.test", data=DATA):
 )
 def test_a_mail_arrives_byte_for_byte(servers, name, encryption):
     outcome = send(settings(servers.ports[name], encryption=encryption, ca_path=servers.ca_path))
-    assert outcome == smtp.SendOutcome("sent", 250, "250 2.0.0 queued as 1")
+    assert outcome == submit.SendOutcome("sent", 250, "250 2.0.0 queued as 1")
     assert servers.sent == [(USER, ["acme@ca.test"], DATA)]
 
 
@@ -309,9 +309,9 @@ def test_what_was_said_before_starttls_does_not_count(scripted, servers):
 
 def test_an_address_outside_ascii_needs_smtputf8(scripted):
     port = scripted(Script())
-    outcome = smtp.send(settings(port), sender="j\u00fcrgen@lab.test", recipient="a@ca.test", data=DATA)
+    outcome = submit.send(settings(port), sender="j\u00fcrgen@lab.test", recipient="a@ca.test", data=DATA)
     assert outcome.state == "not_sent" and "SMTPUTF8" in outcome.text
     script = Script(features=b"250-SMTPUTF8\r\n250-8BITMIME\r\n250 AUTH PLAIN\r\n")
     port = scripted(script)
-    outcome = smtp.send(settings(port), sender="j\u00fcrgen@lab.test", recipient="a@ca.test", data=DATA)
+    outcome = submit.send(settings(port), sender="j\u00fcrgen@lab.test", recipient="a@ca.test", data=DATA)
     assert outcome.state == "sent"

@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 import pytest
-
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     InputError,
     MissingLibraryError,
     ResolverError,
 )
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import libs, spf
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.resolver import Resolver
+from ansible_collections.mailcert.acme.plugins.module_utils._mail import libs
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.dns import spf_check
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.dns.resolver import Resolver
 from ansible_collections.mailcert.acme.tests.unit.plugins.module_utils._mail.name_server import NameServer
 
 ZONE = {
@@ -40,7 +40,7 @@ def check(server):
     def ask(*texts, ip="192.0.2.1"):
         if texts:
             server.records["lab.test", "TXT"] = list(texts)
-        return spf.check("user@lab.test", ip, Resolver([server.address], timeout=2.0))
+        return spf_check.check("user@lab.test", ip, Resolver([server.address], timeout=2.0))
 
     return ask
 
@@ -93,10 +93,10 @@ def test_look_ups_have_a_bound_in_number_and_in_time(check, server, monkeypatch)
             server.records[f"h{number}.{name}", "A"] = ["192.0.2.9"]
     record = f'"v=spf1 {" ".join(f"mx:{name}" for name in names)} -all"'
     assert check(record) == "fail"
-    monkeypatch.setattr(spf, "MAX_LOOKUPS", 20)
+    monkeypatch.setattr(spf_check, "MAX_LOOKUPS", 20)
     assert check(record) == "permerror"
-    monkeypatch.setattr(spf, "MAX_LOOKUPS", 1000)
-    monkeypatch.setattr(spf, "MAX_SECONDS", 0.0)
+    monkeypatch.setattr(spf_check, "MAX_LOOKUPS", 1000)
+    monkeypatch.setattr(spf_check, "MAX_SECONDS", 0.0)
     assert check(record) == "temperror"
 
 

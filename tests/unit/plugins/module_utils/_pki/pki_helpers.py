@@ -8,8 +8,8 @@ from __future__ import annotations
 import datetime as dt
 import typing as t
 
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificates, keys
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import usage as usages
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificate, keys
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import key_usage as usages
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
@@ -57,7 +57,7 @@ class Ca:
         extra: t.Sequence[tuple[t.Any, bool]] = (),
         general_names: t.Sequence[t.Any] = (),
         serial: int | None = None,
-    ) -> certificates.Certificate:
+    ) -> certificate.Certificate:
         """A leaf that follows the S/MIME BR, but for what the arguments say."""
         subject = [x509.NameAttribute(x509.NameOID.COMMON_NAME, common_name)] if common_name else []
         wanted = usages.wanted_bits(usage, keys.spec_of(key).type) if bits is None else bits
@@ -98,9 +98,9 @@ class Ca:
         return wrap(builder.sign(self.key, hashes.SHA256()))
 
 
-def wrap(raw: x509.Certificate) -> certificates.Certificate:
+def wrap(raw: x509.Certificate) -> certificate.Certificate:
     """As it would come from the CA."""
-    return certificates.load_certificate(raw.public_bytes(serialization.Encoding.PEM), source="the test")
+    return certificate.load_certificate(raw.public_bytes(serialization.Encoding.PEM), source="the test")
 
 
 def assert_one_sentence(error: BaseException, *secrets: str) -> None:

@@ -10,7 +10,8 @@ import typing as t
 
 import pytest
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import CertificateError
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificates, keys
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificate as pki_certificate
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import keys
 from ansible_collections.mailcert.acme.tests.unit.plugins.module_utils._pki.pki_helpers import (
     DAY,
     NOW,
@@ -35,8 +36,8 @@ yNQwCgYIKoZIzj0EAwIDRwAwRAIge09+S5TZAlw5tgtiVvuERV6cT4mfutXIlwTb
 """
 
 
-def load(data: bytes) -> certificates.Certificate:
-    return certificates.load_certificate(data, source="certificate_path /x/y")
+def load(data: bytes) -> pki_certificate.Certificate:
+    return pki_certificate.load_certificate(data, source="certificate_path /x/y")
 
 
 def test_renewal_identifier() -> None:
@@ -109,7 +110,7 @@ def test_a_bare_certificate(ec_key: t.Any) -> None:
     ],
 )
 def test_unreadable(data: bytes, words: str) -> None:
-    for read in (certificates.load_certificate, certificates.load_chain):
+    for read in (pki_certificate.load_certificate, pki_certificate.load_chain):
         with pytest.raises(CertificateError, match=words) as caught:
             read(data, source="certificate_path /x/y")
         assert "certificate_path /x/y" in str(caught.value)
@@ -127,19 +128,19 @@ def test_every_cut_is_refused(intermediate: t.Any, ec_key: t.Any) -> None:
 def test_chain_file(intermediate: t.Any, root: t.Any, ec_key: t.Any) -> None:
     all_three = [intermediate.issue(ec_key), intermediate.certificate, root.certificate]
     data = b"a comment\n" + b"\n".join(one.pem for one in all_three)
-    assert certificates.load_chain(data, source="it") == all_three
-    assert certificates.load_chain(all_three[0].der, source="it") == all_three[:1]
+    assert pki_certificate.load_chain(data, source="it") == all_three
+    assert pki_certificate.load_chain(all_three[0].der, source="it") == all_three[:1]
     assert load(data) == all_three[0]
     for cut in range(len(all_three[0].pem) + 40, len(data) - 1, 97):
         kept = data[:cut]
         if kept.count(b"-----BEGIN") != kept.count(b"-----END") or not kept.endswith(b"\n"):
             with pytest.raises(CertificateError, match="truncated|damaged|no chain"):
-                certificates.load_chain(kept, source="it")
+                pki_certificate.load_chain(kept, source="it")
 
 
 def test_chain_too_long(root: t.Any) -> None:
     with pytest.raises(CertificateError, match="33 certificates; more than 32"):
-        certificates.load_chain(root.certificate.pem * 33, source="it")
+        pki_certificate.load_chain(root.certificate.pem * 33, source="it")
 
 
 def test_a_foreign_key(intermediate: t.Any) -> None:

@@ -9,13 +9,13 @@ import typing as t
 
 import pytest
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import chain_choice
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import select_chain
 from ansible_collections.mailcert.acme.tests.unit.plugins.module_utils._pki.pki_helpers import Ca, assert_one_sentence
 from cryptography import x509
 
 
-def criterion(**value: t.Any) -> chain_choice.Criterion:
-    (read,) = chain_choice.read_criteria([value])
+def criterion(**value: t.Any) -> select_chain.Criterion:
+    (read,) = select_chain.read_criteria([value])
     return read
 
 

@@ -8,31 +8,31 @@ import typing as t
 
 import pytest
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import CertificateError
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificates
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificate
 from ansible_collections.mailcert.acme.tests.unit.plugins.module_utils._pki.pki_helpers import Ca, assert_one_sentence
 
 
 @pytest.fixture(scope="module")
-def leaf(intermediate: Ca, ec_key: t.Any) -> certificates.Certificate:
+def leaf(intermediate: Ca, ec_key: t.Any) -> certificate.Certificate:
     return intermediate.issue(ec_key)
 
 
 def test_any_order_becomes_leaf_first(root: Ca, intermediate: Ca, leaf: t.Any) -> None:
     right = [leaf, intermediate.certificate, root.certificate]
     for mixed in itertools.permutations(right):
-        assert certificates.order_chain(mixed) == right
-    assert certificates.order_chain([root.certificate, leaf, leaf, intermediate.certificate]) == right
-    assert certificates.order_chain([intermediate.certificate, leaf]) == right[:2]
-    assert certificates.order_chain([leaf]) == [leaf]
+        assert certificate.order_chain(mixed) == right
+    assert certificate.order_chain([root.certificate, leaf, leaf, intermediate.certificate]) == right
+    assert certificate.order_chain([intermediate.certificate, leaf]) == right[:2]
+    assert certificate.order_chain([leaf]) == [leaf]
 
 
 def test_what_is_not_on_the_way_is_left_out(root: Ca, intermediate: Ca, leaf: t.Any) -> None:
     stranger = Ca("Stranger")
     right = [leaf, intermediate.certificate, root.certificate]
-    assert certificates.order_chain([stranger.certificate, *right]) == right
+    assert certificate.order_chain([stranger.certificate, *right]) == right
     # same name as the intermediate, another key: it did not sign
     twin = Ca("Test intermediate", root)
-    assert certificates.order_chain([twin.certificate, *right]) == right
+    assert certificate.order_chain([twin.certificate, *right]) == right
 
 
 def test_cross_signed(root: Ca, intermediate: Ca, leaf: t.Any) -> None:
@@ -40,25 +40,25 @@ def test_cross_signed(root: Ca, intermediate: Ca, leaf: t.Any) -> None:
     cross = Ca("Test root", other_root, key=root.key)
     one_way = [leaf, intermediate.certificate, root.certificate]
     other_way = [leaf, intermediate.certificate, cross.certificate, other_root.certificate]
-    assert certificates.order_chain([*one_way, *other_way]) == one_way
-    assert certificates.order_chain([*other_way, root.certificate]) == other_way
+    assert certificate.order_chain([*one_way, *other_way]) == one_way
+    assert certificate.order_chain([*other_way, root.certificate]) == other_way
     for way in (one_way, other_way):
-        certificates.verify_chain_links(way[0], way[1:])
+        certificate.verify_chain_links(way[0], way[1:])
 
 
 def test_no_single_leaf(intermediate: Ca, leaf: t.Any, rsa_key: t.Any) -> None:
     other = intermediate.issue(rsa_key)
     with pytest.raises(CertificateError, match="2 certificates that could be the leaf") as caught:
-        certificates.order_chain([leaf, other, intermediate.certificate])
+        certificate.order_chain([leaf, other, intermediate.certificate])
     assert_one_sentence(caught.value)
     with pytest.raises(CertificateError, match="0 certificates"):
-        certificates.order_chain([])
+        certificate.order_chain([])
 
 
 def test_links_hold(root: Ca, intermediate: Ca, leaf: t.Any, openssl: t.Any, write: t.Any) -> None:
-    certificates.verify_chain_links(leaf, [])
-    certificates.verify_chain_links(leaf, [intermediate.certificate])
-    certificates.verify_chain_links(leaf, [intermediate.certificate, root.certificate])
+    certificate.verify_chain_links(leaf, [])
+    certificate.verify_chain_links(leaf, [intermediate.certificate])
+    certificate.verify_chain_links(leaf, [intermediate.certificate, root.certificate])
     openssl(
         *("verify", "-purpose", "smimesign", "-attime", "1780315200", "-CAfile", write("root", root.certificate.pem)),
         *("-untrusted", write("chain", intermediate.certificate.pem), write("leaf", leaf.pem)),
@@ -76,5 +76,5 @@ def test_links_broken(root: Ca, intermediate: Ca, leaf: t.Any, rsa_key: t.Any) -
     ]
     for chain, words in chains:
         with pytest.raises(CertificateError, match=words) as caught:
-            certificates.verify_chain_links(leaf, chain)
+            certificate.verify_chain_links(leaf, chain)
         assert_one_sentence(caught.value)

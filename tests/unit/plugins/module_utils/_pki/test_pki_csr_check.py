@@ -15,7 +15,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     KeyPolicyError,
 )
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import csr, keys
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import usage as usages
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import key_usage as usages
 from ansible_collections.mailcert.acme.tests.unit.plugins.module_utils._pki.pki_helpers import assert_one_sentence
 from asn1crypto import core
 from asn1crypto import csr as asn1_csr

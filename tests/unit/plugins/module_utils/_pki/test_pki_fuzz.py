@@ -10,7 +10,7 @@ import typing as t
 
 import pytest
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import SmimeError
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificates, csr, keys, lint, pkcs12
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificate, csr, keys, lint, pkcs12
 from ansible_collections.mailcert.acme.tests.unit.plugins.module_utils._pki.pki_helpers import (
     NOW,
     Ca,
@@ -58,13 +58,13 @@ def test_certificates(intermediate: Ca, ec_key: t.Any) -> None:
     parsed = 0
     for seed in range(ROUNDS):
         data = mutated(good, seed)
-        if not only_ours(lambda data=data: certificates.load_certificate(data, source="it")):
+        if not only_ours(lambda data=data: certificate.load_certificate(data, source="it")):
             continue
         parsed += 1
-        one = certificates.load_certificate(data, source="it")
+        one = certificate.load_certificate(data, source="it")
         for name in PROPERTIES:
             only_ours(lambda one=one, name=name: getattr(one, name))
-        only_ours(lambda one=one: certificates.order_chain([one, intermediate.certificate]))
+        only_ours(lambda one=one: certificate.order_chain([one, intermediate.certificate]))
         report = lint.lint(
             one, [intermediate.certificate], public_fingerprint="", addresses=["a@b.test"], usage="dual", now=NOW
         )
@@ -109,7 +109,7 @@ def test_pem(intermediate: Ca, ec_key: t.Any) -> None:
     good = leaf.pem + intermediate.certificate.pem
     for seed in range(ROUNDS):
         data = mutated(good, seed)
-        only_ours(lambda data=data: certificates.load_chain(data, source="it"))
-        only_ours(lambda data=data: certificates.load_certificate(data, source="it"))
+        only_ours(lambda data=data: certificate.load_chain(data, source="it"))
+        only_ours(lambda data=data: certificate.load_certificate(data, source="it"))
         only_ours(lambda data=data: keys.load_private_key(data, passphrase=None, source="it"))
         only_ours(lambda data=data: csr.load_csr(data, source="it"))

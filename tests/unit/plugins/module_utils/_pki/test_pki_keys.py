@@ -7,11 +7,7 @@ import hashlib
 import typing as t
 
 import pytest
-from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
-    KeyLoadError,
-    KeyPolicyError,
-    PassphraseError,
-)
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import KeyLoadError, KeyPolicyError, PassphraseError
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import keys
 from ansible_collections.mailcert.acme.tests.unit.plugins.module_utils._pki.pki_helpers import (
     SPECS,

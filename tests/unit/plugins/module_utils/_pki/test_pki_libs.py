@@ -36,7 +36,7 @@ tell(lambda: layer["libs"].require("cryptography"))
 tell(lambda: layer["keys"].generate(layer["keys"].key_spec("RSA")))
 tell(lambda: layer["keys"].load_private_key(b"-----BEGIN", passphrase=None, source="x"))
 tell(lambda: layer["csr"].load_csr(b"x", source="x"))
-tell(lambda: layer["certificates"].load_certificate(b"x", source="x"))
+tell(lambda: layer["certificate"].load_certificate(b"x", source="x"))
 tell(lambda: layer["pkcs12"].read(b"x", passphrase=None, source="x"))
 """
 

@@ -7,7 +7,7 @@ import typing as t
 
 import pytest
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AddressError, InputError
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificates, keys, lint, profile
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificate, keys, lint, lint_profile
 from ansible_collections.mailcert.acme.tests.unit.plugins.module_utils._pki.pki_helpers import DAY, NOW, SPECS, Ca
 from cryptography import x509
 
@@ -126,7 +126,7 @@ def test_all_errors_are_told_at_once(check: t.Any) -> None:
 
 def test_damaged(check: t.Any, intermediate: Ca, ec_key: t.Any) -> None:
     der = intermediate.issue(ec_key).der.replace(b"\x81\x10user@", b"\x81\x7fuser@")
-    leaf = certificates.load_certificate(der, source="the answer")
+    leaf = certificate.load_certificate(der, source="the answer")
     only(check(leaf=leaf), "The certificate in the answer is damaged")
 
 
@@ -164,7 +164,7 @@ def test_baseline_requirements_are_warnings(issued: dict[str, t.Any], words: str
 
 
 def test_policies(intermediate: Ca, ec_key: t.Any) -> None:
-    assert profile.policy_oids(intermediate.issue(ec_key, policies=["1.2.3", "2.23.140.1.5.1.2"])) == (
+    assert lint_profile.policy_oids(intermediate.issue(ec_key, policies=["1.2.3", "2.23.140.1.5.1.2"])) == (
         "2.23.140.1.5.1.2",
     )
-    assert profile.policy_oids(intermediate.issue(ec_key, policies=[])) == ()
+    assert lint_profile.policy_oids(intermediate.issue(ec_key, policies=[])) == ()

@@ -8,9 +8,9 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.mailcert.acme.plugins.module_utils._addresses import parse
+from ansible_collections.mailcert.acme.plugins.module_utils._address import parse
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import CsrError
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import csr, keys, lint, mailbox_names
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import csr, keys, lint, san
 from ansible_collections.mailcert.acme.tests.unit.plugins.module_utils._pki.pki_helpers import NOW, Ca
 from asn1crypto import core
 from cryptography import x509
@@ -21,7 +21,7 @@ DOCTOR = "医生@大学.example.com"
 STORED = "医生@xn--pss25c.example.com"
 
 
-def other_name(der: bytes, oid: str = mailbox_names.SMTP_UTF8_MAILBOX) -> x509.OtherName:
+def other_name(der: bytes, oid: str = san.SMTP_UTF8_MAILBOX) -> x509.OtherName:
     return x509.OtherName(x509.ObjectIdentifier(oid), der)
 
 
@@ -37,16 +37,16 @@ def request_of(key: t.Any, *names: x509.GeneralName) -> csr.Csr:
 
 
 def test_bytes_of_a_name() -> None:
-    name = mailbox_names.general_name(parse(DOCTOR))
+    name = san.general_name(parse(DOCTOR))
     octets = STORED.encode("utf-8")
     assert isinstance(name, x509.OtherName) and name.type_id.dotted_string == "1.3.6.1.5.5.7.8.9"
     assert name.value == b"\x0c" + bytes([len(octets)]) + octets
-    assert mailbox_names.address_of(name) == STORED
+    assert san.address_of(name) == STORED
 
 
 @pytest.mark.parametrize("address", ["student@大学.example.com", "o'neil@example.com"])
 def test_local_part_of_ascii_is_an_rfc822_name_always(address: str) -> None:
-    name = mailbox_names.general_name(parse(address))
+    name = san.general_name(parse(address))
     assert isinstance(name, x509.RFC822Name) and name.value == str(parse(address))
 
 
@@ -65,7 +65,7 @@ def test_local_part_of_ascii_is_an_rfc822_name_always(address: str) -> None:
     ],
 )
 def test_names_that_say_no_address(name: x509.GeneralName) -> None:
-    assert mailbox_names.address_of(name) is None
+    assert san.address_of(name) is None
 
 
 def test_request_and_what_openssl_reads_in_it(ec_key: t.Any, openssl: t.Any) -> None:

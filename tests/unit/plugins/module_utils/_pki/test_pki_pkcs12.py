@@ -13,7 +13,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     Pkcs12Error,
     SmimeError,
 )
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificates, keys, pkcs12, pkcs12_cipher
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificate, keys, pkcs12, pkcs12_cipher
 from ansible_collections.mailcert.acme.tests.unit.plugins.module_utils._pki.pki_helpers import (
     SPECS,
     Ca,
@@ -301,4 +301,4 @@ def test_written_by_the_library(three: t.Any) -> None:
     )
     found = read(data, "secret-1")
     assert told(found) == [(*told([pair])[0][:3], "name")]
-    assert isinstance(found[0].certificate, certificates.Certificate)
+    assert isinstance(found[0].certificate, certificate.Certificate)

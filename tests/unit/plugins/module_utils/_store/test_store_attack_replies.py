@@ -11,10 +11,9 @@ import pathlib
 import typing as t
 
 import pytest
-
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import SmimeError, StoreError
-from ansible_collections.mailcert.acme.plugins.module_utils._store.replies import Ledger
-from ansible_collections.mailcert.acme.plugins.module_utils._store.turns import Turns
+from ansible_collections.mailcert.acme.plugins.module_utils._store.state.challenge_turns import Turns
+from ansible_collections.mailcert.acme.plugins.module_utils._store.state.reply_ledger import Ledger
 
 URL = "https://ca.test/authz/1"
 NAME = f"{hashlib.sha256(URL.encode()).hexdigest()}.json"

@@ -16,7 +16,7 @@ import typing as t
 
 import pytest
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, StoreError, UnsafePathError
-from ansible_collections.mailcert.acme.plugins.module_utils._store import files
+from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import atomic
 
 
 def mode_of(path: pathlib.Path) -> int:
@@ -48,17 +48,17 @@ def broken_call(monkeypatch: pytest.MonkeyPatch) -> t.Callable[[str, int], None]
 
 def test_write_and_read(tmp_path: pathlib.Path) -> None:
     target = tmp_path / "file"
-    assert files.write_atomic(target, b"one") is None
-    assert files.write_atomic(str(target), b"two") is None
-    assert files.read_file(target) == files.read_optional(target) == b"two"
+    assert atomic.write_atomic(target, b"one") is None
+    assert atomic.write_atomic(str(target), b"two") is None
+    assert atomic.read_file(target) == atomic.read_optional(target) == b"two"
     assert os.listdir(tmp_path) == ["file"]
 
 
 def test_modes_do_not_depend_on_the_umask(tmp_path: pathlib.Path, any_umask: int) -> None:
-    files.ensure_folder(tmp_path / "a" / "b")
-    files.write_atomic(tmp_path / "a" / "b" / "secret", b"x")
-    files.write_atomic(tmp_path / "a" / "b" / "public", b"x", mode=0o644)
-    files.create_exclusive(tmp_path / "a" / "b" / "once", b"x")
+    atomic.ensure_folder(tmp_path / "a" / "b")
+    atomic.write_atomic(tmp_path / "a" / "b" / "secret", b"x")
+    atomic.write_atomic(tmp_path / "a" / "b" / "public", b"x", mode=0o644)
+    atomic.create_exclusive(tmp_path / "a" / "b" / "once", b"x")
     assert [mode_of(tmp_path / "a" / name) for name in (".", "b", "b/secret", "b/public", "b/once")] == [
         0o700,
         0o700,
@@ -79,7 +79,7 @@ def test_it_is_never_readable_by_more_than_in_the_end(tmp_path: pathlib.Path, mo
     monkeypatch.setattr(os, "write", write)
     before = os.umask(0)
     try:
-        files.write_atomic(tmp_path / "file", b"x", mode=0o644)
+        atomic.write_atomic(tmp_path / "file", b"x", mode=0o644)
     finally:
         os.umask(before)
     assert seen == [0o600]
@@ -89,7 +89,7 @@ def test_a_wide_file_is_replaced_by_a_narrow_one(tmp_path: pathlib.Path) -> None
     target = tmp_path / "file"
     target.write_bytes(b"old")
     target.chmod(0o666)
-    files.write_atomic(target, b"new")
+    atomic.write_atomic(target, b"new")
     assert mode_of(target) == 0o600
 
 
@@ -103,7 +103,7 @@ def test_owner_and_group_are_set_before_the_name(tmp_path: pathlib.Path, monkeyp
             return real(*args)
 
         monkeypatch.setattr(os, name, call)
-    files.write_atomic(tmp_path / "file", b"x", owner=os.getuid(), group=str(os.getgid()))
+    atomic.write_atomic(tmp_path / "file", b"x", owner=os.getuid(), group=str(os.getgid()))
     assert order == [
         ("fchown", (os.getuid(), os.getgid())),
         ("fchmod", ()),
@@ -118,19 +118,19 @@ def test_owner_by_name(tmp_path: pathlib.Path) -> None:
     import pwd
 
     user, group = pwd.getpwuid(os.getuid()).pw_name, grp.getgrgid(os.getgid()).gr_name
-    files.write_atomic(tmp_path / "file", b"x", owner=user, group=group)
+    atomic.write_atomic(tmp_path / "file", b"x", owner=user, group=group)
     with pytest.raises(InputError, match="owner names a user"):
-        files.write_atomic(tmp_path / "file", b"y", owner="no-such-user-here")
+        atomic.write_atomic(tmp_path / "file", b"y", owner="no-such-user-here")
     with pytest.raises(InputError, match="group names a group"):
-        files.write_atomic(tmp_path / "file", b"y", group="no-such-group-here")
+        atomic.write_atomic(tmp_path / "file", b"y", group="no-such-group-here")
     assert (tmp_path / "file").read_bytes() == b"x"
 
 
 def test_backup_is_narrow_and_complete(tmp_path: pathlib.Path) -> None:
     target = tmp_path / "file"
-    assert files.write_atomic(target, b"0", backup=True) is None
+    assert atomic.write_atomic(target, b"0", backup=True) is None
     target.chmod(0o644)
-    kept = [files.write_atomic(target, str(turn).encode(), backup=True) for turn in range(1, 4)]
+    kept = [atomic.write_atomic(target, str(turn).encode(), backup=True) for turn in range(1, 4)]
     assert len(set(kept)) == 3 and None not in kept
     assert [pathlib.Path(path or "").read_bytes() for path in kept] == [b"0", b"1", b"2"]
     assert {mode_of(pathlib.Path(path or "")) for path in kept} == {0o600}
@@ -143,9 +143,9 @@ def test_a_symbolic_link_is_not_followed(tmp_path: pathlib.Path) -> None:
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
     for name in ("link", "dangling"):
         with pytest.raises(UnsafePathError, match="symbolic link"):
-            files.write_atomic(tmp_path / name, b"evil")
+            atomic.write_atomic(tmp_path / name, b"evil")
         with pytest.raises(FileExistsError):
-            files.create_exclusive(tmp_path / name, b"evil")
+            atomic.create_exclusive(tmp_path / name, b"evil")
     assert victim.read_bytes() == b"precious"
     assert sorted(os.listdir(tmp_path)) == ["dangling", "link", "victim"]
 
@@ -153,10 +153,10 @@ def test_a_symbolic_link_is_not_followed(tmp_path: pathlib.Path) -> None:
 def test_a_guessed_temporary_name_does_no_harm(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     victim = tmp_path / "victim"
     victim.write_bytes(b"precious")
-    monkeypatch.setattr(files, "temporary_name", lambda folder: os.path.join(folder, ".smime-tmp-guessed"))
+    monkeypatch.setattr(atomic, "temporary_name", lambda folder: os.path.join(folder, ".smime-tmp-guessed"))
     (tmp_path / ".smime-tmp-guessed").symlink_to(victim)
     with pytest.raises(StoreError, match="cannot be written"):
-        files.write_atomic(tmp_path / "file", b"evil")
+        atomic.write_atomic(tmp_path / "file", b"evil")
     assert victim.read_bytes() == b"precious"
     assert not (tmp_path / "file").exists()
 
@@ -165,7 +165,7 @@ def test_a_guessed_temporary_name_does_no_harm(tmp_path: pathlib.Path, monkeypat
 def test_what_is_no_file_is_not_replaced(tmp_path: pathlib.Path, make: str) -> None:
     getattr(os, make)(tmp_path / "target")
     with pytest.raises(UnsafePathError, match="no regular file"):
-        files.write_atomic(tmp_path / "target", b"x")
+        atomic.write_atomic(tmp_path / "target", b"x")
 
 
 @pytest.mark.parametrize("call", ["open", "write", "fchmod", "fsync", "rename"])
@@ -180,7 +180,7 @@ def test_a_failing_step_leaves_what_was(
     (tmp_path / "file").write_bytes(b"old")
     broken_call(call, number)
     with pytest.raises(StoreError) as caught:
-        files.write_atomic(tmp_path / "file", b"new" * 1000, what="certificate_path")
+        atomic.write_atomic(tmp_path / "file", b"new" * 1000, what="certificate_path")
     monkeypatch.undo()
     assert caught.value.message.startswith(f"certificate_path: {tmp_path}/file cannot be written: ")
     assert caught.value.details["errno"] == errno.errorcode[number]
@@ -199,7 +199,7 @@ def test_a_disk_that_gets_full_halfway(tmp_path: pathlib.Path, monkeypatch: pyte
         return real(handle, data[:100])
 
     monkeypatch.setattr(os, "write", write)
-    for writer in (files.write_atomic, files.create_exclusive):
+    for writer in (atomic.write_atomic, atomic.create_exclusive):
         calls.clear()
         with pytest.raises(StoreError, match="No space left on device; free some space"):
             writer(tmp_path / "new", b"x" * 1000)  # type: ignore[operator]
@@ -214,7 +214,7 @@ def test_a_real_limit_of_the_system(tmp_path: pathlib.Path, children: t.Any) -> 
     def attempt() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
-        files.write_atomic(tmp_path / "file", b"x" * 10000)
+        atomic.write_atomic(tmp_path / "file", b"x" * 10000)
 
     (error,) = children.all([attempt])
     assert isinstance(error, StoreError) and error.details["errno"] == "EFBIG"
@@ -228,7 +228,7 @@ def test_an_interrupt_leaves_no_temporary(tmp_path: pathlib.Path, monkeypatch: p
 
     monkeypatch.setattr(os, "fsync", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        files.write_atomic(tmp_path / "file", b"x")
+        atomic.write_atomic(tmp_path / "file", b"x")
     assert os.listdir(tmp_path) == []
 
 
@@ -241,16 +241,16 @@ def test_folders_that_cannot_be_synced_are_let_be(tmp_path: pathlib.Path, monkey
         real(handle)
 
     monkeypatch.setattr(os, "fsync", fsync)
-    files.write_atomic(tmp_path / "file", b"x")
+    atomic.write_atomic(tmp_path / "file", b"x")
 
 
 def test_the_folder_must_exist(tmp_path: pathlib.Path) -> None:
     with pytest.raises(StoreError, match="No such file or directory; make the folder first"):
-        files.write_atomic(tmp_path / "no" / "file", b"x")
+        atomic.write_atomic(tmp_path / "no" / "file", b"x")
 
 
 def test_relative_paths_are_refused() -> None:
-    for action in (files.create_exclusive, files.write_atomic):
+    for action in (atomic.create_exclusive, atomic.write_atomic):
         with pytest.raises(InputError, match="privatekey_path: path is relative"):
             action("key.pem", b"x", what="privatekey_path")  # type: ignore[operator]
 
@@ -260,7 +260,7 @@ def test_relative_paths_are_refused() -> None:
 
 def only_temporaries_besides(folder: pathlib.Path, *names: str) -> None:
     rest = set(os.listdir(folder)) - set(names)
-    assert all(files.is_temporary(name) for name in rest)
+    assert all(atomic.is_temporary(name) for name in rest)
     assert all(mode_of(folder / name) in (0o600, 0o777) for name in rest)  # a symbolic link shows 0777
 
 
@@ -276,11 +276,11 @@ def test_killed_while_writing(tmp_path: pathlib.Path, after_each_kill: t.Callabl
     def check() -> None:
         seen.add((folder / "file").read_bytes())
         only_temporaries_besides(folder, "file")
-        files.remove_stale_temporaries(str(folder), older_than=-1)
+        atomic.remove_stale_temporaries(str(folder), older_than=-1)
         assert os.listdir(folder) == ["file"]
-        files.write_atomic(folder / "file", b"next")
+        atomic.write_atomic(folder / "file", b"next")
 
-    after_each_kill(prepare=prepare, action=lambda: files.write_atomic(folder / "file", b"new!" * 9), check=check)
+    after_each_kill(prepare=prepare, action=lambda: atomic.write_atomic(folder / "file", b"new!" * 9), check=check)
     assert seen == {b"old", b"new!" * 9}
 
 
@@ -293,10 +293,10 @@ def test_killed_while_creating(tmp_path: pathlib.Path, after_each_kill: t.Callab
         folder.mkdir()
 
     def check() -> None:
-        seen.add(files.read_optional(folder / "file"))
+        seen.add(atomic.read_optional(folder / "file"))
         only_temporaries_besides(folder, "file")
 
-    after_each_kill(prepare=prepare, action=lambda: files.create_exclusive(folder / "file", b"data"), check=check)
+    after_each_kill(prepare=prepare, action=lambda: atomic.create_exclusive(folder / "file", b"data"), check=check)
     assert seen == {None, b"data"}
 
 
@@ -313,7 +313,7 @@ def test_killed_while_switching_a_link(tmp_path: pathlib.Path, after_each_kill: 
         seen.add(os.readlink(folder / "link"))
         only_temporaries_besides(folder, "link")
 
-    after_each_kill(prepare=prepare, action=lambda: files.replace_link(folder / "link", "0002"), check=check)
+    after_each_kill(prepare=prepare, action=lambda: atomic.replace_link(folder / "link", "0002"), check=check)
     assert seen == {"0001", "0002"}
 
 
@@ -321,12 +321,12 @@ def test_killed_while_making_folders(tmp_path: pathlib.Path, after_each_kill: t.
     deep = tmp_path / "a" / "b" / "c"
 
     def check() -> None:
-        files.ensure_folder(deep)
+        atomic.ensure_folder(deep)
         assert mode_of(deep) == 0o700
 
     after_each_kill(
         prepare=lambda: shutil.rmtree(tmp_path / "a", ignore_errors=True),
-        action=lambda: files.ensure_folder(deep),
+        action=lambda: atomic.ensure_folder(deep),
         check=check,
     )
 
@@ -335,18 +335,18 @@ def test_only_old_temporaries_are_removed(tmp_path: pathlib.Path) -> None:
     for name, age in ((".smime-tmp-1-old", 7200), (".smime-tmp-1-new", 10), ("kept", 7200)):
         (tmp_path / name).touch()
         os.utime(tmp_path / name, (os.stat(tmp_path).st_mtime - age,) * 2)
-    assert files.remove_stale_temporaries(str(tmp_path)) == 1
+    assert atomic.remove_stale_temporaries(str(tmp_path)) == 1
     assert sorted(os.listdir(tmp_path)) == [".smime-tmp-1-new", "kept"]
-    assert files.remove_stale_temporaries(str(tmp_path / "none")) == 0
+    assert atomic.remove_stale_temporaries(str(tmp_path / "none")) == 0
 
 
 # --- create_exclusive ----------------------------------------------------------------------------------------------
 
 
 def test_create_exclusive_never_replaces(tmp_path: pathlib.Path) -> None:
-    files.create_exclusive(tmp_path / "file", b"first")
+    atomic.create_exclusive(tmp_path / "file", b"first")
     with pytest.raises(FileExistsError):
-        files.create_exclusive(tmp_path / "file", b"second")
+        atomic.create_exclusive(tmp_path / "file", b"second")
     assert (tmp_path / "file").read_bytes() == b"first"
     assert os.listdir(tmp_path) == ["file"]
     assert (tmp_path / "file").stat().st_nlink == 1
@@ -357,9 +357,9 @@ def test_create_exclusive_without_hard_links(
     tmp_path: pathlib.Path, broken_call: t.Callable[[str, int], None], number: int
 ) -> None:
     broken_call("link", number)
-    files.create_exclusive(tmp_path / "file", b"first")
+    atomic.create_exclusive(tmp_path / "file", b"first")
     with pytest.raises(FileExistsError):
-        files.create_exclusive(tmp_path / "file", b"second")
+        atomic.create_exclusive(tmp_path / "file", b"second")
     assert (tmp_path / "file").read_bytes() == b"first"
     assert os.listdir(tmp_path) == ["file"]
 
@@ -367,7 +367,7 @@ def test_create_exclusive_without_hard_links(
 def test_of_many_processes_one_creates(tmp_path: pathlib.Path, children: t.Any) -> None:
     def attempt(number: int) -> t.Callable[[], int]:
         def create() -> int:
-            files.create_exclusive(tmp_path / "file", str(number).encode() * 5000)
+            atomic.create_exclusive(tmp_path / "file", str(number).encode() * 5000)
             return number
 
         return create
@@ -384,49 +384,49 @@ def test_of_many_processes_one_creates(tmp_path: pathlib.Path, children: t.Any) 
 
 def test_missing_is_told(tmp_path: pathlib.Path) -> None:
     with pytest.raises(StoreError, match="privatekey_path: .*/none does not exist") as caught:
-        files.read_file(tmp_path / "none", what="privatekey_path")
+        atomic.read_file(tmp_path / "none", what="privatekey_path")
     assert caught.value.details["missing"] is True
-    assert files.read_optional(tmp_path / "none") is None
+    assert atomic.read_optional(tmp_path / "none") is None
     (tmp_path / "file").touch()
-    assert files.read_optional(tmp_path / "file" / "below") is None
+    assert atomic.read_optional(tmp_path / "file" / "below") is None
 
 
 def test_reading_keeps_to_a_limit(tmp_path: pathlib.Path) -> None:
     (tmp_path / "file").write_bytes(b"x" * 100)
-    assert len(files.read_file(tmp_path / "file", limit=100)) == 100
+    assert len(atomic.read_file(tmp_path / "file", limit=100)) == 100
     with pytest.raises(StoreError, match="larger than 99 octets"):
-        files.read_file(tmp_path / "file", limit=99)
+        atomic.read_file(tmp_path / "file", limit=99)
     with pytest.raises(StoreError, match="no regular file"):
-        files.read_file("/dev/zero", limit=99)
+        atomic.read_file("/dev/zero", limit=99)
 
 
 def test_large_and_empty_files(tmp_path: pathlib.Path) -> None:
     data = os.urandom(300_000)
     (tmp_path / "large").write_bytes(data)
     (tmp_path / "empty").touch()
-    assert files.read_file(tmp_path / "large") == data
-    assert files.read_file(tmp_path / "empty") == b""
+    assert atomic.read_file(tmp_path / "large") == data
+    assert atomic.read_file(tmp_path / "empty") == b""
 
 
 def test_what_is_no_file_is_not_read(tmp_path: pathlib.Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     for path, kind in ((tmp_path, "a folder"), (tmp_path / "fifo", "no regular file")):
         with pytest.raises(StoreError, match=kind):
-            files.read_file(path)
+            atomic.read_file(path)
 
 
 def test_links_are_followed_only_where_asked(tmp_path: pathlib.Path) -> None:
     (tmp_path / "file").write_bytes(b"x")
     (tmp_path / "link").symlink_to("file")
-    assert files.read_file(tmp_path / "link") == b"x"
+    assert atomic.read_file(tmp_path / "link") == b"x"
     with pytest.raises(UnsafePathError, match="symbolic link"):
-        files.read_optional(tmp_path / "link", follow=False)
+        atomic.read_optional(tmp_path / "link", follow=False)
 
 
 @pytest.mark.parametrize("path", ["/x\0y", "/" + "n" * 300, "/\ud800"])
 def test_paths_that_cannot_be(path: str) -> None:
     with pytest.raises(StoreError) as caught:
-        files.read_file(path)
+        atomic.read_file(path)
     assert caught.value.message.isprintable()
 
 
@@ -441,5 +441,5 @@ def test_reading_asks_little_of_the_system(tmp_path: pathlib.Path, monkeypatch: 
             return real(*args)
 
         monkeypatch.setattr(os, name, call)
-    files.read_file(str(tmp_path / "file"))
+    atomic.read_file(str(tmp_path / "file"))
     assert calls == ["open", "fstat", "read", "read", "close"]

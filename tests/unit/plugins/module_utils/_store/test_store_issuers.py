@@ -9,9 +9,8 @@ import datetime
 import os
 
 import pytest
-
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import StoreError
-from ansible_collections.mailcert.acme.plugins.module_utils._store import issuers, record, versions
+from ansible_collections.mailcert.acme.plugins.module_utils._store.tree import chain_record, lineage, record
 
 NOW = datetime.datetime(2026, 11, 24, 9, 0, tzinfo=datetime.timezone.utc)
 
@@ -19,22 +18,22 @@ NOW = datetime.datetime(2026, 11, 24, 9, 0, tzinfo=datetime.timezone.utc)
 @pytest.fixture
 def version(tmp_path):
     """A version with its two files, and its record; gives the version."""
-    found = versions.Version(str(tmp_path), 1)
+    found = lineage.Version(str(tmp_path), 1)
     os.mkdir(found.folder)
     for path, content in ((found.chain, b"above"), (found.fullchain, b"leafabove")):
         with open(path, "wb") as file:
             file.write(content)
-    save(found, issuers.Issuers.written(b"above", found.chain, found.fullchain).fields())
+    save(found, chain_record.Issuers.written(b"above", found.chain, found.fullchain).fields())
     return found
 
 
 def save(version, fields):
-    extra = {} if fields is None else {issuers.FIELD: fields}
+    extra = {} if fields is None else {chain_record.FIELD: fields}
     record.VersionRecord("ab", "cd", ("a@b.test",), "dual", {}, "https://ca.test/d", NOW, NOW, extra=extra).save(version.record)
 
 
 def damage(version):
-    return issuers.damage(version, record.VersionRecord.load(version.record))
+    return chain_record.damage(version, record.VersionRecord.load(version.record))
 
 
 def test_files_as_they_were_written_are_all_right(version):
@@ -42,7 +41,7 @@ def test_files_as_they_were_written_are_all_right(version):
     os.chmod(version.chain, 0o644)
     os.utime(version.fullchain, (1, 1))
     assert damage(version) == "", "permissions are the user's, and a backup has other times"
-    made = issuers.Issuers.of(record.VersionRecord.load(version.record), version.record)
+    made = chain_record.Issuers.of(record.VersionRecord.load(version.record), version.record)
     assert made.pem == "above"
 
 
@@ -55,7 +54,7 @@ def test_each_file_is_told(version):
 
 
 def test_file_that_was_not_asked_for_is_not_missed(version):
-    save(version, issuers.Issuers.written(b"above", version.chain, None).fields())
+    save(version, chain_record.Issuers.written(b"above", version.chain, None).fields())
     os.unlink(version.fullchain)
     assert damage(version) == ""
 

@@ -21,9 +21,13 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     JournalError,
     StoreError,
 )
-from ansible_collections.mailcert.acme.plugins.module_utils._store import documents
-from ansible_collections.mailcert.acme.plugins.module_utils._store import journal as journal_module
-from ansible_collections.mailcert.acme.plugins.module_utils._store.journal import Journal, JournalState, Lease
+from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import document
+from ansible_collections.mailcert.acme.plugins.module_utils._store.state import order_journal as journal_module
+from ansible_collections.mailcert.acme.plugins.module_utils._store.state.order_journal import (
+    Journal,
+    JournalState,
+    Lease,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -351,7 +355,7 @@ def test_a_damaged_journal_is_never_dropped(journal: Journal, content: bytes) ->
 
 @settings(max_examples=150, deadline=None)
 @given(
-    st.sampled_from(list(json.loads(documents.encode(journal_module._fields(FULL))))),
+    st.sampled_from(list(json.loads(document.encode(journal_module._fields(FULL))))),
     st.none()
     | st.booleans()
     | st.integers()
@@ -362,8 +366,8 @@ def test_a_damaged_journal_is_never_dropped(journal: Journal, content: bytes) ->
 def test_any_value_is_read_or_refused(name: str, value: t.Any) -> None:
     fields = {"format": 1, **journal_module._fields(FULL), name: value}
     try:
-        state = documents.parse(json.dumps(fields).encode(), journal_module._read_state)
-    except documents.Damaged:
+        state = document.parse(json.dumps(fields).encode(), journal_module._read_state)
+    except document.Damaged:
         return
     assert isinstance(state, JournalState)
-    assert documents.parse(documents.encode(journal_module._fields(state)), journal_module._read_state) == state
+    assert document.parse(document.encode(journal_module._fields(state)), journal_module._read_state) == state

@@ -10,9 +10,13 @@ import os
 import threading
 
 import pytest
-
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, StoreError
-from ansible_collections.mailcert.acme.plugins.module_utils._store.key_index import ACCOUNT, MAILBOX, KeyIndex, Owner
+from ansible_collections.mailcert.acme.plugins.module_utils._store.tree.key_index import (
+    ACCOUNT,
+    MAILBOX,
+    KeyIndex,
+    Owner,
+)
 
 KEY = hashlib.sha256(b"a key").hexdigest()
 ANNA, BERT = Owner(MAILBOX, "anna@example.com"), Owner(MAILBOX, "bert@example.com")

@@ -12,14 +12,15 @@ import re
 import typing as t
 
 import pytest
-from ansible_collections.mailcert.acme.plugins.module_utils import _addresses
+from ansible_collections.mailcert.acme.plugins.module_utils import _address
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     AddressError,
     InputError,
     StoreError,
     UnsafePathError,
 )
-from ansible_collections.mailcert.acme.plugins.module_utils._store import layout
+from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import names as folder_names
+from ansible_collections.mailcert.acme.plugins.module_utils._store.tree import layout
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -48,25 +49,25 @@ def store(tmp_path: pathlib.Path) -> layout.Store:
     ],
 )
 def test_encoded_addresses(address: str, name: str) -> None:
-    assert layout.encode_address(address) == name
+    assert folder_names.encode_address(address) == name
 
 
 def test_a_leading_dot_is_encoded() -> None:
-    assert layout.encode_name(".") == "%2e"
-    assert layout.encode_name("..") == "%2e."
-    assert layout.encode_name(".a.b") == "%2ea.b"
+    assert folder_names.encode_name(".") == "%2e"
+    assert folder_names.encode_name("..") == "%2e."
+    assert folder_names.encode_name(".a.b") == "%2ea.b"
 
 
 def test_long_names_are_cut_with_a_hash() -> None:
-    names = {layout.encode_address("A" * 63 + last + "@" + "d" * 60 + ".example") for last in "bcdefg"}
+    names = {folder_names.encode_address("A" * 63 + last + "@" + "d" * 60 + ".example") for last in "bcdefg"}
     assert len(names) == 6
-    assert {len(name) for name in names} == {layout.MAX_NAME}
+    assert {len(name) for name in names} == {folder_names.MAX_NAME}
     assert all(PLAIN.fullmatch(name) for name in names)
 
 
 def test_no_address_no_name() -> None:
     with pytest.raises(AddressError):
-        layout.encode_address("../../etc")
+        folder_names.encode_address("../../etc")
 
 
 LOCAL = st.text("abAB.%-_+~'é", min_size=1, max_size=12)
@@ -76,10 +77,10 @@ LOCAL = st.text("abAB.%-_+~'é", min_size=1, max_size=12)
 @given(LOCAL, LOCAL)
 def test_names_of_addresses_are_injective(one: str, other: str) -> None:
     try:
-        a, b = (_addresses.parse(f"{local}@example.com") for local in (one, other))
+        a, b = (_address.parse(f"{local}@example.com") for local in (one, other))
     except AddressError:
         assume(False)
-    names = layout.encode_address(a.ascii), layout.encode_address(b.ascii)
+    names = folder_names.encode_address(a.ascii), folder_names.encode_address(b.ascii)
     assert (names[0] == names[1]) == (a == b)
     # on a file system that folds case, too
     assert all(name == name.lower() and PLAIN.fullmatch(name) for name in names)
@@ -93,10 +94,10 @@ TEXTS = st.one_of(
 @settings(max_examples=150, deadline=None)
 @given(TEXTS.filter(lambda text: text.isprintable()), TEXTS.filter(lambda text: text.isprintable()))
 def test_names_of_any_text_are_injective(one: str, other: str) -> None:
-    names = layout.encode_name(one), layout.encode_name(other)
+    names = folder_names.encode_name(one), folder_names.encode_name(other)
     assert (names[0] == names[1]) == (one == other)
     for name in names:
-        assert PLAIN.fullmatch(name) and not name.startswith(".") and len(name) <= layout.MAX_NAME
+        assert PLAIN.fullmatch(name) and not name.startswith(".") and len(name) <= folder_names.MAX_NAME
 
 
 def test_line_names() -> None:

@@ -12,8 +12,7 @@ import sys
 import time
 
 import pytest
-
-from ansible_collections.mailcert.acme.plugins.module_utils._store import files, leftovers
+from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import atomic, temporaries
 
 
 @pytest.fixture(scope="module")
@@ -34,20 +33,20 @@ def leftover(folder: pathlib.Path, pid: object, *, age: float) -> pathlib.Path:
 
 def test_leftover_of_a_process_that_ended_goes_with_the_next_write(tmp_path: pathlib.Path, ended: int) -> None:
     leftover(tmp_path, ended, age=5)
-    files.write_atomic(tmp_path / "file", b"x")
+    atomic.write_atomic(tmp_path / "file", b"x")
     assert os.listdir(tmp_path) == ["file"]
     leftover(tmp_path, ended, age=5)
-    files.create_exclusive(tmp_path / "other", b"x")
+    atomic.create_exclusive(tmp_path / "other", b"x")
     assert sorted(os.listdir(tmp_path)) == ["file", "other"]
     leftover(tmp_path, ended, age=5)
-    files.replace_link(tmp_path / "link", "file")
+    atomic.replace_link(tmp_path / "link", "file")
     assert sorted(os.listdir(tmp_path)) == ["file", "link", "other"]
 
 
 @pytest.mark.parametrize("pid", [os.getpid(), 1, "", "x", "9" * 30], ids=["own", "init", "none", "letters", "digits"])
 def test_what_may_be_under_way_stays(tmp_path: pathlib.Path, pid: object) -> None:
     kept = leftover(tmp_path, pid, age=60)
-    files.write_atomic(tmp_path / "file", b"x")
+    atomic.write_atomic(tmp_path / "file", b"x")
     assert kept.exists()
 
 
@@ -56,13 +55,13 @@ def test_process_that_ended_and_was_not_asked_for_writes_nothing(tmp_path: pathl
     with subprocess.Popen([sys.executable, "-c", ""], stdout=subprocess.PIPE) as process:
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         leftover(tmp_path, process.pid, age=5)
-        files.write_atomic(tmp_path / "file", b"x")
+        atomic.write_atomic(tmp_path / "file", b"x")
         assert os.listdir(tmp_path) == ["file"]
 
 
 def test_what_another_machine_may_be_writing_stays_a_moment(tmp_path: pathlib.Path, ended: int) -> None:
     kept = leftover(tmp_path, ended, age=0)
-    files.write_atomic(tmp_path / "file", b"x")
+    atomic.write_atomic(tmp_path / "file", b"x")
     assert kept.exists()
 
 
@@ -70,13 +69,13 @@ def test_the_selection_waits_that_moment(tmp_path: pathlib.Path, ended: int) -> 
     """It may be the last to look there: a run that follows a kill at once, and finds nothing more to write."""
     leftover(tmp_path, ended, age=0.7)
     kept = leftover(tmp_path, os.getpid(), age=0)
-    assert leftovers.sweep_tree(str(tmp_path)) == 1
+    assert temporaries.sweep_tree(str(tmp_path)) == 1
     assert list(tmp_path.iterdir()) == [kept]
 
 
 def test_the_selection_waits_for_no_clock_that_was_ahead(tmp_path: pathlib.Path, ended: int) -> None:
     kept = leftover(tmp_path, ended, age=-3000)
-    assert leftovers.sweep_tree(str(tmp_path)) == 0
+    assert temporaries.sweep_tree(str(tmp_path)) == 0
     assert kept.exists()
 
 
@@ -87,10 +86,10 @@ def test_sweeping_what_all_mailboxes_share(tmp_path: pathlib.Path, ended: int) -
     for place in places:
         place.mkdir(parents=True, exist_ok=True)
         leftover(place, ended, age=5)
-    assert leftovers.sweep_store(str(tmp_path)) == 3
+    assert temporaries.sweep_store(str(tmp_path)) == 3
     assert [len(list(place.glob(".smime-tmp-*"))) for place in places] == [0, 0, 0, 1, 1]
-    assert leftovers.sweep_tree(str(tmp_path / "mailboxes")) == 1
-    assert leftovers.sweep_store(str(tmp_path / "none")) == leftovers.sweep_tree(str(tmp_path / "none")) == 0
+    assert temporaries.sweep_tree(str(tmp_path / "mailboxes")) == 1
+    assert temporaries.sweep_store(str(tmp_path / "none")) == temporaries.sweep_tree(str(tmp_path / "none")) == 0
 
 
 def test_sweeping_follows_no_link(tmp_path: pathlib.Path, ended: int) -> None:
@@ -98,5 +97,5 @@ def test_sweeping_follows_no_link(tmp_path: pathlib.Path, ended: int) -> None:
     kept = leftover(tmp_path / "elsewhere", ended, age=5)
     (tmp_path / "tree").mkdir()
     (tmp_path / "tree" / "link").symlink_to(tmp_path / "elsewhere")
-    assert leftovers.sweep_tree(str(tmp_path / "tree")) == 0
+    assert temporaries.sweep_tree(str(tmp_path / "tree")) == 0
     assert kept.exists()

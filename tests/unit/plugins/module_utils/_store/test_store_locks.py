@@ -17,7 +17,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     StoreError,
     UnsafePathError,
 )
-from ansible_collections.mailcert.acme.plugins.module_utils._store import locks
+from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import locks
 
 
 class Clock:

@@ -11,9 +11,13 @@ import os
 import pathlib
 
 import pytest
-
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import StoreError
-from ansible_collections.mailcert.acme.plugins.module_utils._store import attempts, notes, order_count, pace
+from ansible_collections.mailcert.acme.plugins.module_utils._store.backoff import (
+    attempts,
+    damaged,
+    order_rate,
+    throttle,
+)
 
 NOW = datetime.datetime(2026, 11, 24, 9, 0, tzinfo=datetime.timezone.utc)
 PROBLEM = {"type": "urn:ietf:params:acme:error:rateLimited", "detail": "Slow down."}
@@ -38,7 +42,7 @@ def clock():
 @pytest.fixture
 def make_pace(tmp_path, clock):
     """Each one stands for a process of its own."""
-    return lambda: pace.SharedPace(str(tmp_path / "ca" / "pace"), now=clock, random=lambda: 0.5)
+    return lambda: throttle.SharedPace(str(tmp_path / "ca" / "pace"), now=clock, random=lambda: 0.5)
 
 
 def test_without_trouble_there_is_no_file(make_pace, tmp_path):
@@ -131,8 +135,8 @@ def test_a_damaged_file_is_put_aside_told_once_and_stops_nobody(make_pace, clock
     one.limited(10, "", {})
     write(one.folder + "/pace.json", text)
     told = []
-    finder = notes.Finder(told.append)
-    finding, other = (pace.SharedPace(one.folder, now=clock, finder=finder) for dummy in range(2))
+    finder = damaged.Finder(told.append)
+    finding, other = (throttle.SharedPace(one.folder, now=clock, finder=finder) for dummy in range(2))
     assert finding.held("order") is None and other.held("order") is None
     (aside,) = kept(one.folder)
     assert aside.read_text("ascii") == text and aside.stat().st_mode & 0o777 == 0o600
@@ -160,8 +164,8 @@ def test_in_check_mode_a_damaged_file_stays_and_is_told(make_pace, clock, tmp_pa
     write(one.folder + "/pace.json", "{}")
     before = sorted(pathlib.Path(one.folder).iterdir())
     told = []
-    finder = notes.Finder(told.append, write=False)
-    assert pace.SharedPace(one.folder, now=clock, finder=finder).held("order") is None
+    finder = damaged.Finder(told.append, write=False)
+    assert throttle.SharedPace(one.folder, now=clock, finder=finder).held("order") is None
     write(str(tmp_path / "attempts.json"), "{")
     assert attempts.Attempts.load(str(tmp_path / "attempts.json"), finder) is None
     assert len(told) == 2 and (tmp_path / "attempts.json").read_text("ascii") == "{"
@@ -183,7 +187,7 @@ def test_a_file_of_a_later_format_is_no_damage(make_pace, tmp_path):
 
 def _find(folder, barrier, queue):
     told = []
-    finding = pace.SharedPace(folder, finder=notes.Finder(told.append))
+    finding = throttle.SharedPace(folder, finder=damaged.Finder(told.append))
     barrier.wait(60)
     for dummy in range(20):
         finding.held("order")
@@ -203,7 +207,7 @@ def test_of_many_processes_one_puts_a_damaged_file_aside_and_no_note_is_lost(mak
     for process in processes:
         process.join()
     assert sum(told) == 1 and len(kept(one.folder)) == 1
-    assert pace.SharedPace(one.folder).state().stages["order"].count == 80
+    assert throttle.SharedPace(one.folder).state().stages["order"].count == 80
 
 
 # --- orders in a time -------------------------------------------------------------------------------------------------
@@ -211,7 +215,7 @@ def test_of_many_processes_one_puts_a_damaged_file_aside_and_no_note_is_lost(mak
 
 def test_orders_are_counted_in_any_window(tmp_path):
     moment = [1000.0]
-    orders = order_count.OrderCount(str(tmp_path / "pace"), now=lambda: moment[0])
+    orders = order_rate.OrderCount(str(tmp_path / "pace"), now=lambda: moment[0])
     assert [orders.take(2, 60) for dummy in range(2)] == [0, 0]
     moment[0] += 20
     assert orders.take(2, 60) == 40
@@ -223,14 +227,14 @@ def test_orders_are_counted_in_any_window(tmp_path):
 
 def test_a_clock_that_was_set_back_holds_no_longer_than_the_rate(tmp_path):
     moment = [5000.0]
-    orders = order_count.OrderCount(str(tmp_path / "pace"), now=lambda: moment[0])
+    orders = order_rate.OrderCount(str(tmp_path / "pace"), now=lambda: moment[0])
     orders.take(1, 60)
     moment[0] = 1000.0
     assert orders.take(1, 60) == 60
 
 
 def _take_all(folder, queue):
-    orders = order_count.OrderCount(folder)
+    orders = order_rate.OrderCount(folder)
     taken = 0
     while not orders.take(50, 3600):
         taken += 1
@@ -251,7 +255,7 @@ def test_the_rate_holds_across_processes(tmp_path):
 def test_a_damaged_count_is_no_free_pass(tmp_path):
     (tmp_path / "orders.json").write_text('{"format": 1, "sent": [true]}')
     with pytest.raises(StoreError, match="damaged.*counted anew"):
-        order_count.OrderCount(str(tmp_path)).take(1, 60)
+        order_rate.OrderCount(str(tmp_path)).take(1, 60)
 
 
 # --- attempts --------------------------------------------------------------------------------------------------------
@@ -277,11 +281,11 @@ def test_damaged_attempts_are_put_aside_and_told(tmp_path, text):
     path = str(tmp_path / "attempts.json")
     write(path, text)
     told = []
-    assert attempts.Attempts.load(path, notes.Finder(told.append)) is None
+    assert attempts.Attempts.load(path, damaged.Finder(told.append)) is None
     (aside,) = kept(tmp_path)
     assert aside.read_text("ascii") == text and aside.stat().st_mode & 0o777 == 0o600
     assert len(told) == 1 and path in told[0] and str(aside) in told[0]
-    assert attempts.Attempts.load(path, notes.Finder(told.append)) is None and len(told) == 1
+    assert attempts.Attempts.load(path, damaged.Finder(told.append)) is None and len(told) == 1
 
 
 @pytest.mark.parametrize(

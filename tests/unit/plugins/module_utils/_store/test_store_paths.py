@@ -14,7 +14,7 @@ import typing as t
 
 import pytest
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, StoreError, UnsafePathError
-from ansible_collections.mailcert.acme.plugins.module_utils._store import files, paths
+from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import atomic, paths
 
 
 @pytest.fixture(autouse=True)
@@ -58,14 +58,14 @@ def test_folders_that_others_may_write(tmp_path: pathlib.Path, mode: int, monkey
     bad.chmod(mode)
     for target in (bad / "file", bad / "deep" / "file"):
         with pytest.raises(UnsafePathError, match="chmod g") as caught:
-            files.write_atomic(target, b"x")
+            atomic.write_atomic(target, b"x")
         assert str(bad) in caught.value.message
         with pytest.raises(UnsafePathError):
-            files.create_exclusive(target, b"x")
+            atomic.create_exclusive(target, b"x")
     with pytest.raises(UnsafePathError):
-        files.ensure_folder(bad / "new")
+        atomic.ensure_folder(bad / "new")
     with pytest.raises(UnsafePathError):
-        files.replace_link(bad / "link", "x")
+        atomic.replace_link(bad / "link", "x")
     assert os.listdir(bad) == ["deep"] and os.listdir(bad / "deep") == []
 
 
@@ -74,8 +74,8 @@ def test_folders_that_are_safe(tmp_path: pathlib.Path, mode: int) -> None:
     good = tmp_path / "good"
     good.mkdir()
     good.chmod(mode)
-    files.write_atomic(good / "file", b"x")
-    files.ensure_folder(good / "a" / "b")
+    atomic.write_atomic(good / "file", b"x")
+    atomic.ensure_folder(good / "a" / "b")
 
 
 def test_folders_of_strangers(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,7 +147,7 @@ def test_links_are_judged_by_where_they_lead(tmp_path: pathlib.Path, monkeypatch
     (tmp_path / "sub" / "relative").symlink_to("../open/inner")
     for way in ("absolute", "sub/relative", "sub/../open/inner"):
         with pytest.raises(UnsafePathError, match="everyone may write"):
-            files.write_atomic(tmp_path / way / "file", b"x")
+            atomic.write_atomic(tmp_path / way / "file", b"x")
     assert os.listdir(tmp_path / "open" / "inner") == []
 
 
@@ -161,15 +161,15 @@ def test_links_that_go_round(tmp_path: pathlib.Path) -> None:
 def test_a_file_on_the_way(tmp_path: pathlib.Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="is not a folder"):
-        files.ensure_folder(tmp_path / "file" / "below")
+        atomic.ensure_folder(tmp_path / "file" / "below")
     with pytest.raises(StoreError, match="is not a folder"):
-        files.ensure_folder(tmp_path / "file")
+        atomic.ensure_folder(tmp_path / "file")
 
 
 def test_a_dangling_link_is_no_folder(tmp_path: pathlib.Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     with pytest.raises(StoreError, match="cannot be made"):
-        files.ensure_folder(tmp_path / "link" / "below")
+        atomic.ensure_folder(tmp_path / "link" / "below")
     assert not (tmp_path / "nowhere").exists()
 
 
@@ -204,10 +204,10 @@ def test_a_folder_of_a_private_group_is_safe(tmp_path: pathlib.Path, monkeypatch
     monkeypatch.setattr(paths, "_is_private_group", lambda gid, uid: True)
     (tmp_path / "shared").mkdir()
     (tmp_path / "shared").chmod(0o775)
-    files.write_atomic(tmp_path / "shared" / "file", b"x")
+    atomic.write_atomic(tmp_path / "shared" / "file", b"x")
     (tmp_path / "shared").chmod(0o777)
     with pytest.raises(UnsafePathError, match="everyone may write"):
-        files.write_atomic(tmp_path / "shared" / "file", b"y")
+        atomic.write_atomic(tmp_path / "shared" / "file", b"y")
 
 
 def test_an_unknown_user_has_no_private_group(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,8 +14,12 @@ import typing as t
 
 import pytest
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import StoreError
-from ansible_collections.mailcert.acme.plugins.module_utils._store import documents
-from ansible_collections.mailcert.acme.plugins.module_utils._store.record import FileStat, Pkcs12Record, VersionRecord
+from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import document
+from ansible_collections.mailcert.acme.plugins.module_utils._store.tree.record import (
+    FileStat,
+    Pkcs12Record,
+    VersionRecord,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -98,18 +102,18 @@ def test_a_damaged_record_gives_one_sentence(tmp_path: pathlib.Path, content: by
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in json.loads(documents.encode(record()._fields())) if name != "format"]
+    "name", [name for name in json.loads(document.encode(record()._fields())) if name != "format"]
 )
 @settings(max_examples=20, deadline=None)
 @given(value=JSON)
 def test_any_value_is_read_or_refused(name: str, value: t.Any) -> None:
-    data = documents.encode({**record()._fields(), name: value})
+    data = document.encode({**record()._fields(), name: value})
     try:
-        loaded = documents.parse(data, VersionRecord._read)
-    except documents.Damaged as error:
+        loaded = document.parse(data, VersionRecord._read)
+    except document.Damaged as error:
         assert len(str(error)) < 200
         return
-    assert documents.parse(documents.encode(loaded._fields()), VersionRecord._read) == loaded
+    assert document.parse(document.encode(loaded._fields()), VersionRecord._read) == loaded
 
 
 def test_a_record_behind_a_link_is_refused(tmp_path: pathlib.Path) -> None:

@@ -16,8 +16,8 @@ import typing as t
 
 import pytest
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import BusyError, InputError, JournalError
-from ansible_collections.mailcert.acme.plugins.module_utils._store import replies
-from ansible_collections.mailcert.acme.plugins.module_utils._store.replies import Ledger, Reply
+from ansible_collections.mailcert.acme.plugins.module_utils._store.state import reply_ledger
+from ansible_collections.mailcert.acme.plugins.module_utils._store.state.reply_ledger import Ledger, Reply
 
 START = datetime.datetime(2026, 5, 4, 3, 2, 1, tzinfo=datetime.timezone.utc)
 URL = "https://ca.example/authz/1"
@@ -233,7 +233,7 @@ def test_what_is_no_reply(ledger: Ledger) -> None:
     with pytest.raises(InputError, match="authorization"):
         claim(ledger, url="")
     with pytest.raises(InputError, match="octets"):
-        ledger.claim(URL, message_id="", recipient="", sender="", data=b"x" * (replies.MAX_DATA + 1))
+        ledger.claim(URL, message_id="", recipient="", sender="", data=b"x" * (reply_ledger.MAX_DATA + 1))
     with pytest.raises(InputError, match="relative"):
         Ledger("replies")
     assert not os.path.exists(ledger.folder)

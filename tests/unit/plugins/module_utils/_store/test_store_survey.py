@@ -9,9 +9,10 @@ import datetime
 import os
 import pathlib
 
-from ansible_collections.mailcert.acme.plugins.module_utils._store import files, layout
-from ansible_collections.mailcert.acme.plugins.module_utils._store.record import VersionRecord
-from ansible_collections.mailcert.acme.plugins.module_utils._store.survey import LineSurvey, survey
+from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import atomic
+from ansible_collections.mailcert.acme.plugins.module_utils._store.tree import layout
+from ansible_collections.mailcert.acme.plugins.module_utils._store.tree.record import VersionRecord
+from ansible_collections.mailcert.acme.plugins.module_utils._store.tree.survey import LineSurvey, survey
 
 UNTIL = datetime.datetime(2027, 5, 4, 3, 2, 1, tzinfo=datetime.timezone.utc)
 
@@ -22,7 +23,7 @@ def mailbox(store: layout.Store, address: str, usage: str = "dual", until: datet
     folder.create()
     version = folder.line(usage).version(1)
     version.create()
-    files.write_atomic(version.certificate, b"certificate")
+    atomic.write_atomic(version.certificate, b"certificate")
     record = VersionRecord("ab", "cd", (address,), usage, {}, "https://ca.example/", until, until)
     record.save(version.record)
     folder.line(usage).switch(version)

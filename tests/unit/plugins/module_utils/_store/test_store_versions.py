@@ -14,9 +14,9 @@ import typing as t
 
 import pytest
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import BusyError, JournalError, StoreError
-from ansible_collections.mailcert.acme.plugins.module_utils._store import files
-from ansible_collections.mailcert.acme.plugins.module_utils._store.journal import Journal, JournalState
-from ansible_collections.mailcert.acme.plugins.module_utils._store.versions import Line, Version
+from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import atomic
+from ansible_collections.mailcert.acme.plugins.module_utils._store.state.order_journal import Journal, JournalState
+from ansible_collections.mailcert.acme.plugins.module_utils._store.tree.lineage import Line, Version
 
 NOW = datetime.datetime(2026, 5, 4, 3, 2, 1, tzinfo=datetime.timezone.utc)
 
@@ -36,7 +36,7 @@ def filled(version: Version) -> Version:
         version.fullchain,
         version.record,
     ):
-        files.write_atomic(path, f"{version.name} {os.path.basename(path)}".encode())
+        atomic.write_atomic(path, f"{version.name} {os.path.basename(path)}".encode())
     return version
 
 
@@ -116,7 +116,7 @@ def test_pending_by_the_journal(line: Line, state: str, number: int) -> None:
 def test_a_version_given_up_for_good(line: Line, state: str) -> None:
     version = line.version(1)
     version.create()
-    files.write_atomic(version.privatekey, b"key")
+    atomic.write_atomic(version.privatekey, b"key")
     if state:
         journal(version, state)
     line.retire(version)
@@ -153,7 +153,7 @@ def test_pending_after_a_step_back_by_hand(line: Line) -> None:
     for number in (1, 2):
         line.switch(filled(line.version(number)))
     journal(line.version(2), "closed")
-    files.replace_link(line.link, "0001")
+    atomic.replace_link(line.link, "0001")
     assert line.current() == line.version(1)
     assert line.pending().number == 3
 

@@ -9,14 +9,13 @@ import datetime
 import types
 
 import pytest
-
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AcmeProblemError, InputError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.authenticate import AuthenticChallenge
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.credentials import PasswordLogin
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.smtp import SmtpSettings
-from ansible_collections.mailcert.acme.plugins.module_utils._store import replies
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _replying, _settling, _watching
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.authentication.authenticate import AuthenticChallenge
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.login.credentials import PasswordLogin
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.smtp.submit import SmtpSettings
+from ansible_collections.mailcert.acme.plugins.module_utils._store.state import reply_ledger
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.challenge import find_mail, send_reply, validation
 
 ORDERED = datetime.datetime(2026, 11, 22, 9, 0, tzinfo=datetime.timezone.utc)
 CHALLENGE = {"address": "user@lab.test", "authorization_uri": "https://ca.test/authz/1"}
@@ -25,7 +24,7 @@ CHALLENGE = {"address": "user@lab.test", "authorization_uri": "https://ca.test/a
 def is_older(seconds: float | None, opened: str = ORDERED.isoformat()) -> bool:
     date = None if seconds is None else ORDERED - datetime.timedelta(seconds=seconds)
     mail = AuthenticChallenge("dG9rZW4", "<a@ca.test>", "acme@ca.test", "user@lab.test", "acme@ca.test", date, "none")
-    return _watching._is_older(mail, {"opened": opened})
+    return find_mail._is_older(mail, {"opened": opened})
 
 
 @pytest.mark.parametrize(("seconds", "older"), [(3600, True), (60, True), (11, True), (2, False), (0, False), (-60, False)])
@@ -47,21 +46,21 @@ def test_time_that_is_none_is_told(text):
 
 def test_reply_that_no_server_was_asked_to_take_may_go_later(tmp_path):
     """An option that cannot be used must not make the reply one of which nobody knows whether it left."""
-    ledger = replies.Ledger(tmp_path / "replies")
+    ledger = reply_ledger.Ledger(tmp_path / "replies")
     reply = ledger.claim(
         CHALLENGE["authorization_uri"], message_id="<a@ca.test>", recipient="acme@ca.test", sender="user@lab.test",
         data=b"From: user@lab.test\r\n\r\n",
     )
     settings = SmtpSettings("mail.example.com", 25, "none", PasswordLogin("user", "password"))
     with pytest.raises(InputError, match="allow_plaintext"):
-        _replying.Replying(ledger, settings, retries=3, deadline=Deadline(60)).send(reply)
+        send_reply.Replying(ledger, settings, retries=3, deadline=Deadline(60)).send(reply)
     assert ledger.find(CHALLENGE["authorization_uri"]).may_go_again
 
 
 @pytest.fixture
 def settling():
     """One whose deadline has come."""
-    made = object.__new__(_settling.Settling)
+    made = object.__new__(validation.Settling)
     made._deadline = Deadline(0)
     made._client = types.SimpleNamespace(transport=types.SimpleNamespace(deadline=made._deadline))
     made._params = {"request_timeout": 10}
@@ -72,9 +71,9 @@ def test_authorization_is_given_up_though_the_deadline_has_come(monkeypatch, set
     """Where a CA tells no Retry-After, the last look at the authorization is at the deadline itself."""
     left = []
     monkeypatch.setattr(
-        _settling.authorizations, "deactivate", lambda client, url: left.append(client.transport.deadline.remaining())
+        validation.authorizations, "deactivate", lambda client, url: left.append(client.transport.deadline.remaining())
     )
-    with pytest.raises(_settling.ReplyUnknownError, match="run again for a new order"):
+    with pytest.raises(validation.ReplyUnknownError, match="run again for a new order"):
         settling._give_up(CHALLENGE)
     assert 5 < left[0] <= 10
     assert settling._client.transport.deadline is settling._deadline
@@ -84,6 +83,6 @@ def test_ca_that_refuses_to_deactivate_does_not_hide_what_happened(monkeypatch, 
     def refuse(client, url):
         raise AcmeProblemError("The CA refused the request for the authorization: malformed.")
 
-    monkeypatch.setattr(_settling.authorizations, "deactivate", refuse)
-    with pytest.raises(_settling.ReplyUnknownError, match="never sent twice"):
+    monkeypatch.setattr(validation.authorizations, "deactivate", refuse)
+    with pytest.raises(validation.ReplyUnknownError, match="never sent twice"):
         settling._give_up(CHALLENGE)

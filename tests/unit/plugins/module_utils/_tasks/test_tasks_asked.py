@@ -9,11 +9,10 @@ import datetime
 import typing as t
 
 import pytest
-
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.order import Order
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _returned
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks._asked import Asked, moment
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.order import reuse
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.order.new_order import Asked, moment
 
 NOW = datetime.datetime(2026, 11, 22, 9, 0, tzinfo=datetime.timezone.utc)
 DAY = datetime.timedelta(days=1)
@@ -89,7 +88,7 @@ def test_journal_that_says_nothing_of_it(fields):
     ],
 )
 def test_order_for_something_else_is_known(wish, fields, other):
-    reason, words = _returned.unusable(order(**fields), asked(**wish), {}, NOW)
+    reason, words = reuse.unusable(order(**fields), asked(**wish), {}, NOW)
     kind = "other_wish" if "profile" in other else "other_dates" if other else ""
     assert (reason, words[: len(other)]) == (kind, other)
 
@@ -112,13 +111,13 @@ def test_order_for_something_else_is_known(wish, fields, other):
     ],
 )
 def test_order_that_was_given_up_is_not_taken_up_again(status, given_up, usable):
-    reason, words = _returned.unusable(order(status), asked(), given_up, NOW)
+    reason, words = reuse.unusable(order(status), asked(), given_up, NOW)
     assert (not reason, not words) == (usable, usable)
 
 
 @pytest.mark.parametrize("status, over", [("pending", True), ("ready", True), ("processing", True), ("valid", False)])
 def test_expired_orders(status, over):
     fields = {"expires": NOW - datetime.timedelta(seconds=1)}
-    assert _returned.expired(order(status, **fields), NOW) is over
-    assert (_returned.unusable(order(status, **fields), asked(), {}, NOW)[0] == "expired") is over
-    assert not _returned.expired(order(status, expires=NOW + DAY), NOW)
+    assert reuse.expired(order(status, **fields), NOW) is over
+    assert (reuse.unusable(order(status, **fields), asked(), {}, NOW)[0] == "expired") is over
+    assert not reuse.expired(order(status, expires=NOW + DAY), NOW)

@@ -8,8 +8,11 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks._behaviour import PRESETS, behaviour_of, options
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.challenge.ca_preset import (
+    PRESETS,
+    behaviour_of,
+    options,
+)
 
 UNSET = {name: None for name in options() if name != "ca_preset"}
 # every part, set to something that no preset says

@@ -8,11 +8,10 @@ from __future__ import annotations
 import datetime
 
 import pytest
-
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
-from ansible_collections.mailcert.acme.plugins.module_utils._store import replies
+from ansible_collections.mailcert.acme.plugins.module_utils._store.state import reply_ledger
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _by_hand
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.challenge import manual
 
 ADDRESSES = ["anna@example.com", "anna@xn--bcher-kva.example"]
 OPENED = datetime.datetime(2026, 11, 22, 9, 30, tzinfo=datetime.timezone.utc)
@@ -30,28 +29,28 @@ def given(subject=None, **subjects):
 
 
 def by_hand(context=None):
-    hand = object.__new__(_by_hand.ByHand)
+    hand = object.__new__(manual.ByHand)
     hand._context = context or Context()
     return hand
 
 
 def test_one_subject_is_for_one_challenge():
-    assert _by_hand.subjects_of(given("ACME: x"), ADDRESSES[:1]) == {ADDRESSES[0]: "ACME: x"}
+    assert manual.subjects_of(given("ACME: x"), ADDRESSES[:1]) == {ADDRESSES[0]: "ACME: x"}
     with pytest.raises(InputError, match="subject is for one challenge, and 2 are open"):
-        _by_hand.subjects_of(given("ACME: x"), ADDRESSES)
+        manual.subjects_of(given("ACME: x"), ADDRESSES)
 
 
 def test_subjects_are_found_by_address_in_any_spelling():
     pytest.importorskip("idna")
     subjects = {"anna@EXAMPLE.com": "ACME: a", "anna@bücher.example": "ACME: b", "carl@example.com": "ACME: c"}
-    found = _by_hand.subjects_of(given(**subjects), ADDRESSES)
+    found = manual.subjects_of(given(**subjects), ADDRESSES)
     assert found == dict(zip(ADDRESSES, ["ACME: a", "ACME: b"]))
-    assert _by_hand.subjects_of(given(**{ADDRESSES[0]: None}), ADDRESSES) == dict.fromkeys(ADDRESSES, "")
+    assert manual.subjects_of(given(**{ADDRESSES[0]: None}), ADDRESSES) == dict.fromkeys(ADDRESSES, "")
 
 
 def test_subject_that_is_no_text():
     with pytest.raises(InputError, match="from addresses to the subjects"):
-        _by_hand.subjects_of(given(**{ADDRESSES[0]: ["ACME: a"]}), ADDRESSES)
+        manual.subjects_of(given(**{ADDRESSES[0]: ["ACME: a"]}), ADDRESSES)
 
 
 def test_what_to_look_for_names_the_mail_and_what_to_look_at():
@@ -64,7 +63,7 @@ def test_what_to_look_for_names_the_mail_and_what_to_look_at():
 
 
 def test_subject_of_an_earlier_order_is_ignored_with_a_warning(tmp_path):
-    ledger = replies.Ledger(tmp_path / "replies", now=lambda: OPENED)
+    ledger = reply_ledger.Ledger(tmp_path / "replies", now=lambda: OPENED)
     ledger.claim(
         "https://ca.test/authz/0", message_id="", recipient="acme@ca.test", sender="anna@example.com",
         data=f"Subject: Re: ACME: {TOKEN}\r\n\r\nbody\r\n".encode(), by_hand=True,

@@ -10,12 +10,16 @@ import stat
 import typing as t
 
 import pytest
-
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import BusyError, InputError, StoreError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.credentials import PasswordLogin, TokenLogin
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.login.credentials import PasswordLogin, TokenLogin
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _logins, _mailboxes
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox import (
+    logins as mailbox_logins,
+)
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox import (
+    mailbox as mailbox_mailbox,
+)
 
 ADDRESS = "user@lab.test"
 TOKEN = {"imap_auth": "xoauth2", "imap_password": None}
@@ -24,7 +28,7 @@ CLIENT = {"oauth_token_url": "https://idp.test/token", "oauth_client_id": "app",
 
 def params(entries: t.Sequence[dict[str, t.Any]] = (), **options: t.Any) -> dict[str, t.Any]:
     """The options of a task after validation."""
-    specs = _mailboxes.mail_options()
+    specs = mailbox_mailbox.mail_options()
     suboptions = specs["mailboxes"]["options"]
     defaults = {name: spec.get("default") for name, spec in specs.items()}
     return {
@@ -34,7 +38,7 @@ def params(entries: t.Sequence[dict[str, t.Any]] = (), **options: t.Any) -> dict
 
 
 def logins_of(**options: t.Any) -> tuple[t.Any, t.Any]:
-    mailbox = _mailboxes.mailbox_of(params(**options), ADDRESS)
+    mailbox = mailbox_mailbox.mailbox_of(params(**options), ADDRESS)
     return mailbox.reader.login, mailbox.sender.login
 
 
@@ -80,9 +84,9 @@ def test_tokens(options: dict[str, t.Any], imap: t.Any, smtp: t.Any) -> None:
 def test_those_with_one_source_share_it() -> None:
     entry = {"address": "other@lab.test", "oauth_scope": "x"}
     options = params([entry], **TOKEN, **CLIENT, oauth_grant="client_credentials")
-    logins = _logins.Logins(options, Context(), Deadline(None))
+    logins = mailbox_logins.Logins(options, Context(), Deadline(None))
     names = (ADDRESS, "third@lab.test", "other@lab.test")
-    boxes = [_mailboxes.mailbox_of(options, name, None, logins) for name in names]
+    boxes = [mailbox_mailbox.mailbox_of(options, name, None, logins) for name in names]
     sources = [login.tokens for box in boxes for login in (box.reader.login, box.sender.login)]
     assert sources[0] is sources[1] is sources[2] is sources[3]
     assert sources[4] is sources[5] is not sources[0]
@@ -93,7 +97,7 @@ def test_what_an_address_says_displaces_both_of_a_pair(tmp_path: pathlib.Path) -
     path.write_text("refresh")
     entry = {"address": ADDRESS, "oauth_refresh_token_path": str(path)}
     options = params([entry], **TOKEN, **CLIENT, oauth_grant="refresh_token", oauth_refresh_token="of all")
-    assert isinstance(_mailboxes.mailbox_of(options, ADDRESS).reader.login, TokenLogin)
+    assert isinstance(mailbox_mailbox.mailbox_of(options, ADDRESS).reader.login, TokenLogin)
 
 
 # --- what is missing -----------------------------------------------------------------------------------------------
@@ -147,8 +151,8 @@ def test_what_opens_other_mailboxes_goes_to_configured_hosts_only(options: dict[
 # --- refresh tokens ------------------------------------------------------------------------------------------------
 
 
-def in_file(path: pathlib.Path, context: Context | None = None, seconds: float = 0.0) -> _logins._InFile:
-    return _logins._InFile(str(path), context or Context(), Deadline(seconds))
+def in_file(path: pathlib.Path, context: Context | None = None, seconds: float = 0.0) -> mailbox_logins._InFile:
+    return mailbox_logins._InFile(str(path), context or Context(), Deadline(seconds))
 
 
 def test_a_new_refresh_token_takes_the_place_of_the_old_one(tmp_path: pathlib.Path) -> None:
@@ -189,7 +193,7 @@ def test_a_new_refresh_token_that_cannot_be_written_is_told(tmp_path: pathlib.Pa
 
 def test_a_new_refresh_token_of_a_variable_is_told() -> None:
     context = Context()
-    held = _logins._InVariable("old", context)
+    held = mailbox_logins._InVariable("old", context)
     held.keep("MARK")
     with held.use() as token:
         assert token == "MARK", "it is good until the task ends"

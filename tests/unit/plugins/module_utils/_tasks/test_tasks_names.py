@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 import pytest
-
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
-from ansible_collections.mailcert.acme.plugins.module_utils._store import layout
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _formers, _orphans
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks._names import Names
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks._wish import UNREADABLE, read_wish
+from ansible_collections.mailcert.acme.plugins.module_utils._store.tree import layout
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.fleet import former_addresses, orphans
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.fleet.address_index import Names
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.fleet.desired import UNREADABLE, read_wish
 
 
 def wish(*addresses, former=(), usage="dual"):
@@ -38,23 +37,23 @@ def names_of(*wishes):
 def test_keys_of_another_mailbox_are_given_to_nobody(other):
     anna = wish("anna@a.test", former=["old@a.test"])
     with pytest.raises(InputError, match="smime_former_addresses: old@a.test is named by the mailbox (old|bert)@a.test too"):
-        _formers.check(anna, names_of(anna, other))
+        former_addresses.check(anna, names_of(anna, other))
 
 
 def test_one_mailbox_on_two_hosts_may_name_it_twice():
     sign = wish("anna@a.test", former=["old@a.test"], usage="sign")
     encrypt = wish("anna@a.test", "old@a.test", former=["old@a.test"], usage="encrypt")
-    _formers.check(encrypt, names_of(sign, encrypt))
+    former_addresses.check(encrypt, names_of(sign, encrypt))
 
 
 def test_wish_that_is_wrong_in_something_names_its_addresses_still():
     anna = wish("anna@a.test", former=["old@a.test"])
     names = names_of(anna)
     names.add_unusable({"addresses": "OLD@a.test", "usage": "both", "former_addresses": 5})
-    _formers.check(anna, names)
+    former_addresses.check(anna, names)
     names.add_unusable({"addresses": ["not an address", "old@A.test"], "usage": "both"})
     with pytest.raises(InputError, match="named by the mailbox old@a.test too"):
-        _formers.check(anna, names)
+        former_addresses.check(anna, names)
 
 
 def test_where_a_wish_cannot_be_read_nobody_is_an_orphan(tmp_path):
@@ -64,10 +63,10 @@ def test_where_a_wish_cannot_be_read_nobody_is_an_orphan(tmp_path):
         store.mailbox(address).create()
     names = names_of(wish("anna@a.test", "carl@a.test", former=["old@a.test"]))
     names.add_unusable({"addresses": ["bert@a.test"], "usage": "both"})
-    told = [orphan["address"] for orphan in _orphans.orphans(store, names)]
+    told = [orphan["address"] for orphan in orphans.orphans(store, names)]
     assert told == ["carl@a.test", "dora@a.test"], "a second address has no folder of its own that would be renewed"
     names.add_unusable({UNREADABLE: "a variable is undefined"})
-    assert _orphans.orphans(store, names) == []
+    assert orphans.orphans(store, names) == []
 
 
 def test_address_of_today_is_no_former_one():

@@ -8,10 +8,10 @@ from __future__ import annotations
 import math
 
 import pytest
-
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _options, smime_email_challenge
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import smime_email_challenge
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import options
 
 GOOD = {
     "replies_path": "/p", "slots_path": None, "account_record_path": None, "challenges": [], "would_exist": False,
@@ -39,4 +39,4 @@ def test_no_time_at_all(name):
 
 def test_deadline_of_every_task_is_looked_at():
     with pytest.raises(InputError, match="deadline is 0"):
-        _options.deadline({"deadline": 0})
+        options.deadline({"deadline": 0})

@@ -11,8 +11,7 @@ import pathlib
 import typing as t
 
 import pytest
-
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import keys as account_keys
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import account_key as account_keys
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import authorization
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.authorization import Authorization, EmailChallenge
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.order import Order
@@ -26,7 +25,8 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
 )
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import csr, keys
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _issuing, _opening, _requesting
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.challenge import turn
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.order import create, finalize
 
 ADDRESS = "user@lab.test"
 CA = "https://ca.test"
@@ -82,8 +82,8 @@ class Ca:
 @pytest.fixture
 def ca(monkeypatch: pytest.MonkeyPatch) -> Ca:
     made = Ca()
-    monkeypatch.setattr(_requesting.orders, "new_order", made.new_order)
-    monkeypatch.setattr(_requesting.orders, "fetch", made.fetch)
+    monkeypatch.setattr(create.orders, "new_order", made.new_order)
+    monkeypatch.setattr(create.orders, "fetch", made.fetch)
     monkeypatch.setattr(authorization, "fetch", made.authorization)
     monkeypatch.setattr(authorization, "deactivate", made.deactivate)
     monkeypatch.setattr("ansible_collections.mailcert.acme.plugins.module_utils._acme.client.AcmeClient.fetch_directory",
@@ -113,10 +113,10 @@ def request_order(
     def run(moment: datetime.datetime = NOW, line: str = "journal") -> tuple[Order, bool, list[dict[str, t.Any]]]:
         context = Context(now=lambda: moment)
         wished = {**params, "journal_path": str(tmp_path / f"{line}.json")}
-        return _requesting.Requesting(wished, context, request_of_key, [ADDRESS]).request()
+        return create.Requesting(wished, context, request_of_key, [ADDRESS]).request()
 
     def issue() -> None:
-        issuing = _issuing.Issuing(params, Context(now=lambda: NOW), request_of_key, [ADDRESS])
+        issuing = finalize.Issuing(params, Context(now=lambda: NOW), request_of_key, [ADDRESS])
         with issuing.leased():
             issuing.issue([])
 
@@ -187,7 +187,7 @@ def test_finalized_order_that_cannot_be_looked_at_lives_until_it_expires(ca, req
     def fail(client: t.Any, order: Order, csr_der: bytes) -> t.NoReturn:
         raise AcmeConnectionError("no route")
 
-    monkeypatch.setattr(_issuing.orders, "finalize", fail)
+    monkeypatch.setattr(finalize.orders, "finalize", fail)
     with pytest.raises(AcmeConnectionError):
         request_order.issue()
     ca.failures = [AcmeConnectionError("no route")]
@@ -242,7 +242,7 @@ def test_order_that_hangs_after_a_refused_request_is_given_up(ca, request_order,
         ca.change(order.url, status=after)
         raise AcmeProblemError("badCSR")
 
-    monkeypatch.setattr(_issuing.orders, "finalize", refuse)
+    monkeypatch.setattr(finalize.orders, "finalize", refuse)
     with pytest.raises(AcmeProblemError, match="badCSR"):
         request_order.issue()
     again, created, _challenges = request_order()
@@ -257,7 +257,7 @@ def test_order_is_finalized_again_after_a_failure_that_passes(ca, request_order,
         ca.change(order.url, status="processing")
         raise AcmeProblemError("serverInternal", retryable=True)
 
-    monkeypatch.setattr(_issuing.orders, "finalize", fail)
+    monkeypatch.setattr(finalize.orders, "finalize", fail)
     with pytest.raises(AcmeProblemError, match="serverInternal"):
         request_order.issue()
     again, created, _challenges = request_order()
@@ -272,7 +272,7 @@ def test_refusal_is_told_though_the_order_cannot_be_looked_at_after_it(ca, reque
         ca.failures = [AcmeConnectionError("no route")]
         raise AcmeProblemError("badCSR")
 
-    monkeypatch.setattr(_issuing.orders, "finalize", refuse)
+    monkeypatch.setattr(finalize.orders, "finalize", refuse)
     with pytest.raises(AcmeProblemError, match="badCSR"):
         request_order.issue()
     ca.failures = []
@@ -286,7 +286,7 @@ def test_challenge_that_could_not_be_ended_for_now_is_ended_by_the_next(ca, requ
     later = Context(now=lambda: NOW + datetime.timedelta(minutes=2))
 
     def take() -> t.Any:
-        opening = _opening.Opening(request_order.params, later, None, seconds=0)
+        opening = turn.Opening(request_order.params, later, None, seconds=0)
         return opening.take([ADDRESS], order.authorization_urls, displace=True)
 
     def limit(client: t.Any, url: str) -> t.NoReturn:
@@ -306,7 +306,7 @@ def test_who_could_not_take_all_turns_holds_none(ca, request_order, monkeypatch,
     """Else whoever comes next waits for somebody who works on nothing."""
     addresses, later = [ADDRESS], Context(now=lambda: NOW + datetime.timedelta(minutes=2))
     if trouble == "second address":
-        place = _opening.Opening(request_order.params, later, None, seconds=60)._turns_of(f"x{ADDRESS}")
+        place = turn.Opening(request_order.params, later, None, seconds=60)._turns_of(f"x{ADDRESS}")
         assert place.take(["https://ca.test/x"], run_id="x", seconds=60)
         pathlib.Path(place.path).write_bytes(b"{")
         addresses.append(f"x{ADDRESS}")
@@ -320,6 +320,6 @@ def test_who_could_not_take_all_turns_holds_none(ca, request_order, monkeypatch,
     with monkeypatch.context() as patched:
         patched.setattr(authorization, "deactivate", limit)
         with pytest.raises((AcmeRateLimitedError, JournalError)):
-            _opening.Opening(request_order.params, later, None, seconds=3600).take(addresses, urls, displace=True)
+            turn.Opening(request_order.params, later, None, seconds=3600).take(addresses, urls, displace=True)
     other = ca.new_order(None, addresses=[ADDRESS]).authorization_urls
-    assert _opening.Opening(request_order.params, later, None, seconds=60).take([ADDRESS], other, displace=True)
+    assert turn.Opening(request_order.params, later, None, seconds=60).take([ADDRESS], other, displace=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.directory import Directory
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _renewal_looks
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.renewal import renewal_info
 
 URL = "https://ca.invalid/directory"
 
@@ -16,8 +16,8 @@ URL = "https://ca.invalid/directory"
 def test_a_memory_that_cannot_be_trusted_is_told_and_the_ca_is_not_asked(tmp_path):
     (tmp_path / "renewal.json").symlink_to("elsewhere.json")
     context = Context()
-    look = _renewal_looks.Look("anna", str(tmp_path / "a.json"), "a.b")
-    assert _renewal_looks.ask({_renewal_looks.Ca(URL, str(tmp_path)): [look]}, context) == {}
+    look = renewal_info.Look("anna", str(tmp_path / "a.json"), "a.b")
+    assert renewal_info.ask({renewal_info.Ca(URL, str(tmp_path)): [look]}, context) == {}
     (told,) = context.warnings
     assert URL in told and "symbolic link" in told
     assert [entry.name for entry in tmp_path.iterdir()] == ["renewal.json"]
@@ -25,10 +25,10 @@ def test_a_memory_that_cannot_be_trusted_is_told_and_the_ca_is_not_asked(tmp_pat
 
 def test_one_certificate_that_cannot_be_asked_about_does_not_stop_the_others(tmp_path):
     directory = Directory(URL, "", "", "", renewal_info="https://ca.invalid/ari")
-    ca = _renewal_looks.Ca(URL, str(tmp_path))
+    ca = renewal_info.Ca(URL, str(tmp_path))
     path = str(tmp_path / "x" / "a.json")
-    looks = [_renewal_looks.Look(f"host{number}", path, "no identifier") for number in range(3)]
-    asked = _renewal_looks._Round(ca, looks, Context(), Deadline(5))
+    looks = [renewal_info.Look(f"host{number}", path, "no identifier") for number in range(3)]
+    asked = renewal_info._Round(ca, looks, Context(), Deadline(5))
     asked._share(directory, looks[:2])
     assert not asked._stop.is_set() and len(asked._failures) == 2
     asked._share(directory, looks[2:])
@@ -36,11 +36,11 @@ def test_one_certificate_that_cannot_be_asked_about_does_not_stop_the_others(tmp
 
 
 def test_a_ca_that_there_was_no_time_to_ask_is_not_left_alone_for_it(tmp_path, monkeypatch):
-    ca = _renewal_looks.Ca(URL, str(tmp_path))
-    look = _renewal_looks.Look("anna", str(tmp_path / "a.json"), "a.b")
+    ca = renewal_info.Ca(URL, str(tmp_path))
+    look = renewal_info.Look("anna", str(tmp_path / "a.json"), "a.b")
     context = Context()
-    assert _renewal_looks._Round(ca, [look], context, Deadline(0)).run() == {}
+    assert renewal_info._Round(ca, [look], context, Deadline(0)).run() == {}
     assert "deadline of 0 seconds" in " ".join(context.warnings)
-    monkeypatch.setattr(_renewal_looks, "SECONDS", 0.0)
-    assert _renewal_looks.ask({ca: [look]}, context) == {}
+    monkeypatch.setattr(renewal_info, "SECONDS", 0.0)
+    assert renewal_info.ask({ca: [look]}, context) == {}
     assert list(tmp_path.iterdir()) == [], "an earlier CA took the time, and this one waits six hours for it"

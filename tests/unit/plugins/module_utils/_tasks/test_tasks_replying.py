@@ -8,12 +8,11 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import LoginError, MailConnectionError, MailError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.smtp import SendOutcome
-from ansible_collections.mailcert.acme.plugins.module_utils._store.replies import Ledger, Reply
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _replying
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.smtp.submit import SendOutcome
+from ansible_collections.mailcert.acme.plugins.module_utils._store.state.reply_ledger import Ledger, Reply
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.challenge import send_reply
 
 LATER = SendOutcome("refused", 451, "451 later")
 NEVER = SendOutcome("refused", 550, "550 never")
@@ -33,9 +32,9 @@ class Play:
         self.states: list[str] = []
         self.ledger = Ledger(folder / "replies")
         self.outcomes: list[SendOutcome] = []
-        monkeypatch.setattr(_replying.smtp, "send", self._send)
+        monkeypatch.setattr(send_reply.submit, "send", self._send)
         deadline = Deadline(seconds, clock=lambda: self.now)
-        self.replying = _replying.Replying(self.ledger, t.cast(t.Any, None), retries=retries, deadline=deadline, sleep=self._sleep)
+        self.replying = send_reply.Replying(self.ledger, t.cast(t.Any, None), retries=retries, deadline=deadline, sleep=self._sleep)
 
     def run(self, *outcomes: SendOutcome) -> Reply:
         """Send one reply; the last outcome stays."""

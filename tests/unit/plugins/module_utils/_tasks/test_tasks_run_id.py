@@ -10,29 +10,29 @@ import subprocess
 import sys
 
 import pytest
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _run_id
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import run_id
 
 
 def test_a_running_process_is_not_gone():
-    assert not _run_id.is_gone(_run_id.new_run_id(os.getpid()))
+    assert not run_id.is_gone(run_id.new_run_id(os.getpid()))
 
 
 def test_a_process_that_ended_is_gone():
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
-        name = _run_id.new_run_id(child.pid)
-        assert not _run_id.is_gone(name)
-    assert _run_id.is_gone(name)
+        name = run_id.new_run_id(child.pid)
+        assert not run_id.is_gone(name)
+    assert run_id.is_gone(name)
 
 
 def test_a_number_that_was_given_again_does_not_deceive():
-    name, boot, pid, start = _run_id.new_run_id(os.getpid()).split(":")
-    assert _run_id.is_gone(f"{name}:{boot}:{pid}:{int(start) - 1}")
+    name, boot, pid, start = run_id.new_run_id(os.getpid()).split(":")
+    assert run_id.is_gone(f"{name}:{boot}:{pid}:{int(start) - 1}")
 
 
 @pytest.mark.parametrize("name", ["", "night run", "a:b:c", "a:another-boot:1:1", "a::1:1", "a:b:x:1"])
 def test_of_what_cannot_be_told_nothing_is_claimed(name):
-    assert not _run_id.is_gone(name)
+    assert not run_id.is_gone(name)
 
 
 def test_each_run_has_another_name():
-    assert _run_id.new_run_id(os.getpid()) != _run_id.new_run_id(os.getpid())
+    assert run_id.new_run_id(os.getpid()) != run_id.new_run_id(os.getpid())

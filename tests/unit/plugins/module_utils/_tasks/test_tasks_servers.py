@@ -6,14 +6,15 @@
 from __future__ import annotations
 
 import pytest
-
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.discovery import Server
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import (
-    _mail_probe,
-    _mailboxes,
-    _servers,
-    smime_mail_check,
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.dns.srv import Server
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import smime_mail_check
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox import (
+    checks,
+    servers,
+)
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox import (
+    mailbox as mailbox_mailbox,
 )
 
 ADDRESS = "user@lab.test"
@@ -22,7 +23,7 @@ ADDRESS = "user@lab.test"
 def locate(protocol="imap", *, personal=True, verified=True, **wish):
     options = {f"{protocol}_host": None, f"{protocol}_port": None, f"{protocol}_encryption": "tls", **wish}
     params = {"mail_validate_certs": verified}
-    return _servers.locate(protocol, params, options, ADDRESS, None, personal=personal)
+    return servers.locate(protocol, params, options, ADDRESS, None, personal=personal)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +59,7 @@ def test_what_does_not_go_with_a_host_out_of_dns(options, words):
 
 
 def test_what_a_result_shows():
-    (shown,) = _servers.told(ADDRESS, {"imap": Server("mx.test", 993, "tls", "SRV _imaps._tcp.lab.test")})
+    (shown,) = servers.told(ADDRESS, {"imap": Server("mx.test", 993, "tls", "SRV _imaps._tcp.lab.test")})
     assert shown == {
         "address": ADDRESS,
         "protocol": "imap",
@@ -73,7 +74,7 @@ def mailbox(**options):
     """The mailbox that a task has by its options; the rest is as the module has it by default."""
     spec = smime_mail_check.ARGUMENT_SPEC
     params = {name: option.get("default") for name, option in spec.items()}
-    return _mailboxes.mailbox_of({**params, **options}, ADDRESS)
+    return mailbox_mailbox.mailbox_of({**params, **options}, ADDRESS)
 
 
 def test_a_login_with_a_password_may_go_to_a_host_out_of_dns():
@@ -98,7 +99,7 @@ def test_a_login_that_opens_more_than_one_mailbox_needs_a_host(options):
 def test_replies_by_sendmail_need_no_submission_server():
     found = mailbox(imap_password="pw", smtp_transport="sendmail", sendmail_path="/bin/sh")
     assert [server["protocol"] for server in found.servers] == ["imap"]
-    sending = _mail_probe.sending(found.sender, sender=ADDRESS, recipient=ADDRESS)
+    sending = checks.sending(found.sender, sender=ADDRESS, recipient=ADDRESS)
     assert [(answer.check, answer.state, answer.code) for answer in sending] == [
         ("smtp_login", "unknown", "not_checked"),
         ("send_as", "unknown", "not_checked"),

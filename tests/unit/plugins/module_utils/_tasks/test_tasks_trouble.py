@@ -6,14 +6,15 @@
 from __future__ import annotations
 
 import pytest
-
 from ansible_collections.mailcert.acme.plugins.module_utils import _errors as errors
-from ansible_collections.mailcert.acme.plugins.module_utils._acme.exchange import NoAnswerError
+from ansible_collections.mailcert.acme.plugins.module_utils._acme.http import NoAnswerError
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
-from ansible_collections.mailcert.acme.plugins.module_utils._store import attempts, layout
+from ansible_collections.mailcert.acme.plugins.module_utils._store.backoff import attempts
+from ansible_collections.mailcert.acme.plugins.module_utils._store.tree import layout
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _attempts, _holding, _pacing
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks._wish import read_wish
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import failed_attempts, throttle
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.fleet import backoff
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.fleet.desired import read_wish
 
 CA = "https://ca.test/directory"
 
@@ -22,34 +23,34 @@ CA = "https://ca.test/directory"
     "text, rate", [("300/3h", (300, 10800)), ("5/s", (5, 1)), (" 20 / 10 m ", (20, 600)), ("1/1w", (1, 604800))]
 )
 def test_a_rate(text, rate):
-    assert _pacing.parse_rate(text) == rate
+    assert throttle.parse_rate(text) == rate
 
 
 @pytest.mark.parametrize("text", ["", "300", "0/1h", "3/0h", "10001/1h", "1/2y", "1/60w", "-1/1h", "1/h/h"])
 def test_no_rate(text):
     with pytest.raises(errors.InputError, match="order_rate is"):
-        _pacing.parse_rate(text)
+        throttle.parse_rate(text)
 
 
 def test_a_rate_needs_a_place_to_count():
-    assert _pacing.pace_of({}, Deadline(1)).__class__.__name__ == "Pace"
+    assert throttle.pace_of({}, Deadline(1)).__class__.__name__ == "Pace"
     with pytest.raises(errors.InputError, match="pace_path"):
-        _pacing.pace_of({"order_rate": "1/1h"}, Deadline(1))
+        throttle.pace_of({"order_rate": "1/1h"}, Deadline(1))
 
 
 def test_an_order_beyond_the_rate_waits_or_is_told(tmp_path):
     options = {"pace_path": str(tmp_path), "order_rate": "2/1s"}
-    pace = _pacing.pace_of(options, Deadline(60))
+    pace = throttle.pace_of(options, Deadline(60))
     for dummy in range(3):
         pace.before_order()
-    pace = _pacing.pace_of({**options, "order_rate": "2/1h"}, Deadline(60))
+    pace = throttle.pace_of({**options, "order_rate": "2/1h"}, Deadline(60))
     with pytest.raises(errors.RateReachedError, match="2 orders in 3600 seconds") as error:
         pace.before_order()
     assert error.value.retryable and 3500 < error.value.details["retry_after"] < 3602
 
 
 def test_what_one_met_another_heeds(tmp_path):
-    one, other = (_pacing.pace_of({"pace_path": str(tmp_path)}, Deadline(60)) for dummy in range(2))
+    one, other = (throttle.pace_of({"pace_path": str(tmp_path)}, Deadline(60)) for dummy in range(2))
     problem = {"type": "urn:ietf:params:acme:error:rateLimited", "detail": "Slow down."}
     one.limited(errors.AcmeRateLimitedError("Slow down.", problem=problem), 60)
     hold = other.hold("order")
@@ -65,7 +66,7 @@ def test_what_one_met_another_heeds(tmp_path):
 
 def keep(tmp_path, error, **options):
     params = {"attempts_path": str(tmp_path / "attempts.json"), "acme_directory": CA}
-    with pytest.raises(type(error)), _attempts.recorded(params, Context(), **options):
+    with pytest.raises(type(error)), failed_attempts.recorded(params, Context(), **options):
         raise error
     return attempts.Attempts.load(params["attempts_path"])
 
@@ -118,19 +119,19 @@ def test_a_mailbox_is_held_for_itself_or_for_its_account(tmp_path):
     store.mailbox("a@b.test").create()
     line = store.mailbox("a@b.test").line("dual")
     now = Context().now()
-    assert _holding.Holding(store, now).hold(wish, line) is None
-    params = {"acme_directory": CA, "attempts_path": _holding.account_path(store.account_folder(CA, "default"))}
-    for path, message in ((params["attempts_path"], "the account"), (_holding.mailbox_path(line), "the mailbox")):
-        with pytest.raises(errors.AcmeConnectionError), _attempts.recorded({**params, "attempts_path": path}, Context()):
+    assert backoff.Holding(store, now).hold(wish, line) is None
+    params = {"acme_directory": CA, "attempts_path": backoff.account_path(store.account_folder(CA, "default"))}
+    for path, message in ((params["attempts_path"], "the account"), (backoff.mailbox_path(line), "the mailbox")):
+        with pytest.raises(errors.AcmeConnectionError), failed_attempts.recorded({**params, "attempts_path": path}, Context()):
             raise errors.AcmeConnectionError(message, details={"retry_after": 9000.0 if "mail" in message else 0.0})
-        hold = _holding.Holding(store, now).hold(wish, line)
+        hold = backoff.Holding(store, now).hold(wish, line)
         assert (hold["msg"], hold["attempts"], hold["error_code"]) == (message, 1, "acme_unreachable")
     at_once = read_wish("anna", {"addresses": ["a@b.test"], "acme_directory": CA, "retry_now": "true"})
-    assert _holding.Holding(store, now).hold(at_once, line) is None
+    assert backoff.Holding(store, now).hold(at_once, line) is None
     elsewhere = read_wish("anna", {"addresses": ["a@b.test"], "acme_directory": "https://other.test/d"})
-    assert _holding.Holding(store, now).hold(elsewhere, line) is None
+    assert backoff.Holding(store, now).hold(elsewhere, line) is None
 
 
 def test_a_success_is_none_the_less_for_failures_that_stay(tmp_path):
-    _attempts.succeeded({"attempts_path": str(tmp_path)})
+    failed_attempts.succeeded({"attempts_path": str(tmp_path)})
     assert tmp_path.exists()

@@ -12,7 +12,8 @@ import pytest
 import yaml
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import SmimeError
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import keys
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import _options, _wish
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.account import connection
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.fleet import desired
 
 ROOT = pathlib.Path(__file__).resolve().parents[5]
 LEAST = {"addresses": ["anna@example.com"], "acme_directory": "https://ca.example/directory"}
@@ -20,13 +21,13 @@ LEAST = {"addresses": ["anna@example.com"], "acme_directory": "https://ca.exampl
 
 def test_the_defaults_are_those_of_the_role():
     role = yaml.safe_load((ROOT / "roles" / "smime" / "defaults" / "main.yml").read_text(encoding="utf-8"))
-    said = {name: role[f"smime_{name}"] for name in _wish.READERS if role.get(f"smime_{name}") is not None}
-    assert _wish.read_wish("anna", {**LEAST, **said}) == _wish.read_wish("anna", LEAST)
-    assert {f"smime_{name}" for name in _wish.READERS} - set(role) == {"smime_addresses", "smime_acme_directory"}
+    said = {name: role[f"smime_{name}"] for name in desired.READERS if role.get(f"smime_{name}") is not None}
+    assert desired.read_wish("anna", {**LEAST, **said}) == desired.read_wish("anna", LEAST)
+    assert {f"smime_{name}" for name in desired.READERS} - set(role) == {"smime_addresses", "smime_acme_directory"}
 
 
 def test_what_an_inventory_gives_as_text_is_read():
-    wish = _wish.read_wish(
+    wish = desired.read_wish(
         "anna",
         {
             "addresses": "Anna@EXAMPLE.com",
@@ -63,16 +64,16 @@ def test_what_an_inventory_gives_as_text_is_read():
 )
 def test_a_mistake_is_told_in_one_sentence(change, words):
     with pytest.raises(SmimeError) as caught:
-        _wish.read_wish("anna", {**LEAST, **change})
+        desired.read_wish("anna", {**LEAST, **change})
     assert words in caught.value.message
     assert "\n" not in caught.value.message
 
 
 def test_no_secret_is_among_the_wishes():
-    assert not [name for name in _wish.READERS if "pass" in name or name.endswith("_key")]
-    assert not [field.name for field in dataclasses.fields(_wish.Wish) if "pass" in field.name]
+    assert not [name for name in desired.READERS if "pass" in name or name.endswith("_key")]
+    assert not [field.name for field in dataclasses.fields(desired.Wish) if "pass" in field.name]
 
 
 def test_the_user_agent_tells_the_version_of_the_collection():
     galaxy = yaml.safe_load((ROOT / "galaxy.yml").read_text(encoding="utf-8"))
-    assert _options.USER_AGENT.startswith(f"mailcert.acme/{galaxy['version']} ")
+    assert connection.USER_AGENT.startswith(f"mailcert.acme/{galaxy['version']} ")

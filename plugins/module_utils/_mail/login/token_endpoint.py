@@ -1,0 +1,244 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Requests to a token endpoint, under rules that google-auth and msal then obey too (RULES 4).
+
+Both take a session of requests. This one talks to a single origin, which is configured, over HTTPS that verifies;
+follows no redirect, reads no .netrc, reads only so much and for so long; and turns every failure, the endpoint's own
+error (RFC 6749, section 5.2) among them, into one sentence without the secrets of the request.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+import ssl
+import time
+import typing as t
+from urllib.parse import parse_qs, unquote_plus, urlsplit
+
+from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, TokenError
+from ansible_collections.mailcert.acme.plugins.module_utils._mail import libs, tls
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import plain
+
+BODY_LIMIT = 1 << 18
+_CHUNK = 1 << 14
+# as requests does, and SSL_CERT_FILE after it, which Python's own TLS follows
+_CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+# what of a request is a secret
+_SECRET_FIELDS = ("client_secret", "refresh_token", "assertion", "client_assertion", "code", "password")
+# refusals that pass by themselves
+_PASSING_ERRORS = ("temporarily_unavailable", "server_error", "slow_down")
+
+
+def check_url(url: str, *, option: str, allow_http_loopback: bool) -> str:
+    """The URL itself, if a secret may be sent there.
+
+    :arg option: where it comes from, for the message.
+    :raises InputError: it is no HTTPS URL; HTTP to loopback needs ``allow_http_loopback``.
+    """
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        port = parts.port  # raises for one that is no number
+    except ValueError:
+        parts, host, port = urlsplit(""), "", None
+    if not host or port == 0 or parts.username is not None or parts.fragment or any(ord(c) <= 32 or ord(c) >= 127 for c in url):
+        raise InputError(f"{option} must be a URL that begins with https://, without a user name in it.")
+    if parts.scheme == "http" and allow_http_loopback and tls.is_loopback(host):
+        return url
+    if parts.scheme != "https":
+        raise InputError(
+            f"{option} must begin with https://. http:// is for the loopback interface only, with allow_plaintext: "
+            "true."
+        )
+    return url
+
+
+class TokenHttp:
+    """Makes sessions for one task.
+
+    :arg timeout: seconds for connecting, for each silence of the server, and for a whole answer.
+    :arg ca_path: PEM file or folder of the roots to trust, and no others; None takes the environment's, or the ones
+        that come with requests.
+    """
+
+    def __init__(
+        self, *, timeout: float, deadline: Deadline, ca_path: str | None = None, allow_http_loopback: bool = False
+    ) -> None:
+        self._timeout = timeout
+        self._deadline = deadline
+        self._ca_path = ca_path
+        self.allow_http_loopback = allow_http_loopback
+
+    def session(self, url: str, *, option: str) -> t.Any:
+        """A session of requests that talks to the origin of a URL and to no other.
+
+        :raises InputError: nothing may be sent there, or ``oauth_ca_path`` cannot be used.
+        """
+        libs.require_requests()
+        check_url(url, option=option, allow_http_loopback=self.allow_http_loopback)
+        session = libs.requests.Session()
+        # an authentication that adds nothing keeps requests from looking into .netrc
+        session.auth = lambda request: request
+        session.adapters.clear()
+        adapter = _Adapter(url, self._timeout, self._deadline, _roots(self._ca_path))
+        session.mount("https://", adapter)
+        session.mount("http://", adapter)
+        return session
+
+
+class _Adapter:
+    """What a session sends with. It gives back successful answers only."""
+
+    def __init__(self, url: str, timeout: float, deadline: Deadline, verify: str | bool) -> None:
+        self._origin = _origin(url)
+        self._host = urlsplit(url).netloc
+        self._timeout = timeout
+        self._deadline = deadline
+        self._verify = verify
+        self._adapter = libs.requests.adapters.HTTPAdapter()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._adapter.close()
+
+    def send(self, request: t.Any, **options: t.Any) -> t.Any:
+        """Send a request of the session.
+
+        :raises TokenError: there is no answer, or one that is no success.
+        """
+        if _origin(request.url) != self._origin:
+            raise TokenError(f"The token endpoint {self._host} sends us to another server, where nothing of ours goes.")
+        self._deadline.check("fetching an access token", stage=TokenError.stage)
+        seconds = self._deadline.clip(self._timeout)
+        if tls.is_loopback(urlsplit(request.url).hostname or ""):
+            # the proxy of the system is another machine, or has another loopback interface
+            options["proxies"] = {}
+
+        def exchange() -> tuple[t.Any, bytes]:
+            found = self._adapter.send(
+                request, **{**options, "stream": True, "timeout": seconds, "verify": self._verify}
+            )
+            return found, _read(found, seconds)
+
+        try:
+            # the timeout of requests is one for each piece, which a server that drips its headers never lets strike
+            answer, data = tls.made_in_time(exchange, self._deadline.clip(3 * self._timeout), drop=lambda made: made[0].close())
+        except (OSError, libs.urllib3.exceptions.HTTPError, ValueError) as error:
+            raise self._no_answer(error) from None
+        # the session reads what we have read
+        answer.raw = io.BytesIO(data)
+        if answer.status_code != 200:
+            raise self._refusal(answer.status_code, data, _secrets(request))
+        return answer
+
+    def _no_answer(self, error: Exception) -> TokenError:
+        exceptions = libs.requests.exceptions
+        if isinstance(error, exceptions.SSLError):
+            return TokenError(
+                f"The TLS certificate of the token endpoint {self._host} does not verify. Name its CA in oauth_ca_path,"
+                " or use the host name that stands in the certificate."
+            )
+        if isinstance(error, (exceptions.Timeout, TimeoutError)):
+            return TokenError(f"The token endpoint {self._host} did not answer in time.", retryable=True)
+        if isinstance(error, exceptions.ProxyError):
+            return TokenError(f"The proxy on the way to the token endpoint {self._host} does not work.", retryable=True)
+        if isinstance(error, ValueError):
+            return TokenError(f"The token endpoint {self._host} answers something that is no HTTP, or too much of it.")
+        return TokenError(f"The token endpoint {self._host} cannot be reached, or broke off.", retryable=True)
+
+    def _refusal(self, status: int, data: bytes, secrets: t.Sequence[str]) -> TokenError:
+        where = f"The token endpoint {self._host}"
+        if 300 <= status < 400:
+            return TokenError(f"{where} redirects, which is not followed. Set its own URL.")
+        told = parse(data)
+        code, words = (told.get(name) for name in ("error", "error_description"))
+        if not isinstance(code, str) or not code:
+            passing = status >= 500 or status in (408, 429)
+            return TokenError(f"{where} answers with HTTP status {status} and no reason.", retryable=passing)
+        code = plain(code, secrets=secrets, limit=80)
+        text = plain(words, secrets=secrets).rstrip(".") if isinstance(words, str) else ""
+        return TokenError(
+            f"{where} refused to give an access token: {code}{text and f' ({text})'}. Check {_advice(code)}.",
+            retryable=status >= 500 or status == 429 or code in _PASSING_ERRORS,
+            details={"oauth_error": code},
+        )
+
+
+def parse(data: bytes) -> dict[str, t.Any]:
+    """The JSON object of an answer; an empty one where it is none."""
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _advice(code: str) -> str:
+    """What a person looks at after an error of RFC 6749, section 5.2."""
+    return {
+        "invalid_client": "oauth_client_id and oauth_client_secret",
+        "invalid_grant": "whether the refresh token is still good, or the account may act for oauth_subject",
+        "invalid_scope": "oauth_scope",
+        "unauthorized_client": "what the client may do there, and oauth_grant",
+        "unsupported_grant_type": "oauth_grant",
+        "invalid_tenant": "oauth_tenant",
+    }.get(code, "the OAuth options")
+
+
+def _origin(url: str) -> tuple[str, str, int | None]:
+    parts = urlsplit(url)
+    default = {"https": 443, "http": 80}.get(parts.scheme)
+    return parts.scheme, (parts.hostname or "").lower(), parts.port or default
+
+
+def _read(answer: t.Any, seconds: float) -> bytes:
+    """The body. ``read1`` returns what is there, so that a server that drips cannot hold us beyond the time."""
+    read = getattr(answer.raw, "read1", None) or answer.raw.read
+    end = time.monotonic() + seconds
+    data = b""
+    try:
+        while True:
+            part = read(_CHUNK, decode_content=True)
+            data += part
+            if not part:
+                answer.raw.release_conn()
+                return data
+            if len(data) > BODY_LIMIT:
+                raise ValueError("the answer is too large")
+            if time.monotonic() > end:
+                raise TimeoutError("the answer takes too long")
+    except BaseException:
+        answer.close()
+        raise
+
+
+def _secrets(request: t.Any) -> list[str]:
+    """The secrets of a request."""
+    body = request.body or b""
+    fields = parse_qs(body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body))
+    found = [value for name in _SECRET_FIELDS for value in fields.get(name, [])]
+    scheme, _space, basic = request.headers.get("Authorization", "").partition(" ")
+    if scheme == "Basic":
+        pair = base64.b64decode(basic).decode("utf-8", "replace")
+        found += [basic, unquote_plus(pair.partition(":")[2])]
+    return found
+
+
+def _roots(ca_path: str | None) -> str | bool:
+    """The trust store as requests takes it, checked where the user named it."""
+    if ca_path is None:
+        return next((path for path in map(os.environ.get, _CA_VARIABLES) if path), True)
+    try:
+        if not os.path.isdir(ca_path):
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=ca_path)
+    except (OSError, ssl.SSLError) as error:
+        raise InputError(
+            f"oauth_ca_path {ca_path} cannot be used: {error.strerror or 'it holds no certificate'}. It must be a PEM "
+            "file, or a folder with OpenSSL's hashed names."
+        ) from error
+    return ca_path

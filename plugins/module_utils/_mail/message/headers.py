@@ -1,0 +1,168 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The header block of a mail, cut into instances in the one way in which all programs agree.
+
+Mail is an old format, and programs differ where it is bent: a bare CR or LF, NUL, a blank before the colon, a line of
+nothing but blanks, an mbox line. Whoever signs, checks, and reads a mail may then see three different mails. So what
+is not plain RFC 5322, section 2.2 is refused here, before anything else looks at it, and all other code takes the
+values from here.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.mailcert.acme.plugins.module_utils import _address
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import AddressError
+
+from .refusal import Refusal, shown
+
+# A challenge mail is a few kilobytes; the limits leave room for HTML bodies and for what mail filters add.
+MAX_MESSAGE = 256 * 1024
+MAX_HEADER_BLOCK = 128 * 1024
+MAX_INSTANCES = 500
+MAX_LINES = 2000
+MAX_LINE = 16 * 1024
+MAX_ADDRESS_HEADER = 2000
+
+# field-name of RFC 5322, section 3.6.8, and the colon at once after it
+_FIELD = re.compile(rb"([\x21-\x39\x3b-\x7e]{1,200}):")
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+# CR and LF stand together only, in a body too (RFC 5322, section 2.3); dkimpy, for one, takes a bare LF for a line end
+_BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
+
+_ATEXT = r"A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\u0080-\U0010ffff"
+_ADDR_SPEC = rf"[{_ATEXT}]+(?:\.[{_ATEXT}]+)*@[A-Za-z0-9.\-\u0080-\U0010ffff]+"
+# One mailbox (RFC 5322, section 3.4) without comments and groups; of obsolete syntax, only dots inside the display name
+_MAILBOX = re.compile(
+    rf'(?:(?!\.)(?:"(?:[^"\\]|\\.)*"|[{_ATEXT}. \t])*<(?P<angle>{_ADDR_SPEC})>|(?P<bare>{_ADDR_SPEC}))', re.DOTALL
+)
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One header as it stands in the mail.
+
+    :ivar name: in lower case.
+    :ivar value: all after the colon, folds included, without the CRLF that ends it.
+    """
+
+    name: str
+    value: bytes
+
+    @property
+    def text(self) -> str:
+        """The value unfolded (RFC 5322, section 2.2.3), without blanks around it.
+
+        :raises Refusal: where it is not UTF-8 (RFC 6532, section 3.1).
+        """
+        try:
+            return self.value.replace(b"\r\n", b"").decode("utf-8").strip(" \t")
+        except UnicodeDecodeError:
+            raise Refusal("malformed", f"The header {self.name} holds bytes that are not UTF-8.") from None
+
+
+@dataclass(frozen=True)
+class Message:
+    """A mail in parts.
+
+    :ivar raw: the whole with CRLF line ends in its header block; what was cut here, and so what is to be verified.
+    :ivar headers: all instances, from top to bottom.
+    :ivar body: all after the empty line.
+    """
+
+    raw: bytes
+    headers: tuple[Instance, ...]
+    body: bytes
+
+    def all(self, name: str) -> list[Instance]:
+        """The instances of a header (*name* in lower case), from top to bottom."""
+        return [instance for instance in self.headers if instance.name == name]
+
+
+def split(raw: bytes) -> Message:
+    """Cut a mail into its headers and its body.
+
+    :raises Refusal: ``too_large`` or ``malformed``.
+    """
+    if len(raw) > MAX_MESSAGE:
+        raise Refusal("too_large", f"The mail has {len(raw)} bytes; a challenge has at most {MAX_MESSAGE}.")
+    if b"\r" not in raw:
+        # lines that all end in LF are how files keep a mail; mixed ones are refused below
+        raw = raw.replace(b"\n", b"\r\n")
+    end = raw.find(b"\r\n\r\n")
+    if end < 0:
+        raise Refusal("malformed", "The mail has no empty line that ends its headers.")
+    if end > MAX_HEADER_BLOCK:
+        raise Refusal("too_large", f"The headers have {end} bytes; at most {MAX_HEADER_BLOCK} are read.")
+    lines = raw[:end].split(b"\r\n")
+    if len(lines) > MAX_LINES:
+        raise Refusal("too_large", f"The headers have {len(lines)} lines; at most {MAX_LINES} are read.")
+    headers = tuple(_instances(lines))
+    if _BARE.search(raw, end):
+        raise Refusal("malformed", "The body holds a bare CR or LF.")
+    if len(headers) > MAX_INSTANCES:
+        raise Refusal("too_large", f"The mail has {len(headers)} headers; at most {MAX_INSTANCES} are read.")
+    return Message(raw=raw, headers=headers, body=raw[end + 4 :])
+
+
+def one_address(instance: Instance) -> str:
+    """The one address of a From, To or Reply-To header, ``local@domain`` with the domain in A-labels.
+
+    :raises Refusal: ``address_syntax`` for none, several, a group, a comment, or what is no address.
+    """
+    text = instance.text
+    match = _MAILBOX.fullmatch(text) if len(text) <= MAX_ADDRESS_HEADER else None
+    address = match["angle"] or match["bare"] if match else ""
+    # "=?": an address that is an encoded word is another one to who decodes it
+    if not address or "=?" in address:
+        raise Refusal("address_syntax", f"The header {instance.name} is not one plain address: {shown(text)}.")
+    try:
+        return str(_address.parse(address))
+    except AddressError as error:
+        raise Refusal("address_syntax", f"The header {instance.name} holds no address: {error.message}") from None
+
+
+def is_for_another(top: bytes, recipient: str) -> bool:
+    """Whether a header block says plainly that the mail is for somebody else. In doubt it is read, and judged then."""
+    try:
+        wanted = split(top.rstrip(b"\r\n") + b"\r\n\r\n").all("to")
+        return len(wanted) == 1 and not _address.same(one_address(wanted[0]), recipient)
+    except Refusal:
+        return False
+
+
+def _instances(lines: list[bytes]) -> t.Iterator[Instance]:
+    started: list[bytes] = []
+    for line in lines:
+        _check_line(line)
+        if line[:1] in (b" ", b"\t"):
+            if not started:
+                raise Refusal("malformed", "The first header line is a continuation of nothing.")
+            started.append(line)
+            continue
+        if started:
+            yield _instance(started)
+        started = [line]
+    yield _instance(started)
+
+
+def _check_line(line: bytes) -> None:
+    if len(line) > MAX_LINE:
+        raise Refusal("too_large", f"A header line has {len(line)} bytes; at most {MAX_LINE} are read.")
+    if _CONTROL.search(line):
+        raise Refusal("malformed", f"A header line holds a control character: {shown(line)}.")
+    if not line.strip(b" \t"):
+        # obsolete folding: some programs take such a line for the end of the headers
+        raise Refusal("malformed", "A header line holds nothing but blanks.")
+
+
+def _instance(lines: list[bytes]) -> Instance:
+    match = _FIELD.match(lines[0])
+    if match is None:
+        raise Refusal("malformed", f"A header line has no field name: {shown(lines[0])}.")
+    value = b"\r\n".join([lines[0][match.end() :], *lines[1:]])
+    return Instance(name=match[1].decode("ascii").lower(), value=value)

@@ -1,0 +1,131 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Signing a reply with DKIM ourselves, where the submission server does not (RFC 8823, section 3.2 (9); RFC 6376).
+
+A CA answers a reply whose signature does not verify with the end of the order. So the key is held against its record in
+DNS before anything is sent. What is signed stays as it is: each header stands in ``h=`` once more than in the mail, so
+that none can be added on the way, and servers that fold lines or trim blanks do no harm (``relaxed/relaxed``).
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from dataclasses import dataclass, field
+
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, SigningError
+from ansible_collections.mailcert.acme.plugins.module_utils._mail import libs
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.authentication import dkim_record, dkim_verify
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.message import headers
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import Refusal
+
+# RFC 8823, section 3.2 (9): h= "includes at least" these; not Auto-Submitted, which only a challenge needs
+RESPONSE_COVERS = tuple(name for name in dkim_verify.MUST_COVER if name != "auto-submitted")
+CANONICAL = (b"relaxed", b"relaxed")
+
+_SELECTOR = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?)*")
+
+
+@dataclass(frozen=True)
+class SigningKey:
+    """A private key whose public one stands in DNS.
+
+    :ivar domain: for ``d=``, lower-case A-labels. :ivar selector: for ``s=``.
+    :ivar algorithm: for ``a=``: ``rsa-sha256`` or ``ed25519-sha256``.
+    :ivar secret: as dkimpy takes it. :ivar public: what ``p=`` of the record must hold, before base64.
+    """
+
+    domain: str
+    selector: str
+    algorithm: str
+    secret: bytes = field(repr=False)
+    public: bytes = field(repr=False)
+
+    @property
+    def record_name(self) -> str:
+        """Where the record stands in DNS."""
+        return f"{self.selector}._domainkey.{self.domain}"
+
+
+def load(data: bytes, *, domain: str, selector: str, passphrase: str | None, source: str) -> SigningKey:
+    """Read a private key, RSA or Ed25519, in PEM.
+
+    :arg source: the option that it is from, for messages.
+    :raises InputError: it is none that DKIM has, or a weak one, or the selector is none.
+    """
+    libs.require()
+    if not _SELECTOR.fullmatch(selector) or len(selector) > 63:
+        raise InputError("dkim_selector must be the name below _domainkey, of letters, digits, dots and hyphens.")
+    try:
+        # without the check of its numbers, which costs a tenth of a second: the record in DNS tells what it must be
+        key = libs.load_pem_private_key(
+            data, passphrase.encode("utf-8") if passphrase else None, unsafe_skip_rsa_key_validation=True
+        )
+    except TypeError:
+        why = "has no passphrase, and dkim_privatekey_passphrase is set" if passphrase else "has a passphrase"
+        raise InputError(f"The key of {source} {why}.") from None
+    except (ValueError, libs.UnsupportedAlgorithm):
+        # what the library says may quote the key
+        why = ", or dkim_privatekey_passphrase does not open it" if passphrase else ""
+        raise InputError(f"{source} is no private key in PEM{why}.") from None
+    if isinstance(key, libs.ed25519.Ed25519PrivateKey):
+        raw = key.private_bytes(libs.Encoding.Raw, libs.PrivateFormat.Raw, libs.NoEncryption())
+        public = key.public_key().public_bytes(libs.Encoding.Raw, libs.PublicFormat.Raw)
+        return SigningKey(domain, selector, "ed25519-sha256", base64.b64encode(raw), public)
+    if not isinstance(key, libs.RSAPrivateKey):
+        raise InputError(f"{source} is neither an RSA nor an Ed25519 key, and DKIM has no other.")
+    if key.key_size < dkim_record.MIN_RSA_BITS:
+        raise InputError(
+            f"The DKIM key of {source} has {key.key_size} bits; below {dkim_record.MIN_RSA_BITS} nobody takes a signature."
+        )
+    pem = key.private_bytes(libs.Encoding.PEM, libs.PrivateFormat.TraditionalOpenSSL, libs.NoEncryption())
+    public = key.public_key().public_bytes(libs.Encoding.DER, libs.PublicFormat.SubjectPublicKeyInfo)
+    return SigningKey(domain, selector, "rsa-sha256", pem, public)
+
+
+def check_record(key: SigningKey, txt: dkim_verify.TxtLookup) -> None:
+    """Compare the key with its record in DNS.
+
+    :raises SigningError: a CA would not take a signature by this key.
+    :raises ResolverError: from *txt*.
+    """
+    kind = dkim_verify.ALGORITHMS[key.algorithm.encode("ascii")]
+    try:
+        record = dkim_record.fetch(key.record_name, txt, key_type=kind, same_domain=True)
+    except Refusal as refusal:
+        raise SigningError(f"A CA would not take a reply that is signed with this key. {refusal.message}") from None
+    if record.rpartition(b"p=")[2] != base64.b64encode(key.public):
+        raise SigningError(
+            f"The DKIM key is not the one whose public key stands at {key.record_name}, so a CA would not take a reply "
+            "that is signed with it. Check dkim_selector and the key, or publish its record."
+        )
+
+
+def sign(data: bytes, key: SigningKey) -> bytes:
+    """The mail with a DKIM-Signature on top.
+
+    :arg data: with CRLF line ends; its From is of the key's domain.
+    :raises SigningError: it cannot be signed.
+    """
+    mail = headers.split(data)
+    covers: list[bytes] = []
+    for name in RESPONSE_COVERS:
+        covers += [name.encode("ascii")] * (len(mail.all(name)) + 1)
+    # those that a reply never has need no second place
+    covers += [name.encode("ascii") for name in ("mime-version", *dkim_verify.SHOULD_COVER)]
+    try:
+        signature = libs.dkim.sign(
+            data,
+            key.selector.encode("ascii"),
+            key.domain.encode("ascii"),
+            key.secret,
+            canonicalize=CANONICAL,
+            signature_algorithm=key.algorithm.encode("ascii"),
+            include_headers=covers,
+        )
+    except (libs.dkim.DKIMException, ValueError, TypeError) as error:
+        # what the library says may quote the key
+        raise SigningError(f"The reply could not be signed with DKIM ({type(error).__name__}).") from None
+    signed: bytes = signature + data
+    return signed

@@ -1,0 +1,85 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sending without a mail: the dialogue of a submission up to the recipient, then RSET (RFC 5321, section 4.1.1.5).
+
+Whether a login may send as an address shows at MAIL FROM with most servers, with some only at RCPT TO.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.mailcert.acme.plugins.module_utils import _address
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import MailError
+from ansible_collections.mailcert.acme.plugins.module_utils._mail import tls
+
+from . import submit
+
+if t.TYPE_CHECKING:
+    import smtplib
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """How far the server went along.
+
+    :ivar step: ``recipient`` where it took both addresses; else ``sender`` or ``recipient``, whichever it refused.
+    :ivar accepted: whether it took both.
+    :ivar code: its last reply code. :ivar text: its last words in one line.
+    """
+
+    step: str
+    accepted: bool
+    code: int
+    text: str
+
+    @property
+    def passing(self) -> bool:
+        """Whether the server asks to come back later, as greylisting does."""
+        return 400 <= self.code < 500
+
+
+class Submission:
+    """A connection that is encrypted and logged in; a context manager.
+
+    :raises MailConnectionError, MailTlsError, LoginError: on entering.
+    """
+
+    def __init__(self, settings: submit.SmtpSettings) -> None:
+        self._settings = settings
+        self._client: smtplib.SMTP | None = None
+
+    def __enter__(self) -> Submission:
+        tls.check_encryption(self._settings, "smtp_encryption")
+        context = None if self._settings.encryption == "none" else tls.context(self._settings)
+        self._settings, self._client = submit.reach(self._settings, context)
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            submit.take_leave(client)
+            client.close()
+
+    def rehearse(self, *, sender: str, recipient: str) -> Rehearsal:
+        """Name sender and recipient, and take it all back. Nothing is sent.
+
+        :raises MailError: where the connection breaks, or the server cannot take such addresses.
+        """
+        client = self._client
+        if client is None:
+            raise MailError("A rehearsal needs a connection; it is there within the with statement.", stage=submit.STAGE)
+        sender, recipient = (str(_address.parse(address)) for address in (sender, recipient))
+        with submit.errors(self._settings):
+            options = submit.envelope_options(client, sender, recipient)
+            commands = {"sender": f"MAIL FROM:<{sender}>{options}", "recipient": f"RCPT TO:<{recipient}>"}
+            for step, command in commands.items():
+                code, words = client.docmd(command)
+                if code not in (250, 251):
+                    break
+            client.docmd("RSET")
+        if not 200 <= code < 600 or 300 <= code < 400:
+            raise MailError(f"The answer {code} to {step} is no SMTP.", stage=submit.STAGE)
+        return Rehearsal(step, code in (250, 251), code, submit.told(self._settings, code, words))

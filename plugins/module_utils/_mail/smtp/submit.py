@@ -1,0 +1,309 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sending the reply over SMTP submission (RFC 6409), and knowing what became of it.
+
+At most one reply ever leaves (RULES 11), so the one question is whether the server can have taken the mail. Up to the
+final dot it cannot; with its answer to the dot we know; without that answer nobody knows.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import smtplib
+import socket
+import ssl
+import typing as t
+from dataclasses import dataclass, field
+
+from ansible_collections.mailcert.acme.plugins.module_utils import _address
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
+    InputError,
+    LoginError,
+    MailConnectionError,
+    MailError,
+)
+from ansible_collections.mailcert.acme.plugins.module_utils._mail import tls
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.login.credentials import Login
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import plain
+
+from . import auth
+
+STAGE = "reply"
+LEAVE_TIMEOUT = 2.0
+
+_BARE_LINE_END = re.compile(rb"\r(?!\n)|(?<!\r)\n")
+
+
+@dataclass(frozen=True)
+class SmtpSettings:
+    """Where replies are submitted.
+
+    :ivar encryption: ``tls`` (usually port 465), ``starttls`` (587), or ``none``, for loopback or with
+        ``allow_plaintext`` only.
+    :ivar login: ``None`` for a server that knows us by our address.
+    :ivar ca_path: PEM file or hashed folder of the roots; ``None`` takes those of the system.
+    :ivar timeout: seconds for each answer of the server.
+    :ivar client_certificate: shown to the server where it asks for one.
+    :ivar alternatives: hosts, with port and encryption, to be tried where this one cannot be reached.
+    :ivar on_reached: called with the host, port and encryption of the one that was reached.
+    """
+
+    host: str
+    port: int
+    encryption: str
+    login: Login | None
+    validate_certs: bool = True
+    ca_path: str | None = None
+    timeout: float = 30.0
+    allow_plaintext: bool = False
+    client_certificate: tls.ClientCertificate | None = None
+    alternatives: tuple[tuple[str, int, str], ...] = ()
+    on_reached: t.Callable[[str, int, str], None] | None = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class SendOutcome:
+    """What became of a mail.
+
+    :ivar state: ``sent``: the server took it. ``refused``: it said no, by *code*. ``not_sent``: something broke before
+        the final dot, so it did not take it. ``unknown``: something broke after the final dot.
+    :ivar code: the server's reply code; 0 where there was none.
+    :ivar text: the server's words in one line, or what broke.
+    :ivar error: for ``not_sent``, what broke, ready to be raised.
+    """
+
+    state: str
+    code: int
+    text: str
+    error: MailError | None = field(default=None, compare=False)
+
+
+class _Client(smtplib.SMTP):
+    """Each answer of the server is whole in time, or the connection ends."""
+
+    def getreply(self) -> tuple[int, bytes]:
+        """See :class:`smtplib.SMTP`."""
+        if self.sock is None:
+            return super().getreply()
+        with tls.in_time(self.sock, self.sock.gettimeout() or 0.0):
+            return super().getreply()
+
+
+class _TlsClient(_Client, smtplib.SMTP_SSL):
+    """The same over TLS from the start."""
+
+
+def send(settings: SmtpSettings, *, sender: str, recipient: str, data: bytes) -> SendOutcome:
+    """Submit one mail.
+
+    :arg sender: for the envelope. :arg recipient: the only one.
+    :arg data: the mail with CRLF line ends, sent byte for byte (dots aside, RFC 5321, section 4.5.2).
+    :raises AddressError, InputError: for what no server is asked about.
+    """
+    addresses = [str(_address.parse(address)) for address in (sender, recipient)]
+    check_line_ends(data)
+    tls.check_encryption(settings, "smtp_encryption")
+    context = None if settings.encryption == "none" else tls.context(settings)
+    try:
+        settings, client = reach(settings, context)
+    except MailError as error:
+        return SendOutcome("not_sent", 0, error.message, error)
+    try:
+        outcome = _submit(settings, client, addresses[0], addresses[1], data)
+        if outcome.state != "unknown":
+            take_leave(client)
+        return outcome
+    except MailError as error:
+        return SendOutcome("not_sent", 0, error.message, error)
+    finally:
+        client.close()
+
+
+def check_line_ends(data: bytes) -> None:
+    """Refuse a mail whose lines do not all end in CRLF.
+
+    :raises InputError:
+    """
+    if _BARE_LINE_END.search(data) or not data.endswith(b"\r\n"):
+        raise InputError("A mail to be sent needs CRLF at the end of each line.", stage=STAGE)
+
+
+def reach(settings: SmtpSettings, context: ssl.SSLContext | None) -> tuple[SmtpSettings, smtplib.SMTP]:
+    """As :func:`connect`, to the first of the hosts that can be reached; nothing is sent before that."""
+    return tls.reach(settings, lambda choice: connect(choice, context))
+
+
+def connect(settings: SmtpSettings, context: ssl.SSLContext | None) -> smtplib.SMTP:
+    """A connection that is encrypted and logged in; with a new token where one in use for a while is refused."""
+    try:
+        return _connect_once(settings, context)
+    except LoginError as error:
+        if error.retryable or settings.login is None or not settings.login.renew():
+            raise
+    return _connect_once(settings, context)
+
+
+def _connect_once(settings: SmtpSettings, context: ssl.SSLContext | None) -> smtplib.SMTP:
+    with errors(settings):
+        # a name of our own keeps smtplib from asking DNS for one
+        client: smtplib.SMTP
+        if settings.encryption == "tls":
+            client = _TlsClient(
+                settings.host, settings.port, local_hostname="localhost", timeout=settings.timeout, context=context
+            )
+        else:
+            client = _Client(settings.host, settings.port, local_hostname="localhost", timeout=settings.timeout)
+    try:
+        with errors(settings):
+            _prepare(client)
+            _expect(settings, client.ehlo(), 250)
+            if settings.encryption == "starttls":
+                _start_tls(settings, client, context)
+            if settings.login is not None:
+                auth.log_in(settings, client, settings.login)
+    except BaseException:
+        client.close()
+        raise
+    return client
+
+
+def _prepare(client: smtplib.SMTP) -> None:
+    """Say who we are by our address (RFC 5321, section 4.1.4), and send small packets at once."""
+    sock = client.sock
+    if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    address = sock.getsockname()[0].partition("%")[0]
+    client.local_hostname = f"[IPv6:{address}]" if ":" in address else f"[{address}]"
+
+
+def take_leave(client: smtplib.SMTP) -> None:
+    """QUIT; what the server says to it, and whether at all, changes nothing any more."""
+    with contextlib.suppress(OSError, smtplib.SMTPException, ValueError):
+        if client.sock is not None:
+            client.sock.settimeout(LEAVE_TIMEOUT)
+        client.quit()
+
+
+def _start_tls(settings: SmtpSettings, client: smtplib.SMTP, context: ssl.SSLContext | None) -> None:
+    if not client.has_extn("starttls"):
+        raise tls.no_starttls(settings, "SMTP", STAGE)
+    _expect(settings, client.starttls(context=context), 220)
+    # what was said before TLS does not count (RFC 3207, section 4.2); smtplib has forgotten it
+    _expect(settings, client.ehlo(), 250)
+
+
+def _submit(settings: SmtpSettings, client: smtplib.SMTP, sender: str, recipient: str, data: bytes) -> SendOutcome:
+    """MAIL, RCPT, DATA. Raises MailError only where the final dot has not been sent."""
+    with errors(settings):
+        options = envelope_options(client, sender, recipient)
+        commands = (
+            (f"MAIL FROM:<{sender}>{options}", (250,)),
+            (f"RCPT TO:<{recipient}>", (250, 251)),
+            ("DATA", (354,)),
+        )
+        for command, good in commands:
+            code, words = client.docmd(command)
+            if code not in good:
+                return _said_no(settings, code, words)
+        client.send(_stuffed(data))
+    # from the first byte of the dot on, the mail may be theirs
+    try:
+        client.send(b".\r\n")
+        code, words = client.getreply()
+    except (OSError, smtplib.SMTPException, ValueError) as error:
+        words = plain(str(error), secrets=_secrets(settings))
+        return SendOutcome("unknown", 0, f"the connection was lost after the mail was sent: {words}")
+    text = told(settings, code, words)
+    if 200 <= code < 300:
+        return SendOutcome("sent", code, text)
+    if 400 <= code < 600:
+        return SendOutcome("refused", code, text)
+    return SendOutcome("unknown", code, f"the server answered something that is no SMTP: {text}")
+
+
+def envelope_options(client: smtplib.SMTP, sender: str, recipient: str) -> str:
+    """What MAIL FROM needs behind these addresses (RFC 6531, section 3.4).
+
+    :raises MailError: where the server cannot take them.
+    """
+    if (sender + recipient).isascii():
+        return ""
+    if not client.has_extn("smtputf8"):
+        raise MailError("The SMTP server does not take addresses outside ASCII (SMTPUTF8).", stage=STAGE)
+    client.command_encoding = "utf-8"
+    # who offers SMTPUTF8 offers this too (RFC 6531, section 3.1 (8)); the headers of the mail are not 7bit then
+    return " SMTPUTF8 BODY=8BITMIME" if client.has_extn("8bitmime") else " SMTPUTF8"
+
+
+def _said_no(settings: SmtpSettings, code: int, words: bytes) -> SendOutcome:
+    if 400 <= code < 600:
+        return SendOutcome("refused", code, told(settings, code, words))
+    raise _turned_away(settings, code, words)
+
+
+def told(settings: SmtpSettings, code: int, words: bytes) -> str:
+    """What the server said, for a message. Some repeat a line of ours that they did not understand."""
+    return f"{code} {plain(words, secrets=_secrets(settings))}"
+
+
+def _secrets(settings: SmtpSettings) -> tuple[str, ...]:
+    return settings.login.secrets if settings.login else ()
+
+
+def _stuffed(data: bytes) -> bytes:
+    """A dot more before each line that begins with one (RFC 5321, section 4.5.2)."""
+    return re.sub(rb"(?m)^\.", b"..", data)
+
+
+def _expect(settings: SmtpSettings, answer: tuple[int, bytes], good: int) -> None:
+    code, words = answer
+    if code != good:
+        raise _turned_away(settings, code, words)
+
+
+def _turned_away(settings: SmtpSettings, code: int, words: bytes) -> MailError:
+    """An answer to what comes before the mail that is not the good one."""
+    if 400 <= code < 600:
+        return MailConnectionError(
+            f"The SMTP server {settings.host}:{settings.port} turned us away: {told(settings, code, words)}.",
+            stage=STAGE,
+            retryable=code < 500,
+        )
+    return MailConnectionError(
+        f"What answers at {settings.host}:{settings.port} speaks no SMTP: {told(settings, code, words)}. Check "
+        "smtp_host, smtp_port and smtp_encryption.",
+        stage=STAGE,
+    )
+
+
+@contextlib.contextmanager
+def errors(settings: SmtpSettings) -> t.Iterator[None]:
+    """What smtplib and the wire raise becomes the collection's errors."""
+    try:
+        yield
+    except smtplib.SMTPServerDisconnected as error:
+        raise MailConnectionError(
+            f"The SMTP server {settings.host}:{settings.port} closed the connection: "
+            f"{plain(str(error), secrets=_secrets(settings))}.",
+            stage=STAGE,
+        ) from None
+    except smtplib.SMTPResponseException as error:
+        words = error.smtp_error if isinstance(error.smtp_error, bytes) else str(error.smtp_error).encode()
+        raise _turned_away(settings, error.smtp_code, words) from None
+    except smtplib.SMTPException as error:
+        raise MailError(
+            f"The SMTP server {settings.host}:{settings.port} cannot be used: "
+            f"{plain(str(error), secrets=_secrets(settings))}.",
+            stage=STAGE,
+        ) from None
+    except OSError as error:
+        raise tls.connection_error(error, settings, "SMTP", STAGE) from error
+    except ValueError as error:
+        # smtplib: a line break in a command, or an answer that cannot be decoded
+        raise MailError(
+            f"The dialogue with the SMTP server {settings.host}:{settings.port} failed ({type(error).__name__}).",
+            stage=STAGE,
+        ) from None

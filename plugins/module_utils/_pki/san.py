@@ -1,0 +1,51 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Mail addresses as names of a subjectAltName: rfc822Name, or SmtpUTF8Mailbox (RFC 9598, section 3).
+
+A local part of ASCII stands in an rfc822Name, always; any other in an otherName of the type id-on-SmtpUTF8Mailbox. In
+both the domain stands in lower-case A-labels, and the local part exactly as the mail system has it: it must not be
+normalized or folded, and names are compared octet for octet (section 5).
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.mailcert.acme.plugins.module_utils._address import Address
+
+from .libs import core, x509
+
+if t.TYPE_CHECKING:
+    from cryptography.x509 import GeneralName, OtherName
+
+#: id-on-SmtpUTF8Mailbox
+SMTP_UTF8_MAILBOX = "1.3.6.1.5.5.7.8.9"
+
+
+def general_name(address: Address) -> GeneralName:
+    """The name that says this address."""
+    if address.is_ascii:
+        return x509.RFC822Name(address.ascii)
+    return x509.OtherName(x509.ObjectIdentifier(SMTP_UTF8_MAILBOX), core.UTF8String(address.ascii).dump())
+
+
+def address_of(name: GeneralName) -> str | None:
+    """The address that a name says, as it stands there; None for a name that says none.
+
+    A SmtpUTF8Mailbox that is no UTF8String, or whose local part is ASCII, says none: who does not know that form would
+    not see the address, so that it must not stand there (section 3).
+    """
+    if isinstance(name, x509.RFC822Name):
+        return name.value
+    if isinstance(name, x509.OtherName) and name.type_id.dotted_string == SMTP_UTF8_MAILBOX:
+        text = _text_of(name)
+        return None if text is None or text.rpartition("@")[0].isascii() else text
+    return None
+
+
+def _text_of(name: OtherName) -> str | None:
+    try:
+        return t.cast(str, core.UTF8String.load(name.value, strict=True).native)
+    except ValueError:
+        return None

@@ -1,0 +1,152 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Locks and slots that hold between processes, and end with the process that holds them.
+
+They are advisory locks on files (flock(2)). The files stay for good: removing one would let two processes hold the
+"same" lock on two files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import random
+import time
+import typing as t
+
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import BusyError, InputError
+
+from . import atomic
+from .paths import check_absolute, check_parents, failed, shown
+
+# seconds between two looks: short at first, since most locks are held for one small write
+FIRST_PAUSE = 0.002
+LONGEST_PAUSE = 0.1
+
+_LOCK_FILE = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+_HELD = frozenset({errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES})
+
+
+@contextlib.contextmanager
+def lock(
+    path: str | os.PathLike[str],
+    *,
+    timeout: float,
+    what: str = "",
+    shared: bool = False,
+    sleep: t.Callable[[float], None] = time.sleep,
+    clock: t.Callable[[], float] = time.monotonic,
+) -> t.Iterator[None]:
+    """Hold the lock of this file, alone among all processes and threads.
+
+    :arg timeout: seconds to wait for it at most; 0 looks once.
+    :arg shared: hold it together with others that share it, and with nobody who wants it alone.
+    :arg what: what is locked, for the message; the path without it.
+    :raises BusyError: another one held it all the time.
+    :raises StoreError: the lock file cannot be made.
+    """
+    target = check_absolute(path, "path")
+    check_parents(target)
+    handle = _open(target)
+    try:
+        if not _wait(lambda: _try(handle, target, shared=shared), timeout, sleep, clock):
+            raise BusyError(
+                f"Another run holds {what or shown(target)} and did not release it within {timeout:g} seconds; "
+                "try again when it is done.",
+                details={"path": shown(target)},
+            )
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def slot(
+    folder: str | os.PathLike[str],
+    count: int,
+    *,
+    timeout: float,
+    what: str = "",
+    sleep: t.Callable[[float], None] = time.sleep,
+    clock: t.Callable[[], float] = time.monotonic,
+) -> t.Iterator[int]:
+    """Hold one of ``count`` slots of a folder: so many processes go on at once, the others wait.
+
+    :arg folder: made if it is not there.
+    :returns: as the value of ``with``: the number of the slot, from 0.
+    :raises BusyError: all slots were held for ``timeout`` seconds.
+    :raises InputError: ``count`` is below 1.
+    """
+    if count < 1:
+        raise InputError(f"The number of slots must be at least 1, not {count}.")
+    home = check_absolute(folder, "path")
+    atomic.ensure_folder(home)
+    # each begins elsewhere, so that a crowd does not queue up at slot 0
+    first = random.randrange(count)
+    numbers = [(first + step) % count for step in range(count)]
+    held: list[tuple[int, int]] = []
+
+    def look() -> bool:
+        for number in numbers:
+            path = os.path.join(home, f"slot-{number}")
+            handle = _open(path)
+            try:
+                if _try(handle, path):
+                    held.append((number, handle))
+                    handle = -1
+                    return True
+            finally:
+                if handle >= 0:
+                    os.close(handle)
+        return False
+
+    if not _wait(look, timeout, sleep, clock):
+        raise BusyError(
+            f"All {count} slots of {what or shown(home)} were busy for {timeout:g} seconds; try again later.",
+            details={"path": shown(home)},
+        )
+    number, handle = held[0]
+    try:
+        yield number
+    finally:
+        os.close(handle)
+
+
+def _open(path: str) -> int:
+    try:
+        handle = os.open(path, _LOCK_FILE, 0o600)
+    except OSError as error:
+        raise failed(path, "cannot be locked", error) from error
+    # a strict umask may have taken our own right to open it again
+    with contextlib.suppress(OSError):
+        if os.fstat(handle).st_mode & 0o600 != 0o600:
+            os.fchmod(handle, 0o600)
+    return handle
+
+
+def _try(handle: int, path: str, *, shared: bool = False) -> bool:
+    try:
+        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in _HELD:
+            return False
+        raise failed(path, "cannot be locked", error) from error
+    return True
+
+
+def _wait(
+    look: t.Callable[[], bool], timeout: float, sleep: t.Callable[[float], None], clock: t.Callable[[], float]
+) -> bool:
+    """Look until it works or the time is over; the last look is at the very end."""
+    deadline = clock() + timeout
+    pause = FIRST_PAUSE
+    while not look():
+        left = deadline - clock()
+        if left <= 0:
+            return False
+        sleep(min(pause * random.uniform(0.5, 1.0), left))
+        pause = min(pause * 2, LONGEST_PAUSE)
+    return True

@@ -1,0 +1,209 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whose turn it is: at one CA, at most one order has its challenge for an address open at a time (RULES 6).
+
+Where a CA writes all its challenge mails from one address, nothing in a mail tells to which of two open challenges of the
+same mailbox it belongs. So the next authorization is fetched, which is what makes the CA send its mail, when the one
+before is final. A turn is a file beside the replies of the address, and outlives the process: an order whose run has
+ended keeps it until another order wants it, which then has to end those authorizations first. An order that waits for a
+person keeps it as long as its challenge can be answered: nobody else can know how far the person is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import hashlib
+import os
+import typing as t
+
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import JournalError
+from ansible_collections.mailcert.acme.plugins.module_utils._limits import CHALLENGE_LIFETIME, MOST_AHEAD
+from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import atomic
+from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import document as fs_document
+from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.document import Document
+from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.locks import lock
+from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.paths import check_absolute, shown
+
+LOCK_SECONDS = 30.0
+_SKEW = datetime.timedelta(minutes=10)
+
+
+@dataclasses.dataclass(frozen=True)
+class Turn:
+    """Who has the turn.
+
+    :ivar urls: of the authorizations of one order; empty once they are final.
+    :ivar opened: when they were opened, aware: their challenge mails are not older.
+    :ivar run_id: the run that works on them; empty where none does.
+    :ivar until: when that run has lost its right to, aware.
+    :ivar displaced: URLs of authorizations that had the turn before and may still be open; end them first.
+    :ivar owner: tells the certificate of the order from others, over all of its orders; empty where that is not known.
+    :ivar awaits: whether the order waits for a person, so that no other certificate's may take its turn.
+    """
+
+    urls: tuple[str, ...]
+    opened: datetime.datetime
+    run_id: str
+    until: datetime.datetime
+    displaced: tuple[str, ...] = ()
+    owner: str = ""
+    awaits: bool = False
+
+
+class Turns:
+    """The turn for one address at one CA.
+
+    :arg folder: of the address's replies; made when a turn is taken.
+    :arg directory: the CA, by its directory URL.
+    :arg now: gives the present moment, aware.
+    :arg is_gone: whether a run is known to have ended.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        directory: str,
+        *,
+        now: t.Callable[[], datetime.datetime] = fs_document.utc_now,
+        is_gone: t.Callable[[str], bool] = lambda run_id: False,
+    ) -> None:
+        self.folder = os.path.join(check_absolute(folder, "The folder of the replies"), "turns")
+        digest = hashlib.sha256(directory.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        self.path = os.path.join(self.folder, f"{digest}.json")
+        self._now = now
+        self._is_gone = is_gone
+
+    def take(
+        self, urls: t.Sequence[str], *, run_id: str, seconds: float, displace: bool = True, owner: str = ""
+    ) -> Turn | None:
+        """Take the turn for an order, or prolong it; ``None`` where another order has it and is being worked on.
+
+        :arg urls: of the order's authorizations, at least one.
+        :arg seconds: for how long the run may work on it.
+        :arg displace: whether to take it from an order that is open and that nobody works on.
+        :arg owner: see :class:`Turn`; an earlier order of the same certificate is displaced in any case.
+        :raises JournalError: the file is damaged.
+        """
+        atomic.ensure_folder(self.folder)
+        now = self._now()
+        with self._locked():
+            found = self._read()
+            same = found is not None and not set(found.urls).isdisjoint(urls)
+            opened, displaced, awaits = now, (), False
+            if found is not None and same:
+                opened, displaced, awaits = found.opened, found.displaced, found.awaits
+                owner = owner or found.owner
+            elif found is not None:
+                if now - found.opened < CHALLENGE_LIFETIME:
+                    displaced = (*found.displaced, *found.urls)
+                ours = bool(owner) and owner == found.owner
+                if self._is_held(found, now) or (displaced and not displace and not ours):
+                    return None
+                if displaced and not ours and self._awaits(found, now):
+                    return None
+            until = now + datetime.timedelta(seconds=seconds)
+            return self._write(Turn(tuple(urls), opened, run_id, until, displaced, owner, awaits))
+
+    def awaited(self) -> Turn | None:
+        """The turn, where its order waits for a person and can still be answered; ``None`` otherwise.
+
+        ``None`` also while a run works on it, perhaps with what the person has said.
+
+        :raises JournalError: the file is damaged.
+        """
+        with self._locked():
+            found = self._read()
+        now = self._now()
+        return found if found is not None and self._awaits(found, now) and not self._is_held(found, now) else None
+
+    def open_urls(self) -> tuple[str, ...]:
+        """URLs of the authorizations that may be open now, whoever works on them."""
+        found = self._read()
+        if found is None or self._now() - found.opened >= CHALLENGE_LIFETIME:
+            return ()
+        return (*found.displaced, *found.urls)
+
+    def ended(self, turn: Turn) -> Turn:
+        """The authorizations that had the turn before are final now."""
+        return self._change(turn, displaced=())
+
+    def rest(self, turn: Turn, *, awaits: bool | None = None) -> None:
+        """Nobody works on the order any more, and it stays open.
+
+        :arg awaits: whether it waits for a person; ``None`` leaves that as it was.
+        """
+        self._change(turn, run_id="", awaits=turn.awaits if awaits is None else awaits)
+
+    def close(self, turn: Turn) -> None:
+        """All authorizations of the order are final: whoever is next has nothing to end."""
+        self._change(turn, urls=(), run_id="", displaced=(), awaits=False)
+
+    def left(self, urls: t.Sequence[str], *, ended: bool) -> None:
+        """An order was given up, whoever worked on it. Does nothing where another order has the turn, or none.
+
+        :arg urls: of its authorizations. ``ended``: whether they are final.
+        """
+        if not os.path.lexists(self.path):
+            return
+        with self._locked():
+            found = self._read()
+            if found is not None and not set(found.urls).isdisjoint(urls):
+                self._write(dataclasses.replace(found, run_id="", awaits=False, urls=() if ended else found.urls))
+
+    def _change(self, turn: Turn, **changes: t.Any) -> Turn:
+        changed = dataclasses.replace(turn, **changes)
+        with self._locked():
+            found = self._read()
+            # a turn that somebody else took, once ours had run out, is not ours to change
+            if found is not None and (found.urls, found.run_id) == (turn.urls, turn.run_id):
+                self._write(changed)
+        return changed
+
+    def _is_held(self, turn: Turn, now: datetime.datetime) -> bool:
+        lasts = now < turn.until <= now + MOST_AHEAD + _SKEW
+        return bool(turn.run_id) and lasts and not self._is_gone(turn.run_id)
+
+    @staticmethod
+    def _awaits(turn: Turn, now: datetime.datetime) -> bool:
+        """Whether it waits for a person who can still answer; by a wrong clock that could be for years."""
+        return turn.awaits and -_SKEW <= now - turn.opened < CHALLENGE_LIFETIME
+
+    def _locked(self) -> contextlib.AbstractContextManager[None]:
+        return lock(os.path.join(self.folder, "lock"), timeout=LOCK_SECONDS, what=f"the turns in {shown(self.folder)}")
+
+    def _read(self) -> Turn | None:
+        return fs_document.load(
+            self.path,
+            _read_turn,
+            what="The note whose challenge is open",
+            remedy="remove it when no run is under way",
+            error=JournalError,
+        )
+
+    def _write(self, turn: Turn) -> Turn:
+        fields = {
+            "urls": list(turn.urls),
+            "opened": fs_document.moment_text(turn.opened),
+            "run_id": turn.run_id,
+            "until": fs_document.moment_text(turn.until),
+            "displaced": list(turn.displaced),
+            "owner": turn.owner,
+            "awaits": turn.awaits,
+        }
+        atomic.write_atomic(self.path, fs_document.encode(fields))
+        return turn
+
+
+def _read_turn(document: Document) -> Turn:
+    return Turn(
+        urls=document.texts("urls"),
+        opened=document.present_moment("opened"),
+        run_id=document.text("run_id"),
+        until=document.present_moment("until"),
+        displaced=document.texts("displaced"),
+        owner=document.text("owner"),
+        awaits=document.flag("awaits"),
+    )

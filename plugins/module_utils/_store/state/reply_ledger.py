@@ -1,0 +1,317 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The reply ledger: what was answered is on disk before the reply leaves, so that nothing is answered twice (RULES 11).
+
+A mail address has a folder of its own, whichever certificates it is in: a mail that was answered for one of them lies
+in the mailbox when the next is ordered. One file for each authorization holds the exact octets of its reply and how far it came:
+
+- ``claimed``: made exclusively before sending. Found after a restart it means that the reply may have left or not, so
+  it is never sent again.
+- ``sent``: the submission server took it (250).
+- ``refused``: the server refused it. After a 4xx, or where nothing left at all (code 0), the same octets may go again.
+
+A reply that a person sends is ``claimed`` before its text is handed out, again too, and ``sent`` once the person says so.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import dataclasses
+import datetime
+import hashlib
+import os
+import secrets
+import typing as t
+from dataclasses import dataclass, field
+
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import BusyError, InputError, JournalError
+from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import atomic
+from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import document as fs_document
+from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.document import Damaged, Document
+from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.locks import lock
+from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.names import encode_address
+from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.paths import check_absolute, failed, shown
+
+STATES = ("claimed", "sent", "refused")
+MAX_DATA = 1 << 18
+MAX_SERVER_TEXT = 1000
+LOCK_SECONDS = 30.0
+
+
+def folder_of(root: str, address: str) -> str:
+    """Where the replies of one address stand, below the folder of all.
+
+    :raises AddressError: it is no address.
+    """
+    return os.path.join(root, encode_address(address))
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One reply to a challenge mail.
+
+    :ivar message_id: the Message-ID of the challenge mail; empty where the CA gives none.
+    :ivar recipient: and ``sender``: the envelope. ``data``: the whole message, the exact octets.
+    :ivar state: ``claimed``, ``sent`` or ``refused``.
+    :ivar code: the server's last code; 0 where it gave none. ``text``: its words, or why nothing left.
+    :ivar attempts: how often it was claimed for sending.
+    :ivar by_hand: whether a person sends it.
+    :ivar claim: tells this claim from one that another process made after it.
+    """
+
+    authorization_url: str
+    message_id: str
+    recipient: str
+    sender: str
+    data: bytes = field(repr=False)
+    state: str
+    claimed: datetime.datetime
+    claim: str
+    attempts: int = 1
+    code: int = 0
+    text: str = ""
+    by_hand: bool = False
+
+    @property
+    def may_go_again(self) -> bool:
+        """Whether the same octets may be sent once more: a temporary refusal, or nothing had left."""
+        return self.state == "refused" and (self.code == 0 or 400 <= self.code < 500)
+
+
+class Ledger:
+    """The replies in a folder, made when the first is claimed.
+
+    :arg now: gives the present moment, aware.
+    """
+
+    def __init__(
+        self, folder: str | os.PathLike[str], *, now: t.Callable[[], datetime.datetime] = fs_document.utc_now
+    ) -> None:
+        self.folder = check_absolute(folder, "The folder of the reply ledger")
+        self._now = now
+
+    def find(self, authorization_url: str) -> Reply | None:
+        """The reply to this authorization's challenge, whatever became of it; None if it was never answered.
+
+        :raises JournalError: its file is damaged; it counts as answered then.
+        """
+        found = _load(self._path(authorization_url))
+        if found is not None and found.authorization_url != authorization_url:
+            raise JournalError(f"{shown(self._path(authorization_url))} is of another authorization; move it away.")
+        return found
+
+    def find_answer(self, message_id: str, data: bytes) -> Reply | None:
+        """The reply that answered a challenge mail, for whichever authorization: a mail is answered once.
+
+        It is known by its Message-ID, and by its token, which the Subject of the reply carries: some mails have no
+        Message-ID, and a mail that was sent twice has two.
+        """
+        token = _token_line(data)
+        return next(
+            (
+                reply
+                for reply in self.replies()
+                if (message_id and reply.message_id == message_id) or (token and _token_line(reply.data) == token)
+            ),
+            None,
+        )
+
+    def replies(self) -> list[Reply]:
+        """All replies of the folder.
+
+        :raises JournalError: one is damaged.
+        """
+        try:
+            names = sorted(name for name in os.listdir(self.folder) if name.endswith(".json"))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise failed(self.folder, "cannot be read", error) from error
+        loaded = (_load(os.path.join(self.folder, name)) for name in names)
+        return [reply for reply in loaded if reply is not None]
+
+    def claim(
+        self,
+        authorization_url: str,
+        *,
+        message_id: str,
+        recipient: str,
+        sender: str,
+        data: bytes,
+        by_hand: bool = False,
+    ) -> Reply:
+        """Claim the one reply to an authorization, before it is sent; of several processes exactly one succeeds.
+
+        :arg data: the exact octets that will be sent; 256 KiB at most.
+        :raises BusyError: this authorization, or this challenge mail, was claimed before; ``details`` say how far
+            that reply came. :meth:`find` gives it.
+        :raises JournalError: a file of the ledger is damaged.
+        """
+        if not authorization_url:
+            raise InputError("A reply needs the URL of its authorization.")
+        if len(data) > MAX_DATA:
+            raise InputError(f"A reply of {len(data)} octets is none; {MAX_DATA} are the most.")
+        reply = Reply(
+            authorization_url=authorization_url,
+            message_id=message_id,
+            recipient=recipient,
+            sender=sender,
+            data=bytes(data),
+            state="claimed",
+            claimed=self._now(),
+            claim=secrets.token_hex(8),
+            by_hand=by_hand,
+        )
+        atomic.ensure_folder(self.folder)
+        with self._locked():
+            earlier = self.find(authorization_url) or self.find_answer(message_id, data)
+            if earlier is None:
+                try:
+                    atomic.create_exclusive(self._path(authorization_url), fs_document.encode(_fields(reply)))
+                except FileExistsError:
+                    # only without working locks (some network file systems); the file system still tells who was first
+                    earlier = self.find(authorization_url)
+                else:
+                    return reply
+        state, message = (earlier.state, earlier.message_id) if earlier else ("claimed", "")
+        raise BusyError(
+            f"The challenge mail of {shown(authorization_url)} was answered before (its reply is {state}), or is being "
+            "answered now; it is not answered twice.",
+            stage="reply",
+            details={"reply_state": state, "message_id": message},
+        )
+
+    def claim_again(self, reply: Reply, *, by_hand: bool = False) -> Reply:
+        """Claim a refused reply for sending the same octets once more; exactly one process succeeds.
+
+        :arg by_hand: whether a person sends it now.
+        :raises JournalError: it may not go again (:attr:`Reply.may_go_again`), or another process was faster.
+        """
+        if not reply.may_go_again:
+            raise JournalError(
+                f"The reply to {shown(reply.authorization_url)} is {reply.state} and is not sent again.", stage="reply"
+            )
+        return self._change(
+            reply,
+            state="claimed",
+            claimed=self._now(),
+            claim=secrets.token_hex(8),
+            attempts=reply.attempts + 1,
+            by_hand=by_hand,
+        )
+
+    def mark_sent(self, reply: Reply, server_line: str) -> Reply:
+        """The submission server took it; ``server_line`` are its words."""
+        return self._mark(reply, "sent", 250, server_line)
+
+    def mark_said_sent(self, reply: Reply) -> Reply:
+        """The person to whom it was handed out says that it was sent; it has been on its way since now."""
+        if reply.state != "claimed" or not reply.by_hand:
+            told = shown(reply.authorization_url)
+            raise JournalError(f"The reply to {told} is not one that a person sends.", stage="reply")
+        return self._change(reply, state="sent", claimed=self._now(), text="sent by hand, as was said")
+
+    def mark_refused(self, reply: Reply, code: int, text: str) -> Reply:
+        """The submission server refused it with this code, 400 to 599, and these words."""
+        if not 400 <= code <= 599:
+            raise InputError(f"A refusal has a code from 400 to 599, not {code}.")
+        return self._mark(reply, "refused", code, text)
+
+    def mark_not_sent(self, reply: Reply, text: str) -> Reply:
+        """It is certain that nothing left: no connection, no login, or lost before the final dot of DATA.
+
+        Kept as ``refused`` with code 0, so the same octets may go again.
+        """
+        return self._mark(reply, "refused", 0, text)
+
+    def _mark(self, reply: Reply, state: str, code: int, text: str) -> Reply:
+        if reply.state != "claimed":
+            raise JournalError(
+                f"The reply to {shown(reply.authorization_url)} is {reply.state}, not claimed.", stage="reply"
+            )
+        return self._change(reply, state=state, code=code, text=shown(text)[:MAX_SERVER_TEXT])
+
+    def _change(self, reply: Reply, **changes: t.Any) -> Reply:
+        changed = dataclasses.replace(reply, **changes)
+        with self._locked():
+            found = self.find(reply.authorization_url)
+            if found is None or (found.claim, found.state) != (reply.claim, reply.state):
+                raise JournalError(
+                    f"Another run changed the reply to {shown(reply.authorization_url)} in between; run again.",
+                    stage="reply",
+                    retryable=True,
+                    details={"reply_state": found.state if found else ""},
+                )
+            atomic.write_atomic(self._path(reply.authorization_url), fs_document.encode(_fields(changed)))
+        return changed
+
+    def _locked(self) -> contextlib.AbstractContextManager[None]:
+        return lock(
+            os.path.join(self.folder, "lock"), timeout=LOCK_SECONDS, what=f"the reply ledger {shown(self.folder)}"
+        )
+
+    def _path(self, authorization_url: str) -> str:
+        digest = hashlib.sha256(authorization_url.encode("utf-8", "surrogatepass")).hexdigest()
+        return os.path.join(self.folder, f"{digest}.json")
+
+
+def _token_line(data: bytes) -> bytes:
+    """The Subject line of a reply; empty where it has none."""
+    head = data.partition(b"\r\n\r\n")[0]
+    return next((line for line in head.split(b"\r\n") if line.lower().startswith(b"subject:")), b"")
+
+
+def _load(path: str) -> Reply | None:
+    return fs_document.load(
+        path,
+        _read_reply,
+        what="The reply on record",
+        remedy="restore it from a backup; moving it away gives up the knowledge that this challenge was answered",
+        error=JournalError,
+    )
+
+
+def _read_reply(document: Document) -> Reply:
+    state = document.text("state")
+    if state not in STATES:
+        raise Damaged("state is none that is known")
+    if not document.text("authorization_url"):
+        raise Damaged("authorization_url is missing")
+    try:
+        data = base64.b64decode(document.text("data"), validate=True)
+    except (binascii.Error, ValueError):
+        raise Damaged("data is no base64") from None
+    return Reply(
+        authorization_url=document.text("authorization_url"),
+        message_id=document.text("message_id"),
+        recipient=document.text("recipient"),
+        sender=document.text("sender"),
+        data=data,
+        state=state,
+        claimed=document.present_moment("claimed"),
+        claim=document.text("claim"),
+        attempts=document.number("attempts", 1),
+        code=document.number("code"),
+        text=document.text("text"),
+        by_hand=document.flag("by_hand"),
+    )
+
+
+def _fields(reply: Reply) -> dict[str, t.Any]:
+    return {
+        "authorization_url": reply.authorization_url,
+        "message_id": reply.message_id,
+        "recipient": reply.recipient,
+        "sender": reply.sender,
+        "data": base64.b64encode(reply.data).decode("ascii"),
+        "state": reply.state,
+        "claimed": fs_document.moment_text(reply.claimed),
+        "claim": reply.claim,
+        "attempts": reply.attempts,
+        "code": reply.code,
+        "text": reply.text,
+        "by_hand": reply.by_hand,
+    }

@@ -1,0 +1,123 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The files of an account's keys: the one in use, the one that is to follow it, and those that were in use before.
+
+    account.key                   in use
+    account.key.new               made before the CA is told of it; the CA may know it already
+    account.key.<fingerprint>     was in use, or was refused by the CA
+
+No file is overwritten by another key without a copy of the old one (RULES 15). ``account.key.new`` becomes
+``account.key`` by one rename, so a stop at any instant leaves every key on the disk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import typing as t
+
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import account_key as account_keys
+from ansible_collections.mailcert.acme.plugins.module_utils._acme.account_key import AccountKey
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import StoreError
+from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import atomic
+from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.paths import failed, shown
+
+NEW = ".new"
+# hex digits of the public key's fingerprint that name a former key
+DIGITS = 16
+_MOST_COPIES = 100
+
+
+class KeyFiles:
+    """The keys beside ``account_key_src``.
+
+    :arg passphrase: of the key in use. ``new_passphrase``: of the one that follows.
+    """
+
+    def __init__(self, path: str, *, passphrase: str | None, new_passphrase: str | None) -> None:
+        self.path = path
+        self.new_path = path + NEW
+        self._passphrase = passphrase
+        self._new_passphrase = new_passphrase
+
+    def current(self) -> AccountKey:
+        """The key in use."""
+        return self._load(self.path, self._passphrase, "account_key_src")
+
+    def following(self) -> AccountKey | None:
+        """The key that an earlier run made to follow; None where there is none."""
+        if not os.path.lexists(self.new_path):
+            return None
+        return self._load(self.new_path, self._new_passphrase, "the new account key")
+
+    def make_following(self, key_type: str) -> AccountKey:
+        """Make the key that is to follow; durable on return.
+
+        :raises StoreError: there is one already.
+        """
+        return make_key(self.new_path, key_type, self._new_passphrase)
+
+    def take_over(self, current: AccountKey, following: AccountKey) -> str:
+        """The CA knows the new key: it becomes the key in use, in one durable step. Gives the path of the old one."""
+        kept = ""
+        if current.public_fingerprint != following.public_fingerprint:
+            kept = self._keep_copy(self.path, current)
+        try:
+            os.rename(self.new_path, self.path)
+            atomic.sync_folder(os.path.dirname(self.path))
+        except OSError as error:
+            raise failed(self.path, "cannot be written", error) from error
+        return kept
+
+    def set_aside(self, refused: AccountKey) -> str:
+        """The CA will never take the new key: keep it under another name. Gives its path."""
+        kept = self._keep_copy(self.new_path, refused)
+        try:
+            os.unlink(self.new_path)
+            atomic.sync_folder(os.path.dirname(self.path))
+        except OSError as error:
+            raise failed(self.new_path, "cannot be moved", error) from error
+        return kept
+
+    def _keep_copy(self, source: str, key: AccountKey) -> str:
+        """A durable copy of a key file, named by its public key; one that is there already serves."""
+        data = atomic.read_file(source, follow=False)
+        base = f"{self.path}.{key.public_fingerprint[:DIGITS]}"
+        for number in range(_MOST_COPIES):
+            kept = f"{base}-{number}" if number else base
+            with contextlib.suppress(FileExistsError):
+                atomic.create_exclusive(kept, data)
+                return kept
+            # the same key can be there under another passphrase; that copy stays too
+            if atomic.read_file(kept, follow=False) == data:
+                return kept
+        raise StoreError(f"There are too many copies of {shown(source)}; remove some of {shown(base)}-*.")
+
+    @staticmethod
+    def _load(path: str, passphrase: str | None, what: str) -> AccountKey:
+        data = atomic.read_file(path, what=what)
+        return account_keys.load_account_key(data, passphrase=passphrase, source=f"{what} {path}")
+
+
+def make_key(path: str, key_type: str, passphrase: str | None) -> AccountKey:
+    """A fresh account key at a path where nothing is; on the disk on return, readable by its owner alone.
+
+    :raises StoreError: something is there, or it cannot be written.
+    """
+    pem = account_keys.generate_account_key(key_type, passphrase=passphrase)
+    atomic.ensure_folder(os.path.dirname(path))
+    try:
+        atomic.create_exclusive(path, pem)
+    except FileExistsError:
+        raise StoreError(f"{shown(path)} came to be while a key for it was made; run again.", retryable=True) from None
+    return account_keys.load_account_key(pem, passphrase=passphrase, source=path)
+
+
+def read_key(path: str, passphrase: str | None, what: str) -> AccountKey:
+    """The account key of an option's path.
+
+    :arg what: the name of the option.
+    """
+    data: t.Any = atomic.read_file(path, what=what)
+    return account_keys.load_account_key(data, passphrase=passphrase, source=f"{what} {path}")

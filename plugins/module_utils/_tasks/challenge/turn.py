@@ -1,0 +1,204 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Opening the challenges of an order: its turn first, then its authorizations (RULES 6).
+
+Fetching an authorization makes the CA send its mail. So an order whose addresses have another challenge open at the
+same CA is left unfetched by smime_order, which must not wait: all mailboxes of a run pass it before the first of them
+is answered. smime_email_challenge then waits until the other one is final.
+"""
+
+from __future__ import annotations
+
+import datetime
+import time
+import typing as t
+import uuid
+
+from ansible_collections.mailcert.acme.plugins.module_utils import _address
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import authorization as authorizations
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import parse
+from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
+from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import AcmeProblemError, BusyError, OrderError
+from ansible_collections.mailcert.acme.plugins.module_utils._limits import CHALLENGE_LIFETIME
+from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.paths import shown
+from ansible_collections.mailcert.acme.plugins.module_utils._store.state import challenge_turns, reply_ledger
+from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import run_id
+
+# seconds between two looks whether the other challenge is final
+LOOK_INTERVAL = 0.25
+# seconds before the deadline in which a turn is not worth taking: it would end another order's challenge for nothing
+LAST_MOMENT = 2.0
+
+Entry = t.Dict[str, t.Any]
+
+
+class Opening:
+    """The turns of one order at all of its addresses.
+
+    :arg seconds: for how long the run may keep them; a run that is known to have ended does not keep them.
+    """
+
+    def __init__(self, params: dict[str, t.Any], context: Context, client: AcmeClient, *, seconds: float) -> None:
+        self._params = params
+        self._context = context
+        self._client = client
+        self._seconds = seconds
+        # without a name of its own a task holds its turns under one that nobody else has
+        self._run_id = params["run_id"] or uuid.uuid4().hex
+        # smime_order has a journal for each certificate; smime_email_challenge goes on with what that began
+        self._owner = params.get("journal_path") or ""
+        self._held: list[tuple[challenge_turns.Turns, challenge_turns.Turn]] = []
+        # the order that waits for a person and has the turn which was wanted last
+        self._awaited: challenge_turns.Turn | None = None
+
+    def take(
+        self, addresses: t.Sequence[str], urls: t.Sequence[str], *, displace: bool = False
+    ) -> datetime.datetime | None:
+        """Take the turn at all addresses; ``None``, and none taken, where one is not free.
+
+        :arg displace: whether to end an order that is open and that nobody works on. Its own run may be about to go on
+            with it, and every mailbox of a run passes smime_order first: so only smime_email_challenge does that.
+        :returns: when the order's challenges were opened; their mails are not older.
+        """
+        # an order that is made in the place of a dead one
+        self.rest()
+        # always in the same order, so that two orders with the same addresses never wait for each other
+        try:
+            for address in sorted(set(addresses)):
+                place = self._turns_of(address)
+                turn = place.take(
+                    urls, run_id=self._run_id, seconds=self._seconds, displace=displace, owner=self._owner
+                )
+                if turn is None:
+                    self._awaited = place.awaited()
+                    self.rest()
+                    return None
+                self._held.append((place, turn))
+            self._held = [(place, self._end_displaced(place, turn)) for place, turn in self._held]
+        except BaseException:
+            # nobody works on what could not be taken as a whole
+            self.rest()
+            raise
+        return min(turn.opened for _place, turn in self._held)
+
+    def wait(self, addresses: t.Sequence[str], urls: t.Sequence[str], deadline: Deadline) -> datetime.datetime:
+        """As :meth:`take`, but wait until the turn is free, and end what nobody works on.
+
+        :raises BusyError: at the deadline, or at once where another certificate's challenge waits for a person.
+        """
+        while True:
+            opened = self.take(addresses, urls, displace=True)
+            if opened is not None:
+                return opened
+            if self._awaited is not None:
+                # that may take hours
+                raise _awaits_its_person(addresses, self._awaited)
+            if deadline.remaining() <= LAST_MOMENT:
+                raise BusyError(
+                    f"Another challenge for {', '.join(addresses)} is open at this CA, and was so until the deadline;"
+                    " only one at a time can be told from its mail. The next run goes on from here.",
+                    stage="challenge",
+                )
+            time.sleep(LOOK_INTERVAL)
+
+    def fetch(self, addresses: t.Sequence[str], urls: t.Sequence[str], opened: datetime.datetime) -> list[Entry]:
+        """The challenges of the authorizations, which makes CAs send their mails."""
+        # by the CA's clock, which dates its mails too
+        by_its_clock = opened + (self._client.transport.clock_skew or datetime.timedelta())
+        entries = []
+        for url in urls:
+            authorization = authorizations.fetch(self._client, url)
+            if not any(_address.same(authorization.address, address) for address in addresses):
+                raise OrderError(
+                    f"The CA wants an authorization for {parse.clean(authorization.address, 320)}, which was not ordered."
+                )
+            challenge = authorization.challenge
+            entries.append(
+                {
+                    "address": authorization.address,
+                    "authorization_uri": authorization.url,
+                    "status": authorization.status,
+                    "fetched": True,
+                    "uri": challenge.url if challenge else "",
+                    "challenge_status": challenge.status if challenge else "",
+                    "token": challenge.token if challenge else "",
+                    "from": challenge.from_address if challenge else "",
+                    "opened": by_its_clock.isoformat(),
+                    "retry_at": self._retry_at(url),
+                }
+            )
+        return entries
+
+    def rest(self, *, awaits: bool | None = None) -> None:
+        """The task ends and the challenges stay open.
+
+        :arg awaits: whether a person goes on with them; ``None`` leaves that as it was.
+        """
+        held, self._held = self._held, []
+        for place, turn in held:
+            place.rest(turn, awaits=awaits)
+
+    def close(self) -> None:
+        """The authorizations are final."""
+        held, self._held = self._held, []
+        for place, turn in held:
+            place.close(turn)
+
+    def left(self, addresses: t.Sequence[str], urls: t.Sequence[str], *, ended: bool) -> None:
+        """The order with these authorizations was given up; it keeps nobody from his turn any longer.
+
+        :arg ended: whether they are final; else whoever is next ends them.
+        """
+        self._held = [(place, turn) for place, turn in self._held if set(turn.urls).isdisjoint(urls)]
+        for address in sorted(set(addresses)):
+            self._turns_of(address).left(urls, ended=ended)
+
+    def _turns_of(self, address: str) -> challenge_turns.Turns:
+        return challenge_turns.Turns(
+            reply_ledger.folder_of(self._params["replies_path"], address),
+            self._params["acme_directory"],
+            now=self._context.now,
+            is_gone=run_id.is_gone,
+        )
+
+    def _end_displaced(self, place: challenge_turns.Turns, turn: challenge_turns.Turn) -> challenge_turns.Turn:
+        """End the authorizations of an order that nobody works on any more: their mails must not be taken for ours."""
+        if not turn.displaced:
+            return turn
+        for url in turn.displaced:
+            try:
+                authorizations.deactivate(self._client, url)
+            except AcmeProblemError as error:
+                if error.retryable:
+                    # it is open still, and the next run ends it
+                    raise
+                # final already, or of another account; then only the time tells their mails from ours
+        return place.ended(turn)
+
+    def _retry_at(self, url: str) -> str:
+        """When the CA wants to be asked again, for the task that asks next (RFC 8555, section 7.5.1)."""
+        wait = self._client.told_wait(url)
+        return (self._context.now() + datetime.timedelta(seconds=wait)).isoformat() if wait else ""
+
+
+def _awaits_its_person(addresses: t.Sequence[str], turn: challenge_turns.Turn) -> BusyError:
+    whose = f" (its order is in {shown(turn.owner)})" if turn.owner else ""
+    until = f"{turn.opened + CHALLENGE_LIFETIME:%Y-%m-%d %H:%M} UTC"
+    return BusyError(
+        f"Another certificate's challenge for {', '.join(addresses)} waits for a person to answer it{whose}, and only one at a"
+        f" time can be told from its mail. Have that one answered first; it can be until {until}. The next run after that"
+        " goes on from here.",
+        stage="challenge",
+    )
+
+
+def unfetched(addresses: t.Sequence[str], urls: t.Sequence[str]) -> list[Entry]:
+    """Challenges that wait for their turn. Which address belongs to which URL only the fetched authorization tells."""
+    nothing = {"uri": "", "challenge_status": "pending", "token": "", "from": "", "opened": "", "retry_at": ""}
+    return [
+        {"address": address, "authorization_uri": url, "status": "pending", "fetched": False, **nothing}
+        for address, url in zip(addresses, urls)
+    ]

@@ -1,0 +1,59 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A key serves one mailbox, or is an account's: what tasks refuse by the key index of the store (RULES 1 and 29)."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.mailcert.acme.plugins.module_utils import _address
+from ansible_collections.mailcert.acme.plugins.module_utils._acme.account_key import AccountKey
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import CsrError, KeyPolicyError
+from ansible_collections.mailcert.acme.plugins.module_utils._pki.csr import Csr
+from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.paths import shown
+from ansible_collections.mailcert.acme.plugins.module_utils._store.tree.key_index import (
+    ACCOUNT,
+    MAILBOX,
+    KeyIndex,
+    Owner,
+)
+
+
+def claim_for_mailbox(keys_path: str | None, request: Csr, addresses: t.Sequence[str], *, write: bool) -> None:
+    """The request's key is this mailbox's from now on. The mailbox is known by its first address.
+
+    :arg keys_path: the folder of the index; without one nothing is known.
+    :arg write: False in check mode, which only looks.
+    :raises CsrError: it is another mailbox's, or an account's.
+    """
+    if not keys_path:
+        return
+    wish = Owner(MAILBOX, _address.parse(addresses[0]).ascii)
+    owner = _ask(KeyIndex(keys_path), request.public_fingerprint, wish, write=write)
+    if owner != wish:
+        whose = "that of an ACME account" if owner.kind == ACCOUNT else f"that of {shown(owner.name)}"
+        raise CsrError(
+            f"The request in {request.source} holds a key that is {whose} already, and not of {wish.name}; make a new key"
+            " for it."
+        )
+
+
+def claim_for_account(keys_path: str | None, key: AccountKey, directory: str, *, write: bool = True) -> None:
+    """The key is an account's from now on.
+
+    :raises KeyPolicyError: it is a certificate's.
+    """
+    if not keys_path:
+        return
+    owner = _ask(KeyIndex(keys_path), key.public_fingerprint, Owner(ACCOUNT, directory), write=write)
+    if owner.kind != ACCOUNT:
+        raise KeyPolicyError(
+            f"The account key is the key of the certificate of {shown(owner.name)} (RFC 8555, section 11.1). Use a key that"
+            " is nothing but the account's.",
+            stage="account",
+        )
+
+
+def _ask(index: KeyIndex, fingerprint: str, wish: Owner, *, write: bool) -> Owner:
+    return index.claim(fingerprint, wish) if write else index.owner(fingerprint) or wish

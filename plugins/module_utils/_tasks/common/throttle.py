@@ -1,0 +1,128 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The pace of a CA as a task heeds it: shared through the store with all who ask the same CA, in this run and later."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import re
+import time
+import typing as t
+
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import retry
+from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
+    AcmeError,
+    AcmeRateLimitedError,
+    InputError,
+    RateReachedError,
+    StoreError,
+)
+from ansible_collections.mailcert.acme.plugins.module_utils._store.backoff import damaged, order_rate, throttle
+from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
+
+_RATE = re.compile(r"([0-9]{1,6})\s*/\s*([0-9]{0,6})\s*([smhdw])", re.ASCII)
+_YEAR = 365 * 86400
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+
+
+def parse_rate(text: str) -> tuple[int, int]:
+    """A number of orders and of seconds, from text such as ``300/3h``.
+
+    :raises InputError: it is none.
+    """
+    found = _RATE.fullmatch(text.strip())
+    count = int(found[1]) if found else 0
+    seconds = int(found[2] or 1) * _UNITS[found[3]] if found else 0
+    if not 1 <= count <= order_rate.MOST_ORDERS or not 1 <= seconds <= _YEAR:
+        raise InputError(
+            f"order_rate is {text!r}; it must be a number of orders, from 1 to {order_rate.MOST_ORDERS}, and a time of at"
+            " most a year, as in 300/3h, with s, m, h, d or w for the unit."
+        )
+    return count, seconds
+
+
+def finder_of(context: Context) -> damaged.Finder:
+    """The task as one that may find damaged notes: it warns, and in check mode it leaves them where they are."""
+    return damaged.Finder(context.warn, write=not context.check_mode)
+
+
+def pace_of(
+    params: dict[str, t.Any], until: Deadline, finder: damaged.Finder = damaged.Finder()
+) -> retry.Pace:
+    """What the options say of the CA's pace; without ``pace_path`` each task has a pace of its own.
+
+    :arg finder: who is told of a damaged file.
+    :raises InputError: a rate that is none, or one that nobody could count.
+    """
+    folder, rate = params.get("pace_path"), params.get("order_rate")
+    if folder is None:
+        if rate:
+            raise InputError("order_rate needs pace_path, where the orders are counted.")
+        return retry.Pace()
+    return StoredPace(folder, parse_rate(rate) if rate else None, until, finder)
+
+
+class StoredPace(retry.Pace):
+    """The pace that the store keeps for a CA.
+
+    :arg folder: of the CA's pace.
+    :arg rate: at most so many orders in so many seconds; None for no limit of ours.
+    :arg until: nobody waits for longer.
+    """
+
+    def __init__(
+        self, folder: str, rate: tuple[int, int] | None, until: Deadline, finder: damaged.Finder = damaged.Finder()
+    ) -> None:
+        self._shared = throttle.SharedPace(folder, finder=finder)
+        self._orders = order_rate.OrderCount(folder)
+        self._rate = rate
+        self._until = until
+
+    def hold(self, where: str) -> retry.Hold | None:
+        held = self._shared.held(where)
+        if held is None:
+            return None
+        told = held.told
+        return retry.Hold(held.seconds, told.reason, closed=held.closed, limited=told.limited, problem=told.problem)
+
+    # what is noted of a trouble must not hide the trouble, where the store can take no notes
+
+    def limited(self, failure: AcmeError, wait: float) -> None:
+        with contextlib.suppress(StoreError):
+            self._shared.limited(wait, failure.message, failure.problem)
+
+    def gave_up(self, failure: AcmeError, where: str) -> None:
+        with contextlib.suppress(StoreError):
+            self._shared.failed(
+                where,
+                failure.message,
+                failure.problem,
+                wait=failure.details.get("retry_after") or 0.0,
+                limited=isinstance(failure, AcmeRateLimitedError),
+            )
+
+    def succeeded(self, where: str) -> None:
+        with contextlib.suppress(StoreError):
+            self._shared.succeeded(where)
+
+    def before_order(self) -> None:
+        """Count the order, and wait for its turn where there were as many as there may be."""
+        if self._rate is None:
+            return
+        count, seconds = self._rate
+        while True:
+            wait = self._orders.take(count, seconds)
+            if not wait:
+                return
+            # those who wait for the same moment come one after the other
+            wait += random.random() * min(1.0, wait / 10)
+            if wait >= self._until.remaining():
+                raise RateReachedError(
+                    f"{count} orders in {seconds} seconds were sent to the CA, and no more are allowed (smime_ca_rate,"
+                    f" order_rate). The next one may go in {max(1, round(wait))} seconds; run again then.",
+                    details={"retry_after": round(wait, 1), "held": True},
+                )
+            time.sleep(wait)

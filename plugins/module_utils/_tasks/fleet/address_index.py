@@ -1,0 +1,56 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which mailbox names which address: what a fleet's wishes say together."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.mailcert.acme.plugins.module_utils import _address
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import AddressError
+
+from .desired import UNREADABLE, Wish
+
+
+class Names:
+    """Filled with one wish after the other.
+
+    :ivar mailboxes: the primary addresses, and the former ones: the folders of the store that somebody names.
+    :ivar complete: False once there was a wish of which nobody can tell whom it names.
+    """
+
+    def __init__(self) -> None:
+        self.mailboxes: set[str] = set()
+        self.complete = True
+        self._named_by: dict[str, set[str]] = {}
+
+    def add(self, wish: Wish) -> None:
+        """Take in a wish."""
+        primary = wish.addresses[0]
+        self.mailboxes.update((primary, *wish.former_addresses))
+        for address in (*wish.addresses, *wish.former_addresses):
+            self._named_by.setdefault(address, set()).add(primary)
+
+    def add_unusable(self, values: t.Any) -> None:
+        """Take in a wish that is wrong in something; whom it names can be told most often."""
+        if not isinstance(values, dict) or UNREADABLE in values:
+            self.complete = False
+            return
+        for value in (*_list(values.get("addresses")), *_list(values.get("former_addresses"))):
+            try:
+                address = _address.parse(str(value)).ascii
+            except AddressError:
+                continue  # none that a store could hold
+            self.mailboxes.add(address)
+            self._named_by.setdefault(address, set()).add(address)
+
+    def others(self, address: str, wish: Wish) -> list[str]:
+        """The primary addresses of other mailboxes that name an address, too."""
+        return sorted(self._named_by.get(address, set()) - {wish.addresses[0]})
+
+
+def _list(given: t.Any) -> t.Sequence[t.Any]:
+    if isinstance(given, str):
+        return [given]
+    return given if isinstance(given, (list, tuple)) else []

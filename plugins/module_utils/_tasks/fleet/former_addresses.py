@@ -1,0 +1,62 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Former addresses of a mailbox: their keys still open its old mail, and so belong into its PKCS#12 (RULES 22)."""
+
+from __future__ import annotations
+
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificate as pki_certificate
+from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import atomic
+from ansible_collections.mailcert.acme.plugins.module_utils._store.tree import layout, lineage, record
+
+from .address_index import Names
+from .desired import Wish
+
+
+def check(wish: Wish, names: Names) -> None:
+    """Refuse a former address that is another mailbox's: its private keys are nobody else's.
+
+    :raises InputError: naming the other mailbox.
+    """
+    for address in wish.former_addresses:
+        others = names.others(address, wish)
+        if others:
+            raise InputError(
+                f"smime_former_addresses: {address} is named by the mailbox {others[0]} too, and the private keys of an"
+                " address go to one mailbox only; remove it from one of the two."
+            )
+
+
+def pairs(store: layout.Store, wish: Wish) -> list[lineage.Version]:
+    """The versions of former addresses that open mail, newest first, one address after the other."""
+    if wish.usage == "sign":
+        return []
+    usages = [layout.line_name(usage, wish.staging) for usage in ("dual", "encrypt")]
+    found: list[lineage.Version] = []
+    for address in wish.former_addresses:
+        folder = store.mailbox(address)
+        for name in usages:
+            found += [version for version in reversed(folder.line(name).versions()) if version.has_pair()]
+    return found
+
+
+def unknown(store: layout.Store, wish: Wish) -> list[str]:
+    """The former addresses that the store has no mailbox of."""
+    return [address for address in wish.former_addresses if not store.mailbox(address).exists()]
+
+
+def missing(store: layout.Store, wish: Wish, line: lineage.Line) -> str:
+    """What the PKCS#12 lacks of the keys of former addresses, for people; empty where it has them all."""
+    if not wish.pkcs12:
+        return ""
+    old = pairs(store, wish)
+    if not old:
+        return ""
+    made = record.Pkcs12Record.load(line.pkcs12_record)
+    for version in old:
+        data = atomic.read_file(version.certificate, what="certificate")
+        certificate = pki_certificate.load_certificate(data, source=version.certificate)
+        if made is None or certificate.public_fingerprint not in made.keys:
+            return f"the PKCS#12 lacks the key of {version.folder}, a former address"
+    return ""

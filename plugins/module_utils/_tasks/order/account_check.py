@@ -1,0 +1,48 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whose order a challenge belongs to, told from smime_order to smime_email_challenge.
+
+A reply ends with the thumbprint of the account key (RFC 8555, section 8.1), and a CA that finds another one in it
+invalidates the challenge for good. So each challenge bears the account that ordered, and another key answers nothing.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import parse
+from ansible_collections.mailcert.acme.plugins.module_utils._acme.account_key import AccountKey
+from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import AccountError
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.account import record
+
+Challenge = t.Dict[str, t.Any]
+
+
+def marked(challenges: t.Sequence[Challenge], client: AcmeClient) -> list[Challenge]:
+    """The challenges with the account whose order they are of: its URL, and the thumbprint of its key (RFC 7638)."""
+    account = {"account_uri": client.account_uri or "", "account_thumbprint": client.key.thumbprint}
+    return [{**challenge, **account} for challenge in challenges]
+
+
+def check(params: dict[str, t.Any], key: AccountKey, challenges: t.Sequence[Challenge]) -> None:
+    """Refuse a key that is known to be another than that of the account which ordered.
+
+    Where the account's key was changed since, the account's record tells that this key is its new one.
+
+    :raises AccountError: nothing was sent.
+    """
+    record_path, directory = params["account_record_path"], params["acme_directory"]
+    for challenge in challenges:
+        if challenge["account_thumbprint"] in ("", key.thumbprint):
+            continue
+        account = challenge["account_uri"]
+        if account and account == record.account_uri(record_path, directory, key.public_fingerprint):
+            continue
+        whose = f"the account {parse.clean(account, 200)}" if account else "another account"
+        raise AccountError(
+            f"The account key is not the one that ordered: the challenge for {challenge['address']} is of {whose} with"
+            f" the key thumbprint {parse.clean(challenge['account_thumbprint'], 60)}, and this key's is {key.thumbprint}."
+            " Nothing was sent. Use the key of that account; if its key was changed since, run smime_order again first."
+        )
