@@ -33,7 +33,8 @@ help:
 	@echo 'make bench               the figures of docs/performance.md'
 	@echo 'make $(PARTS)'
 	@echo '                         one part of make test'
-	@echo 'make changelog           CHANGELOG.rst anew from changelogs/fragments'
+	@echo 'make changelog [DATE=YYYY-MM-DD]'
+	@echo '                         CHANGELOG.rst from changelogs/fragments'
 	@echo 'make clean               remove what the other targets made'
 
 .PHONY: demo
@@ -70,7 +71,7 @@ bench:
 
 .PHONY: changelog
 changelog:
-	@$(RUN) docs tests/tools/changelog.py
+	@$(RUN) docs tests/tools/changelog.py $(if $(DATE),--date $(DATE))
 
 .PHONY: clean
 clean:

@@ -1,12 +1,18 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write changelogs/changelog.yaml and CHANGELOG.rst anew for the version in galaxy.yml, from its fragments."""
+"""Write changelogs/changelog.yaml and CHANGELOG.rst for the version in galaxy.yml, from its fragments.
+
+changelog.py [--date YYYY-MM-DD] writes both. A version that is in the changelog already keeps its date unless another
+one is given; a new version gets today's. changelog.py --check writes nothing and fails where a committed file differs
+from what the fragments and the plugins give.
+"""
 
 from __future__ import annotations
 
+import argparse
+import difflib
 import pathlib
-import shutil
 import subprocess
 import sys
 
@@ -16,26 +22,63 @@ import yaml
 WRITTEN = ("CHANGELOG.rst", "changelogs/changelog.yaml")
 
 
-def forget_version(collection: pathlib.Path) -> None:
-    """Take the version of galaxy.yml out of the changelog, so that its fragments are read again."""
+def forget_version(collection: pathlib.Path) -> str | None:
+    """Take the version of galaxy.yml out of the changelog, so that its fragments are read again.
+
+    :returns: the date that the version had, as YYYY-MM-DD; None for a version that the changelog did not have.
+    """
     version = yaml.safe_load((collection / "galaxy.yml").read_text(encoding="utf-8"))["version"]
     path = collection / "changelogs" / "changelog.yaml"
-    if path.exists():
-        changelog = yaml.safe_load(path.read_text(encoding="utf-8"))
-        changelog["releases"].pop(version, None)
-        path.write_text(yaml.safe_dump(changelog), encoding="utf-8")
+    if not path.exists():
+        return None
+    changelog = yaml.safe_load(path.read_text(encoding="utf-8"))
+    release = changelog["releases"].pop(version, None)
+    path.write_text(yaml.safe_dump(changelog), encoding="utf-8")
+    return str(release["release_date"]) if release else None
+
+
+def generate(date: str | None) -> dict[str, str]:
+    """Make the changelog in a copy of the checkout; gives the text of each file of WRITTEN.
+
+    :arg date: date of the release, as YYYY-MM-DD; None keeps the date that the changelog has.
+    """
+    into = surroundings.BUILD / "parts" / "changelog"
+    collection = surroundings.copy_checkout(into)
+    had = forget_version(collection)
+    date = date or had
+    env = surroundings.environment(home="changelog", ANSIBLE_COLLECTIONS_PATH=str(into))
+    program = str(pathlib.Path(sys.executable).with_name("antsibull-changelog"))
+    line = [program, "release", "--reload-plugins", *(("--date", date) if date else ())]
+    subprocess.run([sys.executable, *line], cwd=collection, env=env, check=True)
+    return {name: (collection / name).read_text(encoding="utf-8") for name in WRITTEN}
+
+
+def stale(generated: dict[str, str]) -> list[str]:
+    """The differences between the checkout and what was generated, as lines of a diff; empty when there are none."""
+    lines: list[str] = []
+    for name, text in generated.items():
+        path = surroundings.ROOT / name
+        committed = path.read_text(encoding="utf-8") if path.exists() else ""
+        lines += difflib.unified_diff(
+            committed.splitlines(), text.splitlines(), f"{name} (committed)", f"{name} (generated)", lineterm=""
+        )
+    return lines
 
 
 def main() -> None:
-    into = surroundings.BUILD / "parts" / "changelog"
-    collection = surroundings.copy_checkout(into)
-    forget_version(collection)
-    env = surroundings.environment(home="changelog", ANSIBLE_COLLECTIONS_PATH=str(into))
-    program = str(pathlib.Path(sys.executable).with_name("antsibull-changelog"))
-    line = [program, "release", "--reload-plugins"]
-    subprocess.run([sys.executable, *line], cwd=collection, env=env, check=True)
-    for name in WRITTEN:
-        shutil.copyfile(collection / name, surroundings.ROOT / name)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="write nothing; fail where a committed file is stale")
+    parser.add_argument("--date", help="date of the release, as YYYY-MM-DD")
+    options = parser.parse_args()
+    generated = generate(options.date)
+    if options.check:
+        difference = stale(generated)
+        if difference:
+            print("\n".join(difference))
+            sys.exit("The changelog is stale. Run: make changelog")
+        return
+    for name, text in generated.items():
+        (surroundings.ROOT / name).write_text(text, encoding="utf-8")
         print(name)
 
 

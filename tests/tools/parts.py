@@ -115,6 +115,8 @@ PARTS = (
                 "{collection}",
             ),
             ("antsibull-changelog", "lint"),
+            # CHANGELOG.rst is what the fragments and the plugins give
+            ("{tools}/changelog.py", "--check"),
         ),
         results=None,
     ),
