@@ -100,7 +100,12 @@ PARTS = (
     Part(
         "lint",
         "lint",
-        (("ansible-lint", "--offline", "--profile", "production", "--strict"), ("shellcheck", ".ci/run")),
+        (
+            ("ansible-lint", "--offline", "--profile", "production", "--strict"),
+            ("shellcheck", ".ci/run"),
+            # each file says whose it is and under which licence
+            ("reuse", "lint"),
+        ),
         results=None,
     ),
     Part(
