@@ -12,6 +12,17 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options: {}
 attributes:
+  action:
+    description: An action plugin of the same name decides where the module runs, and takes part of its options on the controller.
+    support: full
+    details:
+      - Where the module would run on the controller anyway, as the same user and under the same Python, its code runs within the
+        process of Ansible. In all other cases the module is sent to the host as usual. The results are the same.
+  async:
+    description: Supports being used with the C(async) keyword.
+    support: full
+    details:
+      - With C(async) the module is always sent to the host, since it has to go on after the task has returned.
   check_mode:
     description: Can run in C(check_mode) and return changed status prediction without modifying the target.
   diff_mode:
