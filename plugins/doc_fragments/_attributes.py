@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Documentation fragment: what a module can be asked for beside its options."""
+"""Documentation fragment: what a module supports in addition to its options."""
 
 from __future__ import annotations
 
