@@ -41,31 +41,42 @@ class Context:
 
 @dataclasses.dataclass
 class Outcome:
-    """What a task did or would do: ``values`` are its return keys, the same keys on every path."""
+    """What a task did or would do.
+
+    :ivar result: a dataclass whose fields are the module's return keys, so that they are the same on every path. Its
+        values are what JSON can carry; a tuple becomes a list.
+    :ivar before: :ivar after: the two sides of a diff.
+    """
 
     changed: bool
     values: dict[str, t.Any] = dataclasses.field(default_factory=dict)
     before: str | None = None
     after: str | None = None
+    result: t.Any = None
 
     def as_result(self, *, diff: bool) -> dict[str, t.Any]:
         """The keys of the result; with ``diff`` Ansible's before and after."""
-        result: dict[str, t.Any] = {"changed": self.changed, **self.values}
+        found: dict[str, t.Any] = {"changed": self.changed, **self.values}
+        if self.result is not None:
+            for field in dataclasses.fields(self.result):
+                value = getattr(self.result, field.name)
+                found[field.name] = list(value) if isinstance(value, tuple) else value
         if diff:
-            result["diff"] = {"before": self.before or "", "after": self.after or ""}
-        return result
+            found["diff"] = {"before": self.before or "", "after": self.after or ""}
+        return found
 
 
 @dataclasses.dataclass(frozen=True)
 class Task:
     """One module's substance.
 
-    ``libraries``: the ``require`` functions of the layers it uses; each raises ``MissingLibraryError``.
+    ``result``: the dataclass of its return keys. ``libraries``: the ``require`` functions of the layers it uses; each raises ``MissingLibraryError``.
     The remaining fields are those of Ansible's argument spec.
     """
 
     run: t.Callable[[dict[str, t.Any], Context], Outcome]
     argument_spec: dict[str, t.Any]
+    result: type | None = None
     libraries: tuple[t.Callable[[], None], ...] = ()
     mutually_exclusive: tuple[t.Any, ...] = ()
     required_together: tuple[t.Any, ...] = ()

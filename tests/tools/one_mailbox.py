@@ -118,10 +118,10 @@ class OneMailbox:
 @contextlib.contextmanager
 def client_of(mailbox: OneMailbox) -> t.Iterator[AcmeClient]:
     """The layer below the modules, for what no module does on purpose."""
-    spec = connection.acme_options()
+    spec = connection.AcmeOptions.spec()
     params = {name: mailbox.options.get(name, entry.get("default")) for name, entry in spec.items()}
-    params["account_record_path"] = mailbox.options["account_record_path"]
-    client = connection.client(params, Deadline(60), connection.account_key(params))
+    acme = connection.AcmeOptions.parse(params)
+    client = acme.client(Deadline(60), acme.account_key())
     try:
         yield client
     finally:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import functools
 import importlib
 import pathlib
@@ -142,6 +143,9 @@ def test_attributes_are_told(name: str) -> None:
 
 def returned_names(name: str) -> set[str]:
     """The keys that the task gives its outcomes: dictionary keys in the call that makes one, or in what it spreads."""
+    result = task_of(name).result
+    if result is not None:
+        return {field.name for field in dataclasses.fields(result)}
     tree = ast.parse((PLUGINS / "module_utils" / "_tasks" / f"{name}.py").read_text(encoding="utf-8"))
     # dictionaries that stand under a name in the same file
     bound = {

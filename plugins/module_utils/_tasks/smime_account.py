@@ -37,7 +37,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import
 LOCK = ".account.lock"
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
-    **connection.acme_options(),
+    **connection.AcmeOptions.spec(),
     "state": {"type": "str", "choices": ["present", "absent", "changed_key"], "default": "present"},
     "allow_creation": {"type": "bool", "default": True},
     "account_key_type": {
@@ -56,7 +56,6 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
             "key": {"type": "str", "required": True, "no_log": True},
         },
     },
-    "account_record_path": {"type": "path"},
     "terms_url": {"type": "str"},
     "new_account_key_src": {"type": "path"},
     "new_account_key_content": {"type": "str", "no_log": True},
@@ -70,24 +69,23 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 def run(params: dict[str, t.Any], context: Context) -> Outcome:
     """Bring the account at the CA to the wish; with a record that equals it, without a word to the CA."""
-    options.check_paths(
-        params, "account_key_src", "account_record_path", "new_account_key_src", "store_path", "keys_path"
-    )
+    options.check_paths(params, "new_account_key_src", "store_path", "keys_path", "attempts_path")
     contact = _checked_contact(params["contact"])
     work = {"present": _present, "absent": _absent, "changed_key": _changed_key}[params["state"]]
-    folder = lock.folder_of(params)
+    acme = connection.AcmeOptions.parse(params)
+    folder = acme.account_folder
     if context.check_mode or folder is None or (params["state"] != "present" and not os.path.isdir(folder)):
         return work(params, context, contact)
     atomic.ensure_folder(folder)
     with contextlib.ExitStack() as stack:
         if params["state"] == "changed_key":
             # before the other lock: while it waits for orders, accounts can be had
-            stack.enter_context(lock.changing(params, folder))
+            stack.enter_context(lock.changing(acme, folder))
         # many hosts of a fleet share an account: one makes it, the others find it
         stack.enter_context(locks.lock(os.path.join(folder, LOCK), timeout=params["deadline"]))
-        stack.enter_context(failed_attempts.recorded(params, context, only_passing=True))
+        stack.enter_context(failed_attempts.recorded(params["attempts_path"], acme.directory, context, only_passing=True))
         outcome = work(params, context, contact)
-        failed_attempts.succeeded(params)
+        failed_attempts.succeeded(params["attempts_path"])
         return outcome
 
 
@@ -122,7 +120,8 @@ def _present(params: dict[str, t.Any], context: Context, contact: list[str]) -> 
     if new_pem is not None:
         # the key is on disk before the CA learns of it
         atomic.write_atomic(params["account_key_src"], new_pem, mode=0o600)
-    client = connection.client(params, options.deadline(params), key, context)
+    acme = connection.AcmeOptions.parse(params)
+    client = acme.client(acme.deadline(), key, context)
     rolled = _settled(params, context, client) if changing else None
     if rolled is not None:
         wish["public_key_fingerprint"] = rolled.key.public_fingerprint
@@ -189,11 +188,12 @@ def _absent(params: dict[str, t.Any], context: Context, contact: list[str]) -> O
     record = account_record.load(path)
     if params["account_key_content"] is None and not os.path.lexists(params["account_key_src"]):
         return _outcome({}, changed=False, before=record)
-    key = connection.account_key(params)
+    key = connection.AcmeOptions.parse(params).account_key()
     known = account_record.speaks_of(record, params["acme_directory"], key.public_fingerprint)
     if record is not None and known and record.get("status") == "deactivated":
         return _outcome({}, changed=False, before=record)
-    client = connection.client(params, options.deadline(params), key, context)
+    acme = connection.AcmeOptions.parse(params)
+    client = acme.client(acme.deadline(), key, context)
     if key_rollover.is_under_way(params):
         _settled(params, context, client)
     account = accounts.find(client)
@@ -214,7 +214,8 @@ def _changed_key(params: dict[str, t.Any], context: Context, contact: list[str])
     record = account_record.load(path)
     if context.check_mode and params["account_key_src"] and not os.path.lexists(params["account_key_src"]):
         return _outcome({}, changed=True, before=record, would_exist=True)
-    client = connection.client(params, options.deadline(params), connection.account_key(params), context)
+    acme = connection.AcmeOptions.parse(params)
+    client = acme.client(acme.deadline(), acme.account_key(), context)
     before = {"public_key_fingerprint": client.key.public_fingerprint, "status": "valid", **(record or {})}
     rolled = key_rollover.roll(params, context, client)
     # in check mode there is no new key yet
@@ -239,7 +240,7 @@ def _key(params: dict[str, t.Any]) -> tuple[account_keys.AccountKey, bytes | Non
     """The account key, and its PEM where it is new and has yet to be written."""
     path = params["account_key_src"]
     if params["account_key_content"] is not None or os.path.lexists(path):
-        return connection.account_key(params), None
+        return connection.AcmeOptions.parse(params).account_key(), None
     if not params["allow_creation"]:
         raise InputError(f"account_key_src {path} does not exist, and allow_creation is false.")
     pem = account_keys.generate_account_key(params["account_key_type"], passphrase=params["account_key_passphrase"])

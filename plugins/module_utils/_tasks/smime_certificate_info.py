@@ -28,7 +28,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "store_path": {"type": "path"},
     "addresses": {"type": "list", "elements": "str", "default": []},
     "usage": {"type": "str", "choices": ["dual", "sign", "encrypt"]},
-    **options.renewal_options(),
+    **policy.RenewalOptions.spec(),
 }
 
 
@@ -44,7 +44,7 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
 
 
 def _single(params: dict[str, t.Any], context: Context) -> dict[str, t.Any]:
-    data = options.input_bytes(params, "certificate") or b""
+    data = options.Content.parse(params, "certificate").read() or b""
     source = params["certificate_path"] or "certificate_content"
     chain = certificate.load_chain(data, source=source)
     leaf, rest = chain[0], chain[1:]
@@ -132,7 +132,7 @@ def _describe(
 ) -> dict[str, t.Any]:
     now = context.now()
     place = (addresses or list(leaf.addresses) or [""])[0]
-    decision = policy.decide(leaf, policy.Rules.of(params), now, address=place, known=known)
+    decision = policy.decide(leaf, policy.RenewalOptions.parse(params), now, address=place, known=known)
     usage = usage or usages.usage_of(leaf.key_usage)
     report = lint.lint(
         leaf, chain or (), public_fingerprint=leaf.public_fingerprint, addresses=addresses, usage=usage or "dual", now=now

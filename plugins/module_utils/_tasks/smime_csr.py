@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import typing as t
+from dataclasses import dataclass
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import CsrError, KeyMismatchError, KeyPolicyError
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import csr as requests
@@ -16,151 +17,209 @@ from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import ato
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Outcome, Task
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import options
 
-ARGUMENT_SPEC: dict[str, t.Any] = {
-    "privatekey_path": {"type": "path", "required": True},
-    "privatekey_passphrase": {"type": "str", "no_log": True},
-    "privatekey_type": {"type": "str", "choices": ["RSA", "ECC"], "default": "RSA"},
-    "privatekey_size": {"type": "int", "default": 3072},
-    "privatekey_curve": {"type": "str", "choices": ["secp256r1", "secp384r1", "secp521r1"], "default": "secp256r1"},
-    "regenerate": {"type": "str", "choices": ["fail", "partial_idempotence", "always"], "default": "fail"},
-    "csr_path": {"type": "path", "required": True},
-    "common_name": {"type": "str"},
-    "return_content": {"type": "bool", "default": False},
-    **options.certificate_wish_options(),
-    **options.file_options(),
-}
+
+@dataclass(frozen=True)
+class CsrOptions:
+    """The options of the module.
+
+    :ivar privatekey_path: :ivar csr_path: absolute.
+    :ivar regenerate: what happens to a key of another kind: ``fail``, ``partial_idempotence``, or ``always``.
+    :ivar common_name: an address, or ``None`` for an empty subject.
+    """
+
+    privatekey_path: str
+    privatekey_passphrase: str | None
+    key_spec: keys.KeySpec
+    regenerate: str
+    csr_path: str
+    common_name: str | None
+    return_content: bool
+    certificate: options.CertificateOptions
+    files: options.FileOptions
+
+    @staticmethod
+    def spec() -> options.Params:
+        """The argument spec."""
+        return {
+            "privatekey_path": {"type": "path", "required": True},
+            "privatekey_passphrase": {"type": "str", "no_log": True},
+            "privatekey_type": {"type": "str", "choices": ["RSA", "ECC"], "default": "RSA"},
+            "privatekey_size": {"type": "int", "default": 3072},
+            "privatekey_curve": {
+                "type": "str",
+                "choices": ["secp256r1", "secp384r1", "secp521r1"],
+                "default": "secp256r1",
+            },
+            "regenerate": {"type": "str", "choices": ["fail", "partial_idempotence", "always"], "default": "fail"},
+            "csr_path": {"type": "path", "required": True},
+            "common_name": {"type": "str"},
+            "return_content": {"type": "bool", "default": False},
+            **options.CertificateOptions.spec(),
+            **options.FileOptions.spec(),
+        }
+
+    @classmethod
+    def parse(cls, params: options.Params) -> CsrOptions:
+        """The options.
+
+        :raises InputError, AddressError, KeyPolicyError: an option that cannot be used; naming it.
+        """
+        options.check_paths(params, "privatekey_path", "csr_path")
+        certificate = options.CertificateOptions.parse(params)
+        spec = keys.key_spec(params["privatekey_type"], params["privatekey_size"], params["privatekey_curve"])
+        files = options.FileOptions.parse(params)
+        files.secret_mode()
+        common_name = params["common_name"]
+        if common_name is not None:
+            common_name = options.checked_addresses([common_name], option="common_name")[0]
+        return cls(
+            privatekey_path=params["privatekey_path"],
+            privatekey_passphrase=params["privatekey_passphrase"],
+            key_spec=spec,
+            regenerate=params["regenerate"],
+            csr_path=params["csr_path"],
+            common_name=common_name,
+            return_content=params["return_content"],
+            certificate=certificate,
+            files=files,
+        )
+
+
+@dataclass(frozen=True)
+class CsrResult:
+    """The return keys of the module."""
+
+    privatekey_path: str
+    csr_path: str
+    addresses: tuple[str, ...]
+    usage: str
+    privatekey_type: str
+    privatekey_size: int
+    privatekey_curve: str
+    public_key_fingerprint: str
+    csr: str
+    backup_files: tuple[str, ...]
+    would_exist: bool
+
+    def describe(self, request: str) -> str:
+        """One side of a diff; ``request``: what there is of the request."""
+        detail = self.privatekey_curve if self.privatekey_type == "ECC" else self.privatekey_size
+        return (
+            f"private key: {self.privatekey_type} {detail}\nrequest: {request}\n"
+            f"addresses: {', '.join(self.addresses)}\nusage: {self.usage}\n"
+        )
 
 
 class _Key(t.NamedTuple):
-    """The private key as it stands or would stand; ``pem`` where it has to be written."""
+    """The private key as it is or would be; ``pem`` where it has to be written."""
 
     key: t.Any
     pem: bytes | None
     overwrites: bool
 
 
-def run(params: dict[str, t.Any], context: Context) -> Outcome:
+def run(params: options.Params, context: Context) -> Outcome:
     """Make or check key and request.
 
-    The key of a path is made once: an existing one is used as it is, and one that does not fit the wish fails, unless
-    ``regenerate`` says otherwise; then a copy of the old one stays beside it (RULES: no key is ever lost).
+    The key of a path is made once: an existing one is used as it is, and one of another kind fails, unless
+    ``regenerate`` says otherwise; then a copy of the old one stays (RULES: no key is ever lost).
     """
-    options.check_paths(params, "privatekey_path", "csr_path")
-    addresses = options.checked_addresses(params["addresses"])
-    spec = keys.key_spec(params["privatekey_type"], params["privatekey_size"], params["privatekey_curve"])
-    mode = options.secret_mode(params)
-    common_name = params["common_name"]
-    if common_name is not None:
-        common_name = options.checked_addresses([common_name], option="common_name")[0]
+    given = CsrOptions.parse(params)
     if context.check_mode:
-        return _work(params, context, addresses, spec, common_name, mode)
-    atomic.ensure_folder(os.path.dirname(params["privatekey_path"]))
+        return _work(given, context)
+    atomic.ensure_folder(os.path.dirname(given.privatekey_path))
     # two runs at once must agree on one key
-    with locks.lock(params["privatekey_path"] + ".lock", timeout=60):
-        return _work(params, context, addresses, spec, common_name, mode)
+    with locks.lock(given.privatekey_path + ".lock", timeout=60):
+        return _work(given, context)
 
 
-def _work(
-    params: dict[str, t.Any],
-    context: Context,
-    addresses: list[str],
-    spec: keys.KeySpec,
-    common_name: str | None,
-    mode: int,
-) -> Outcome:
-    found = _private_key(params, spec)
-    request = _fitting_request(params, found, addresses, common_name)
+def _work(given: CsrOptions, context: Context) -> Outcome:
+    found = _private_key(given)
+    request = _fitting_request(given, found)
     changed_request = request is None
+    wanted = given.certificate
     if request is None:
-        request = requests.build_csr(found.key, addresses=addresses, usage=params["usage"], common_name=common_name)
+        request = requests.build_csr(
+            found.key, addresses=wanted.addresses, usage=wanted.usage, common_name=given.common_name
+        )
     backups: list[str] = []
     if not context.check_mode:
-        owner = {"owner": params["owner"], "group": params["group"]}
+        mode = given.files.secret_mode()
         if found.pem is not None:
-            backups += _write(params["privatekey_path"], found.pem, mode=mode, backup=found.overwrites, **owner)
+            backups += _write(given, given.privatekey_path, found.pem, mode=mode, backup=found.overwrites)
         if changed_request:
-            atomic.ensure_folder(os.path.dirname(params["csr_path"]))
-            backups += _write(params["csr_path"], request, mode=mode | 0o600, backup=params["backup"], **owner)
-    shown = {
-        "privatekey_path": params["privatekey_path"],
-        "csr_path": params["csr_path"],
-        "addresses": addresses,
-        "usage": params["usage"],
-        "privatekey_type": spec.type,
-        "privatekey_size": spec.size or 0,
-        "privatekey_curve": spec.curve or "",
-        "public_key_fingerprint": keys.public_fingerprint(found.key),
-    }
+            atomic.ensure_folder(os.path.dirname(given.csr_path))
+            backups += _write(given, given.csr_path, request, mode=mode | 0o600, backup=given.files.backup)
     would_exist = context.check_mode and found.pem is not None
-    if would_exist:
+    result = CsrResult(
+        privatekey_path=given.privatekey_path,
+        csr_path=given.csr_path,
+        addresses=wanted.addresses,
+        usage=wanted.usage,
+        privatekey_type=given.key_spec.type,
+        privatekey_size=given.key_spec.size or 0,
+        privatekey_curve=given.key_spec.curve or "",
         # a key that only the real run makes has no fingerprint yet
-        shown["public_key_fingerprint"] = ""
+        public_key_fingerprint="" if would_exist else keys.public_fingerprint(found.key),
+        csr=request.decode() if given.return_content and not would_exist else "",
+        backup_files=tuple(backups),
+        would_exist=would_exist,
+    )
     return Outcome(
         changed=found.pem is not None or changed_request,
-        values={
-            **shown,
-            "csr": request.decode() if params["return_content"] and not would_exist else "",
-            "backup_files": backups,
-            "would_exist": would_exist,
-        },
-        before="" if found.pem is not None else _describe(shown, "present" if not changed_request else "to be made"),
-        after=_describe(shown, "present"),
+        result=result,
+        before="" if found.pem is not None else result.describe("to be made" if changed_request else "present"),
+        after=result.describe("present"),
     )
 
 
-def _write(path: str, data: bytes, *, backup: bool, **how: t.Any) -> list[str]:
-    kept = atomic.write_atomic(path, data, backup=backup, **how)
+def _write(given: CsrOptions, path: str, data: bytes, *, mode: int, backup: bool) -> list[str]:
+    kept = atomic.write_atomic(
+        path, data, mode=mode, owner=given.files.owner, group=given.files.group, backup=backup
+    )
     return [kept] if kept else []
 
 
-def _private_key(params: dict[str, t.Any], spec: keys.KeySpec) -> _Key:
+def _private_key(given: CsrOptions) -> _Key:
     """The key of ``privatekey_path``, or a new one.
 
     :raises KeyMismatchError: for a key of another kind, which is never overwritten by itself.
     """
-    path, passphrase = params["privatekey_path"], params["privatekey_passphrase"]
+    path, passphrase = given.privatekey_path, given.privatekey_passphrase
     present = os.path.lexists(path)
-    if present and params["regenerate"] != "always":
+    if present and given.regenerate != "always":
         # one that cannot be read is never replaced: it may be the only key to somebody's mail
         key = keys.load_private_key(
             atomic.read_file(path, what="privatekey_path"), passphrase=passphrase, source=f"privatekey_path {path}"
         )
         has = keys.spec_of(key)
-        if has == spec:
+        if has == given.key_spec:
             return _Key(key, None, False)
-        if params["regenerate"] == "fail":
+        if given.regenerate == "fail":
             raise KeyMismatchError(
-                f"The key at privatekey_path {path} is {has}, the wish is {spec}. Choose another path, change the"
-                " wish, or set regenerate: partial_idempotence, which keeps a copy of the old key."
+                f"The key at privatekey_path {path} is {has}, and {given.key_spec} is asked for. Choose another path,"
+                " change the options of the key, or set regenerate: partial_idempotence, which keeps a copy of the old"
+                " key."
             )
-    key = keys.generate(spec)
+    key = keys.generate(given.key_spec)
     return _Key(key, keys.private_pem(key, passphrase=passphrase), present)
 
 
-def _fitting_request(
-    params: dict[str, t.Any], found: _Key, addresses: list[str], common_name: str | None
-) -> bytes | None:
-    """The request at ``csr_path`` where it says what is wished, signed by this very key; else None."""
-    data = atomic.read_optional(params["csr_path"], what="csr_path")
+def _fitting_request(given: CsrOptions, found: _Key) -> bytes | None:
+    """The request at ``csr_path`` where it is as the options say, and signed by this very key; else ``None``."""
+    data = atomic.read_optional(given.csr_path, what="csr_path")
     if data is None or found.pem is not None:
         return None
     try:
-        request = requests.load_csr(data, source=f"csr_path {params['csr_path']}")
-        csr_check.check_csr(request, addresses=addresses, usage=params["usage"])
+        request = requests.load_csr(data, source=f"csr_path {given.csr_path}")
+        csr_check.check_csr(request, addresses=given.certificate.addresses, usage=given.certificate.usage)
     except (CsrError, KeyPolicyError):
-        return None  # a request can always be made anew; only keys are precious
+        return None  # a request can always be made again; only keys are precious
     if request.public_fingerprint != keys.public_fingerprint(found.key):
         return None
-    if request.common_names != ((common_name,) if common_name else ()):
+    if request.common_names != ((given.common_name,) if given.common_name else ()):
         return None
     return request.pem
 
 
-def _describe(shown: dict[str, t.Any], request: str) -> str:
-    kind = shown["privatekey_type"]
-    detail = shown["privatekey_curve"] if kind == "ECC" else shown["privatekey_size"]
-    lines = [f"private key: {kind} {detail}", f"request: {request}", f"addresses: {', '.join(shown['addresses'])}"]
-    return "\n".join([*lines, f"usage: {shown['usage']}"]) + "\n"
-
-
-TASK = Task(run=run, argument_spec=ARGUMENT_SPEC, libraries=(pki_libs.require,))
+TASK = Task(run=run, argument_spec=CsrOptions.spec(), result=CsrResult, libraries=(pki_libs.require,))

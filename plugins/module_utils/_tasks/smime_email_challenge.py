@@ -23,6 +23,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._tasks.challenge imp
     ca_preset,
     find_mail,
     manual,
+    model,
     sent_copy,
     turn,
     validation,
@@ -53,28 +54,9 @@ LEAST = {
 TURN_MARGIN = 60
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
-    **connection.acme_options(),
-    "account_record_path": {"type": "path"},
+    **connection.AcmeOptions.spec(),
     **mailbox_mailbox.mail_options(),
-    "challenges": {
-        "type": "list",
-        "elements": "dict",
-        "required": True,
-        "options": {
-            "address": {"type": "str", "required": True},
-            "authorization_uri": {"type": "str", "required": True},
-            "status": {"type": "str", "default": "pending"},
-            "fetched": {"type": "bool", "default": True},
-            "uri": {"type": "str", "default": ""},
-            "challenge_status": {"type": "str", "default": "pending"},
-            "token": {"type": "str", "default": "", "no_log": False},
-            "from": {"type": "str", "default": ""},
-            "opened": {"type": "str", "default": ""},
-            "retry_at": {"type": "str", "default": ""},
-            "account_uri": {"type": "str", "default": ""},
-            "account_thumbprint": {"type": "str", "default": ""},
-        },
-    },
+    "challenges": {"type": "list", "elements": "dict", "required": True, "options": model.Challenge.spec()},
     "replies_path": {"type": "path", "required": True},
     "attempts_path": {"type": "path"},
     "run_id": {"type": "str"},
@@ -96,39 +78,43 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
     options.check_paths(params, "replies_path", "slots_path", "account_record_path")
     for name, least in LEAST.items():
         options.check_number(params, name, least=least)
-    open_ones = [challenge for challenge in params["challenges"] if challenge["status"] == "pending"]
+    acme = connection.AcmeOptions.parse(params)
+    challenges = [model.Challenge.from_params(entry) for entry in params["challenges"]]
+    open_ones = [challenge for challenge in challenges if challenge.status == "pending"]
     if not open_ones:
         would = context.check_mode and params["would_exist"]
-        return _outcome(params["challenges"], [], changed=would, would_exist=would)
+        return _outcome(challenges, [], changed=would, would_exist=would)
     by_hand = params["mail_access"] == "by_hand"
     answered_mail.wish_of(params)
     sent_copy.Copying(params, context, Deadline(None))
     # every mailbox, and what a person said, is checked before the first mail is read
-    subjects = manual.subjects_of(params, [entry["address"] for entry in open_ones])
+    subjects = manual.subjects_of(params, [challenge.address for challenge in open_ones])
     for entry in open_ones:
         if not by_hand:
-            answered_mail.check(params, mailbox_mailbox.mailbox_of(params, entry["address"]).reader)
+            answered_mail.check(params, mailbox_mailbox.mailbox_of(params, entry.address).reader)
     if context.check_mode:
-        expected = connection.expected_account_key(params, context.check_mode)
+        expected = acme.expected_account_key(check_mode=context.check_mode)
         if expected is not None:
-            account_check.check(params, expected, open_ones)
-        return _outcome(params["challenges"], [], changed=True, would_exist=True)
-    with lock.ordering(params):
-        key = connection.account_key(params)
-        account_check.check(params, key, open_ones)
-        with failed_attempts.recorded(params, context):
+            account_check.check(acme, expected, open_ones)
+        return _outcome(challenges, [], changed=True, would_exist=True)
+    options.check_paths(params, "attempts_path")
+    with lock.ordering(acme):
+        key = acme.account_key()
+        account_check.check(acme, key, open_ones)
+        with failed_attempts.recorded(params["attempts_path"], acme.directory, context):
             return _answer_all(params, context, key, subjects)
 
 
 def _answer_all(
     params: dict[str, t.Any], context: Context, key: AccountKey, subjects: dict[str, str]
 ) -> Outcome:
-    deadline = options.deadline(params)
-    client = connection.client(params, deadline, key, context)
+    acme = connection.AcmeOptions.parse(params)
+    deadline = acme.deadline()
+    client = acme.client(deadline, key, context)
     servers: list[dict[str, t.Any]] = []
     answer = _answers_by(params, context, client, key, deadline, subjects, servers)
     with _turn(params, context, client, deadline) as (opening, challenges), _slot(params, deadline):
-        answers = [answer(entry) for entry in challenges if entry["status"] == "pending"]
+        answers = [answer(entry.to_result()) for entry in challenges if entry.status == "pending"]
         if any(done.awaiting for done in answers):
             # the challenges stay open, and nobody works on them until the person has
             opening.rest(awaits=True)
@@ -164,20 +150,22 @@ def _answers_by(
 @contextlib.contextmanager
 def _turn(
     params: dict[str, t.Any], context: Context, client: AcmeClient, deadline: Deadline
-) -> t.Iterator[tuple[turn.Opening, list[dict[str, t.Any]]]]:
+) -> t.Iterator[tuple[turn.Opening, list[model.Challenge]]]:
     """The challenges once they are the only open ones of their addresses, fetched where smime_order had to leave it."""
-    challenges = params["challenges"]
-    addresses = options.checked_addresses([entry["address"] for entry in challenges], option="challenges")
-    urls = [entry["authorization_uri"] for entry in challenges]
-    opening = turn.Opening(params, context, client, seconds=params["deadline"] + TURN_MARGIN)
+    challenges = [model.Challenge.from_params(entry) for entry in params["challenges"]]
+    addresses = options.checked_addresses([entry.address for entry in challenges], option="challenges")
+    urls = [entry.authorization_uri for entry in challenges]
+    opening = turn.Opening(
+        params["replies_path"], context, client, run_id=params["run_id"], seconds=params["deadline"] + TURN_MARGIN
+    )
     opened = opening.wait(addresses, urls, deadline)
     try:
-        if not all(entry["fetched"] for entry in challenges):
+        if not all(entry.fetched for entry in challenges):
             challenges = opening.fetch(addresses, urls, opened)
             for entry in challenges:
-                if entry["status"] not in ("pending", "valid"):
+                if entry.status not in ("pending", "valid"):
                     raise AuthorizationError(
-                        f"The authorization for {entry['address']} is {entry['status']}, since another certificate's"
+                        f"The authorization for {entry.address} is {entry.status}, since another certificate's"
                         " challenge for the address took its turn. The next run orders anew.",
                         retryable=True,
                     )
@@ -203,7 +191,7 @@ def _slot(params: dict[str, t.Any], deadline: Deadline) -> t.Iterator[None]:
 
 
 def _outcome(
-    challenges: list[dict[str, t.Any]],
+    challenges: t.Sequence[model.Challenge],
     answers: list[validation.Answer],
     servers: t.Sequence[dict[str, t.Any]] = (),
     *,
@@ -213,12 +201,12 @@ def _outcome(
     answered = {answer.address: answer for answer in answers}
     authorizations = []
     for challenge in challenges:
-        answer = answered.get(challenge["address"])
+        answer = answered.get(challenge.address)
         authorizations.append(
             {
-                "address": challenge["address"],
-                "authorization_uri": challenge["authorization_uri"],
-                "status": "valid" if answer and not answer.awaiting else challenge["status"],
+                "address": challenge.address,
+                "authorization_uri": challenge.authorization_uri,
+                "status": "valid" if answer and not answer.awaiting else challenge.status,
                 "message_id": answer.message_id if answer else "",
                 "reply_state": answer.reply_state if answer else "",
                 "refused": answer.refused if answer else [],
@@ -227,9 +215,9 @@ def _outcome(
             }
         )
     awaiting = {answer.address for answer in answers if answer.awaiting}
-    lines = [f"{entry['address']}: {entry['status']}" for entry in challenges]
+    lines = [f"{entry.address}: {entry.status}" for entry in challenges]
     done = [
-        line if entry["address"] in awaiting else f"{entry['address']}: valid"
+        line if entry.address in awaiting else f"{entry.address}: valid"
         for entry, line in zip(challenges, lines)
     ]
     return Outcome(

@@ -22,6 +22,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._pki import libs as 
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import atomic
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Outcome, Task
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.account import connection, lock
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.challenge.model import Challenge
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import (
     clock_skew,
     failed_attempts,
@@ -42,11 +43,10 @@ from ansible_collections.mailcert.acme.plugins.module_utils._tasks.order import 
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.renewal import policy, renewal_info
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
-    **connection.acme_options(),
-    "account_record_path": {"type": "path"},
-    **options.certificate_wish_options(),
-    **options.renewal_options(),
-    **options.file_options(),
+    **connection.AcmeOptions.spec(),
+    **options.CertificateOptions.spec(),
+    **policy.RenewalOptions.spec(),
+    **options.FileOptions.spec(),
     "state": {"type": "str", "choices": ["requested", "issued"], "required": True},
     "csr_path": {"type": "path"},
     "csr_content": {"type": "str"},
@@ -106,7 +106,9 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
     key_owners.claim_for_mailbox(params["keys_path"], request, addresses, write=not context.check_mode)
     if context.check_mode:
         return _outcome(params, changed=True, would_exist=True)
-    with failed_attempts.recorded(params, context), lock.ordering(params):
+    acme = connection.AcmeOptions.parse(params)
+    options.check_paths(params, "attempts_path")
+    with failed_attempts.recorded(params["attempts_path"], acme.directory, context), lock.ordering(acme):
         return _order(params, context, request, addresses, criteria)
 
 
@@ -137,7 +139,7 @@ def _order(
             raise
         heeded = honored.heeded(issuing.asked, order, certificate, chosen, context)
         issuing.close()
-        failed_attempts.succeeded(params)
+        failed_attempts.succeeded(params["attempts_path"])
     renewal_info.after_issue(params, issuing.client, certificate, context)
     clock_skew.tell(context, issuing.client.transport)
     moved_directory.tell(context, issuing.client)
@@ -148,12 +150,12 @@ def _order(
 
 def _request(params: dict[str, t.Any], context: Context, addresses: list[str]) -> requests.Csr | None:
     """The request, checked as what it is: hostile input (RULES: a CSR from a key host). None where it would exist."""
-    data = options.input_bytes(params, "csr", exists_later=context.check_mode and params["would_exist"])
+    csr = options.Content.parse(params, "csr")
+    data = csr.read(exists_later=context.check_mode and params["would_exist"])
     if data is None:
         return None
-    source = "csr_content" if params["csr_content"] is not None else f"csr_path {params['csr_path']}"
-    request = requests.load_csr(data, source=source)
-    account_key = connection.expected_account_key(params, context.check_mode)
+    request = requests.load_csr(data, source=csr.source)
+    account_key = connection.AcmeOptions.parse(params).expected_account_key(check_mode=context.check_mode)
     csr_check.check_csr(
         request,
         addresses=addresses,
@@ -181,7 +183,7 @@ def _present_certificate(
         usage=params["usage"],
         now=context.now(),
     )
-    decision = policy.decide(certificate, policy.Rules.of(params), context.now(), address=addresses[0])
+    decision = policy.decide(certificate, policy.RenewalOptions.parse(params), context.now(), address=addresses[0])
     if report.errors or decision.due:
         return None
     return certificate
@@ -216,7 +218,7 @@ def _outcome(
     *,
     changed: bool,
     order: t.Any = None,
-    challenges: list[dict[str, t.Any]] | None = None,
+    challenges: t.Sequence[Challenge] = (),
     certificate: pki_certificate.Certificate | None = None,
     warnings: tuple[str, ...] = (),
     chosen: chain.Chosen = chain.NONE,
@@ -228,7 +230,7 @@ def _outcome(
     values = {
         "order_uri": order.url if order else "",
         "order_status": order.status if order else "valid" if certificate else "",
-        "challenges": challenges or [],
+        "challenges": [challenge.to_result() for challenge in challenges],
         "certificate_path": params["certificate_path"],
         "fingerprint": certificate.fingerprint if certificate else "",
         "serial_number": certificate.serial if certificate else "",

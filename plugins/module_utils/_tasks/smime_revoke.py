@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import dataclass
 
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import libs as acme_libs
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import revocation
@@ -29,71 +30,117 @@ REASONS = {
     "privilege_withdrawn": 9,
 }
 
-ARGUMENT_SPEC: dict[str, t.Any] = {
-    **connection.acme_options(),
-    "account_record_path": {"type": "path"},
-    "certificate_path": {"type": "path"},
-    "certificate_content": {"type": "str"},
-    "pkcs12_path": {"type": "path"},
-    "pkcs12_passphrase": {"type": "str", "no_log": True},
-    "privatekey_path": {"type": "path"},
-    "privatekey_content": {"type": "str", "no_log": True},
-    "privatekey_passphrase": {"type": "str", "no_log": True},
-    "revoke_by": {"type": "str", "choices": ["account_key", "certificate_key"], "default": "account_key"},
-    "reason": {"type": "str", "choices": list(REASONS), "default": "unspecified"},
-}
+
+@dataclass(frozen=True)
+class RevokeOptions:
+    """The options of the module.
+
+    :ivar certificate: what is revoked, unless ``pkcs12_path`` has it. :ivar privatekey: its key.
+    :ivar pkcs12_path: absolute path of a file with certificate and key.
+    :ivar revoke_by: which key signs: ``account_key`` or ``certificate_key``.
+    :ivar reason: one of :data:`REASONS`.
+    """
+
+    acme: connection.AcmeOptions
+    certificate: options.Content
+    privatekey: options.Content
+    privatekey_passphrase: str | None
+    pkcs12_path: str | None
+    pkcs12_passphrase: str | None
+    revoke_by: str
+    reason: str
+
+    @staticmethod
+    def spec() -> options.Params:
+        """The argument spec."""
+        return {
+            **connection.AcmeOptions.spec(),
+            "certificate_path": {"type": "path"},
+            "certificate_content": {"type": "str"},
+            "pkcs12_path": {"type": "path"},
+            "pkcs12_passphrase": {"type": "str", "no_log": True},
+            "privatekey_path": {"type": "path"},
+            "privatekey_content": {"type": "str", "no_log": True},
+            "privatekey_passphrase": {"type": "str", "no_log": True},
+            "revoke_by": {"type": "str", "choices": ["account_key", "certificate_key"], "default": "account_key"},
+            "reason": {"type": "str", "choices": list(REASONS), "default": "unspecified"},
+        }
+
+    @classmethod
+    def parse(cls, params: options.Params) -> RevokeOptions:
+        """The options.
+
+        :raises InputError: the key that is to sign is not given, or an option cannot be used.
+        """
+        given = cls(
+            acme=connection.AcmeOptions.parse(params),
+            certificate=options.Content.parse(params, "certificate"),
+            privatekey=options.Content.parse(params, "privatekey"),
+            privatekey_passphrase=params["privatekey_passphrase"],
+            pkcs12_path=options.check_path(params["pkcs12_path"], "pkcs12_path"),
+            pkcs12_passphrase=params["pkcs12_passphrase"],
+            revoke_by=params["revoke_by"],
+            reason=params["reason"],
+        )
+        if given.revoke_by == "certificate_key":
+            if given.pkcs12_path is None and not given.privatekey.given:
+                raise InputError("revoke_by: certificate_key needs privatekey_path, privatekey_content or pkcs12_path.")
+        elif given.acme.key_src is None and given.acme.key_content is None:
+            raise InputError("revoke_by: account_key needs account_key_src or account_key_content.")
+        return given
 
 
-def run(params: dict[str, t.Any], context: Context) -> Outcome:
+@dataclass(frozen=True)
+class RevokeResult:
+    """The return keys of the module."""
+
+    fingerprint: str
+    serial_number: str
+    addresses: tuple[str, ...]
+    reason: str
+
+
+def run(params: options.Params, context: Context) -> Outcome:
     """Revoke; that it is revoked already is known only from the CA, so in check mode the answer is "changed"."""
-    options.check_paths(params, "certificate_path", "pkcs12_path", "privatekey_path", "account_key_src")
-    certificate, key = _certificate_and_key(params)
-    if params["revoke_by"] == "certificate_key":
-        if key is None:
-            raise InputError("revoke_by: certificate_key needs privatekey_path, privatekey_content or pkcs12_path.")
-        if keys.public_fingerprint(key) != certificate.public_fingerprint:
-            raise KeyMismatchError("The private key does not belong to the certificate.", stage="revocation")
-    elif params["account_key_src"] is None and params["account_key_content"] is None:
-        raise InputError("revoke_by: account_key needs account_key_src or account_key_content.")
+    given = RevokeOptions.parse(params)
+    certificate, key = _certificate_and_key(given)
+    by_certificate = given.revoke_by == "certificate_key"
+    if by_certificate and keys.public_fingerprint(key) != certificate.public_fingerprint:
+        raise KeyMismatchError("The private key does not belong to the certificate.", stage="revocation")
     if context.check_mode:
-        return _outcome(certificate, changed=True, reason=params["reason"])
-    until = options.deadline(params)
-    if params["revoke_by"] == "certificate_key":
-        client = AcmeClient(connection.transport(params, until, context), params["acme_directory"])
-        word = revocation.revoke(client, certificate.der, reason=REASONS[params["reason"]], certificate_key=key)
+        return _outcome(certificate, changed=True, reason=given.reason)
+    until = given.acme.deadline()
+    reason = REASONS[given.reason]
+    if by_certificate:
+        client = AcmeClient(given.acme.transport(until, context), given.acme.directory)
+        word = revocation.revoke(client, certificate.der, reason=reason, certificate_key=key)
     else:
-        client = connection.client(params, until, connection.account_key(params), context)
-        word = revocation.revoke(client, certificate.der, reason=REASONS[params["reason"]])
-    return _outcome(certificate, changed=word != "already_revoked", reason=params["reason"])
+        client = given.acme.client(until, given.acme.account_key(), context)
+        word = revocation.revoke(client, certificate.der, reason=reason)
+    return _outcome(certificate, changed=word != "already_revoked", reason=given.reason)
 
 
-def _certificate_and_key(params: dict[str, t.Any]) -> tuple[pki_certificate.Certificate, t.Any]:
+def _certificate_and_key(given: RevokeOptions) -> tuple[pki_certificate.Certificate, t.Any]:
     """The certificate, and its private key where one was given."""
-    if params["pkcs12_path"] is not None:
-        source = f"pkcs12_path {params['pkcs12_path']}"
-        data = atomic.read_file(params["pkcs12_path"], what="pkcs12_path")
-        pair = pkcs12.read(data, passphrase=params["pkcs12_passphrase"], source=source)[0]
+    if given.pkcs12_path is not None:
+        source = f"pkcs12_path {given.pkcs12_path}"
+        data = atomic.read_file(given.pkcs12_path, what="pkcs12_path")
+        pair = pkcs12.read(data, passphrase=given.pkcs12_passphrase, source=source)[0]
         return pair.certificate, pair.key
-    data = options.input_bytes(params, "certificate") or b""
-    source = "certificate_content" if params["certificate_path"] is None else f"certificate_path {params['certificate_path']}"
-    certificate = pki_certificate.load_certificate(data, source=source)
-    pem = options.input_bytes(params, "privatekey")
+    data = given.certificate.read() or b""
+    certificate = pki_certificate.load_certificate(data, source=given.certificate.source)
+    pem = given.privatekey.read()
     if pem is None:
         return certificate, None
-    source = "privatekey_content" if params["privatekey_path"] is None else f"privatekey_path {params['privatekey_path']}"
-    return certificate, keys.load_private_key(pem, passphrase=params["privatekey_passphrase"], source=source)
+    key = keys.load_private_key(pem, passphrase=given.privatekey_passphrase, source=given.privatekey.source)
+    return certificate, key
 
 
 def _outcome(certificate: pki_certificate.Certificate, *, changed: bool, reason: str) -> Outcome:
     before = "valid" if changed else "revoked"
     return Outcome(
         changed=changed,
-        values={
-            "fingerprint": certificate.fingerprint,
-            "serial_number": certificate.serial,
-            "addresses": list(certificate.addresses),
-            "reason": reason,
-        },
+        result=RevokeResult(certificate.fingerprint, certificate.serial, certificate.addresses, reason),
         before=f"certificate {certificate.serial}: {before}\n",
         after=f"certificate {certificate.serial}: revoked\n",
     )
@@ -101,7 +148,8 @@ def _outcome(certificate: pki_certificate.Certificate, *, changed: bool, reason:
 
 TASK = Task(
     run=run,
-    argument_spec=ARGUMENT_SPEC,
+    argument_spec=RevokeOptions.spec(),
+    result=RevokeResult,
     libraries=(acme_libs.require, pki_libs.require),
     mutually_exclusive=(
         connection.ACCOUNT_KEY_EXCLUSIVE,

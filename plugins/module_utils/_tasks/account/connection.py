@@ -1,18 +1,18 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The connection to a CA for one account: options of the documentation fragment ``acme``, and the client that they give."""
+"""The connection to a CA for one account: the options that describe it, and the client that they give."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import account_key as account_keys
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.transport import Transport
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
-from ansible_collections.mailcert.acme.plugins.module_utils._store.backoff import damaged
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import atomic
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import options, throttle
@@ -25,76 +25,135 @@ USER_AGENT = "mailcert.acme/0.1.0 (Ansible collection; RFC 8823)"
 ACCOUNT_KEY_EXCLUSIVE = ("account_key_src", "account_key_content")
 
 
-def acme_options() -> options.Params:
-    """Documentation fragment ``acme``: the CA and the account."""
-    return {
-        "acme_directory": {"type": "str", "required": True},
-        "account_key_src": {"type": "path"},
-        "account_key_content": {"type": "str", "no_log": True},
-        "account_key_passphrase": {"type": "str", "no_log": True},
-        "account_uri": {"type": "str"},
-        "validate_certs": {"type": "bool", "default": True},
-        "ca_path": {"type": "path"},
-        "allow_http": {"type": "bool", "default": False},
-        "request_timeout": {"type": "int", "default": 10},
-        "request_retries": {"type": "int", "default": 7},
-        "deadline": {"type": "int", "default": 300},
-        "pace_path": {"type": "path"},
-    }
+@dataclass(frozen=True)
+class AcmeOptions:
+    """The CA and the account: documentation fragment ``acme``.
 
-
-def account_key(params: options.Params) -> account_keys.AccountKey:
-    """The account key that the options name.
-
-    :raises KeyLoadError, PassphraseError, StoreError: with the option in the sentence.
+    :ivar directory: URL of the CA's directory.
+    :ivar key_src: absolute path of the account key. :ivar key_content: the key itself, in PEM.
+    :ivar account_uri: URL of the account; ``None`` where the record or the CA knows it.
+    :ivar record_path: absolute path of ``account.json``.
+    :ivar ca_path: roots of the CA's TLS certificate, a PEM file or a hashed folder.
+    :ivar allow_http: whether plain HTTP to loopback is allowed.
+    :ivar request_timeout: seconds for each answer. :ivar request_retries: how often a request is tried again.
+    :ivar deadline_seconds: for the whole task.
+    :ivar throttle_path: absolute path of the folder in which the store keeps the pace of this CA.
+    :ivar order_rate: ``COUNT/TIME``, as many orders in so much time; of ``smime_order`` alone.
     """
-    content = params.get("account_key_content")
-    if content is not None:
-        data, source = content.encode(), "account_key_content"
-    else:
-        path = params["account_key_src"]
-        options.check_paths(params, "account_key_src")
-        if not os.path.lexists(path):
-            raise InputError(
-                f"account_key_src {path} does not exist. smime_account makes the account and its key.", stage="account"
-            )
-        data, source = atomic.read_file(path, what="account_key_src"), f"account_key_src {path}"
-    return account_keys.load_account_key(data, passphrase=params.get("account_key_passphrase"), source=source)
 
+    directory: str
+    key_src: str | None = None
+    key_content: str | None = None
+    key_passphrase: str | None = None
+    account_uri: str | None = None
+    record_path: str | None = None
+    validate_certs: bool = True
+    ca_path: str | None = None
+    allow_http: bool = False
+    request_timeout: float = 10
+    request_retries: int = 7
+    deadline_seconds: float = 300
+    throttle_path: str | None = None
+    order_rate: str | None = None
 
-def expected_account_key(params: options.Params, check_mode: bool) -> account_keys.AccountKey | None:
-    """As :func:`account_key`; None where in check mode an earlier step has not made it."""
-    path = params.get("account_key_src")
-    if check_mode and path is not None and not os.path.lexists(path):
-        return None
-    return account_key(params)
+    @staticmethod
+    def spec() -> options.Params:
+        """The part of the argument spec."""
+        return {
+            "acme_directory": {"type": "str", "required": True},
+            "account_key_src": {"type": "path"},
+            "account_key_content": {"type": "str", "no_log": True},
+            "account_key_passphrase": {"type": "str", "no_log": True},
+            "account_uri": {"type": "str"},
+            "account_record_path": {"type": "path"},
+            "validate_certs": {"type": "bool", "default": True},
+            "ca_path": {"type": "path"},
+            "allow_http": {"type": "bool", "default": False},
+            "request_timeout": {"type": "int", "default": 10},
+            "request_retries": {"type": "int", "default": 7},
+            "deadline": {"type": "int", "default": 300},
+            "pace_path": {"type": "path"},
+        }
 
+    @classmethod
+    def parse(cls, params: options.Params) -> AcmeOptions:
+        """The group.
 
-def transport(params: options.Params, until: Deadline, context: Context | None = None) -> Transport:
-    """The connection to the CA that the options describe.
+        :raises InputError: a path that is relative, or a number that no wait can have; naming the option.
+        """
+        options.check_paths(params, "account_key_src", "account_record_path", "ca_path", "pace_path")
+        options.check_number(params, "request_timeout", least=1)
+        options.check_number(params, "request_retries", least=0)
+        options.check_number(params, "deadline", least=1)
+        return cls(
+            directory=params["acme_directory"],
+            key_src=params["account_key_src"],
+            key_content=params["account_key_content"],
+            key_passphrase=params["account_key_passphrase"],
+            account_uri=params["account_uri"],
+            record_path=params["account_record_path"],
+            validate_certs=params["validate_certs"],
+            ca_path=params["ca_path"],
+            allow_http=params["allow_http"],
+            request_timeout=params["request_timeout"],
+            request_retries=params["request_retries"],
+            deadline_seconds=params["deadline"],
+            throttle_path=params["pace_path"],
+            order_rate=params.get("order_rate"),
+        )
 
-    :arg context: of the task, which is told of a pace that is damaged.
-    """
-    options.check_paths(params, "ca_path", "pace_path")
-    options.check_number(params, "request_timeout", least=1)
-    options.check_number(params, "request_retries", least=0)
-    return Transport(
-        timeout=params["request_timeout"],
-        validate_certs=params["validate_certs"],
-        ca_path=params["ca_path"],
-        user_agent=USER_AGENT,
-        deadline=until,
-        retries=params["request_retries"],
-        pace=throttle.pace_of(params, until, throttle.finder_of(context) if context else damaged.Finder()),
-        allow_http_loopback=params["allow_http"],
-    )
+    @property
+    def account_folder(self) -> str | None:
+        """The folder of the account's files; ``None`` where key and record are given otherwise."""
+        path = self.record_path or self.key_src
+        return os.path.dirname(path) if path else None
 
+    def deadline(self) -> Deadline:
+        """The deadline of the whole task, which begins now."""
+        return Deadline(self.deadline_seconds)
 
-def client(
-    params: options.Params, until: Deadline, key: account_keys.AccountKey, context: Context | None = None
-) -> AcmeClient:
-    """A client of the CA for one account; ``context`` as of :func:`transport`."""
-    uri = params.get("account_uri") or record.account_uri(
-        params.get("account_record_path"), params["acme_directory"], key.public_fingerprint
-    )
-    return AcmeClient(transport(params, until, context), params["acme_directory"], key, uri)
+    def account_key(self) -> account_keys.AccountKey:
+        """The account key.
+
+        :raises KeyLoadError, PassphraseError, StoreError: with the option in the sentence.
+        """
+        if self.key_content is not None:
+            data, source = self.key_content.encode(), "account_key_content"
+        else:
+            path = self.key_src or ""
+            if not os.path.lexists(path):
+                raise InputError(
+                    f"account_key_src {path} does not exist. smime_account makes the account and its key.",
+                    stage="account",
+                )
+            data, source = atomic.read_file(path, what="account_key_src"), f"account_key_src {path}"
+        return account_keys.load_account_key(data, passphrase=self.key_passphrase, source=source)
+
+    def expected_account_key(self, *, check_mode: bool) -> account_keys.AccountKey | None:
+        """As :meth:`account_key`; ``None`` where in check mode an earlier step has not made it."""
+        if check_mode and self.key_src is not None and not os.path.lexists(self.key_src):
+            return None
+        return self.account_key()
+
+    def transport(self, until: Deadline, context: Context | None = None) -> Transport:
+        """The way to the CA.
+
+        :arg context: of the task, which is told of notes of the store that are damaged.
+        """
+        return Transport(
+            timeout=self.request_timeout,
+            validate_certs=self.validate_certs,
+            ca_path=self.ca_path,
+            user_agent=USER_AGENT,
+            deadline=until,
+            retries=self.request_retries,
+            pace=throttle.pace_of(
+                self.throttle_path, self.order_rate, until, throttle.finder_of(context) if context else None
+            ),
+            allow_http_loopback=self.allow_http,
+        )
+
+    def client(self, until: Deadline, key: account_keys.AccountKey, context: Context | None = None) -> AcmeClient:
+        """A client of the CA for the account of ``key``; ``context`` as of :meth:`transport`."""
+        uri = self.account_uri or record.account_uri(self.record_path, self.directory, key.public_fingerprint)
+        return AcmeClient(self.transport(until, context), self.directory, key, uri)

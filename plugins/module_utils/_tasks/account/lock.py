@@ -18,17 +18,13 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import BusyE
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import locks
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.paths import shown
 
+from .connection import AcmeOptions
+
 LOCK = ".orders.lock"
 
 
-def folder_of(params: dict[str, t.Any]) -> str | None:
-    """The folder of the account's files; None where key and record are given otherwise."""
-    path = params["account_record_path"] or params["account_key_src"]
-    return os.path.dirname(path) if path else None
-
-
 @contextlib.contextmanager
-def ordering(params: dict[str, t.Any]) -> t.Iterator[None]:
+def ordering(acme: AcmeOptions) -> t.Iterator[None]:
     """Use the account's key for an order; others may do so too, and nobody changes it meanwhile.
 
     A folder in which no lock can be had, as one that only an administrator may write to, has none: whoever changes the
@@ -37,13 +33,13 @@ def ordering(params: dict[str, t.Any]) -> t.Iterator[None]:
     :raises BusyError: the key was being changed until the deadline.
     """
     with contextlib.ExitStack() as stack:
-        folder = folder_of(params)
+        folder = acme.account_folder
         if folder is not None and os.path.isdir(folder):
             try:
-                stack.enter_context(locks.lock(os.path.join(folder, LOCK), timeout=params["deadline"], shared=True))
+                stack.enter_context(locks.lock(os.path.join(folder, LOCK), timeout=acme.deadline_seconds, shared=True))
             except BusyError:
                 raise BusyError(
-                    f"Another run changes the account key in {shown(folder)}, and did so for {params['deadline']}"
+                    f"Another run changes the account key in {shown(folder)}, and did so for {acme.deadline_seconds}"
                     " seconds; nothing was ordered or sent. Run again when it is done.",
                     details={"path": shown(folder)},
                 ) from None
@@ -53,17 +49,17 @@ def ordering(params: dict[str, t.Any]) -> t.Iterator[None]:
 
 
 @contextlib.contextmanager
-def changing(params: dict[str, t.Any], folder: str) -> t.Iterator[None]:
+def changing(acme: AcmeOptions, folder: str) -> t.Iterator[None]:
     """Change the account's key; no order uses it meanwhile.
 
     :raises BusyError: orders were at work until the deadline.
     """
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(locks.lock(os.path.join(folder, LOCK), timeout=params["deadline"]))
+            stack.enter_context(locks.lock(os.path.join(folder, LOCK), timeout=acme.deadline_seconds))
         except BusyError:
             raise BusyError(
-                f"Runs that order with the account key in {shown(folder)} were at work for {params['deadline']} seconds;"
+                f"Runs that order with the account key in {shown(folder)} were at work for {acme.deadline_seconds} seconds;"
                 " the key stays as it is. Run again when they are done.",
                 details={"path": shown(folder)},
             ) from None

@@ -25,31 +25,42 @@ from ansible_collections.mailcert.acme.plugins.module_utils._limits import CHALL
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.paths import shown
 from ansible_collections.mailcert.acme.plugins.module_utils._store.state import challenge_turns, reply_ledger
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import run_id
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import run_id as run_ids
+
+from .model import Challenge
 
 # seconds between two looks whether the other challenge is final
 LOOK_INTERVAL = 0.25
 # seconds before the deadline in which a turn is not worth taking: it would end another order's challenge for nothing
 LAST_MOMENT = 2.0
 
-Entry = t.Dict[str, t.Any]
-
-
 class Opening:
     """The turns of one order at all of its addresses.
 
+    :arg replies_path: absolute path of the folder of the replies, where the turns are kept.
+    :arg run_id: of the run; ``None`` for a task on its own.
     :arg seconds: for how long the run may keep them; a run that is known to have ended does not keep them.
+    :arg owner: path of the order's journal. smime_order has one for each certificate; smime_email_challenge goes on
+        with what that began.
     """
 
-    def __init__(self, params: dict[str, t.Any], context: Context, client: AcmeClient, *, seconds: float) -> None:
-        self._params = params
+    def __init__(
+        self,
+        replies_path: str,
+        context: Context,
+        client: AcmeClient,
+        *,
+        run_id: str | None,
+        seconds: float,
+        owner: str = "",
+    ) -> None:
+        self._replies_path = replies_path
         self._context = context
         self._client = client
         self._seconds = seconds
         # without a name of its own a task holds its turns under one that nobody else has
-        self._run_id = params["run_id"] or uuid.uuid4().hex
-        # smime_order has a journal for each certificate; smime_email_challenge goes on with what that began
-        self._owner = params.get("journal_path") or ""
+        self._run_id = run_id or uuid.uuid4().hex
+        self._owner = owner
         self._held: list[tuple[challenge_turns.Turns, challenge_turns.Turn]] = []
         # the order that waits for a person and has the turn which was wanted last
         self._awaited: challenge_turns.Turn | None = None
@@ -104,7 +115,7 @@ class Opening:
                 )
             time.sleep(LOOK_INTERVAL)
 
-    def fetch(self, addresses: t.Sequence[str], urls: t.Sequence[str], opened: datetime.datetime) -> list[Entry]:
+    def fetch(self, addresses: t.Sequence[str], urls: t.Sequence[str], opened: datetime.datetime) -> list[Challenge]:
         """The challenges of the authorizations, which makes CAs send their mails."""
         # by the CA's clock, which dates its mails too
         by_its_clock = opened + (self._client.transport.clock_skew or datetime.timedelta())
@@ -117,18 +128,17 @@ class Opening:
                 )
             challenge = authorization.challenge
             entries.append(
-                {
-                    "address": authorization.address,
-                    "authorization_uri": authorization.url,
-                    "status": authorization.status,
-                    "fetched": True,
-                    "uri": challenge.url if challenge else "",
-                    "challenge_status": challenge.status if challenge else "",
-                    "token": challenge.token if challenge else "",
-                    "from": challenge.from_address if challenge else "",
-                    "opened": by_its_clock.isoformat(),
-                    "retry_at": self._retry_at(url),
-                }
+                Challenge(
+                    address=authorization.address,
+                    authorization_uri=authorization.url,
+                    status=authorization.status,
+                    uri=challenge.url if challenge else "",
+                    challenge_status=challenge.status if challenge else "",
+                    token=challenge.token if challenge else "",
+                    from_address=challenge.from_address if challenge else "",
+                    opened=by_its_clock,
+                    retry_at=self._retry_at(url),
+                )
             )
         return entries
 
@@ -158,10 +168,10 @@ class Opening:
 
     def _turns_of(self, address: str) -> challenge_turns.Turns:
         return challenge_turns.Turns(
-            reply_ledger.folder_of(self._params["replies_path"], address),
-            self._params["acme_directory"],
+            reply_ledger.folder_of(self._replies_path, address),
+            self._client.directory_url,
             now=self._context.now,
-            is_gone=run_id.is_gone,
+            is_gone=run_ids.is_gone,
         )
 
     def _end_displaced(self, place: challenge_turns.Turns, turn: challenge_turns.Turn) -> challenge_turns.Turn:
@@ -178,10 +188,10 @@ class Opening:
                 # final already, or of another account; then only the time tells their mails from ours
         return place.ended(turn)
 
-    def _retry_at(self, url: str) -> str:
+    def _retry_at(self, url: str) -> datetime.datetime | None:
         """When the CA wants to be asked again, for the task that asks next (RFC 8555, section 7.5.1)."""
         wait = self._client.told_wait(url)
-        return (self._context.now() + datetime.timedelta(seconds=wait)).isoformat() if wait else ""
+        return self._context.now() + datetime.timedelta(seconds=wait) if wait else None
 
 
 def _awaits_its_person(addresses: t.Sequence[str], turn: challenge_turns.Turn) -> BusyError:
@@ -195,10 +205,8 @@ def _awaits_its_person(addresses: t.Sequence[str], turn: challenge_turns.Turn) -
     )
 
 
-def unfetched(addresses: t.Sequence[str], urls: t.Sequence[str]) -> list[Entry]:
+def unfetched(addresses: t.Sequence[str], urls: t.Sequence[str]) -> list[Challenge]:
     """Challenges that wait for their turn. Which address belongs to which URL only the fetched authorization tells."""
-    nothing = {"uri": "", "challenge_status": "pending", "token": "", "from": "", "opened": "", "retry_at": ""}
     return [
-        {"address": address, "authorization_uri": url, "status": "pending", "fetched": False, **nothing}
-        for address, url in zip(addresses, urls)
+        Challenge(address=address, authorization_uri=url, fetched=False) for address, url in zip(addresses, urls)
     ]

@@ -24,34 +24,35 @@ from ansible_collections.mailcert.acme.plugins.module_utils._store.backoff impor
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import document
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
 
-from . import options, throttle
+from . import throttle
 
 # what the user mends, and then wants tried at once
 _OF_THE_USER = (AccountError, AcmeTlsError)
 
 
 @contextlib.contextmanager
-def recorded(params: dict[str, t.Any], context: Context, *, only_passing: bool = False) -> t.Iterator[None]:
-    """Keep the failure of what is done within, if it fails; the file is that of ``attempts_path``.
+def recorded(
+    path: str | None, directory: str, context: Context, *, only_passing: bool = False
+) -> t.Iterator[None]:
+    """Keep the failure of what is done within, if it fails.
 
+    :arg path: of the file (``attempts_path``); ``None`` keeps nothing. :arg directory: URL of the CA's directory.
     :arg only_passing: whether only what may pass by itself has to wait for its next try.
     """
-    options.check_paths(params, "attempts_path")
     try:
         yield
     except SmimeError as error:
         # another run at work is no attempt of ours
-        if params["attempts_path"] and not context.check_mode and not isinstance(error, BusyError):
+        if path and not context.check_mode and not isinstance(error, BusyError):
             # the error itself is what the user has to see
             with contextlib.suppress(StoreError):
                 waiting = waits(error) and (error.retryable or not only_passing)
-                _keep(params["attempts_path"], params["acme_directory"], error, context, waiting=waiting)
+                _keep(path, directory, error, context, waiting=waiting)
         raise
 
 
-def succeeded(params: dict[str, t.Any]) -> None:
+def succeeded(path: str | None) -> None:
     """Forget the failures; where there were none nothing is written."""
-    path = params["attempts_path"]
     if path and os.path.lexists(path):
         # what was reached must not be told as a failure for it
         with contextlib.suppress(StoreError):

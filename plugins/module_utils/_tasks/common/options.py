@@ -1,54 +1,170 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Options that several modules share: one builder for each documentation fragment, and what is read out of them."""
+"""Groups of options that several modules share, and the checks that every group makes.
+
+A group is a frozen dataclass. ``spec()`` gives its part of the argument spec; ``parse(params)`` makes the group out of
+the validated parameters of a task, and checks all that can be checked without a server. Below ``parse`` no code sees
+the parameters.
+"""
 
 from __future__ import annotations
 
 import os
 import typing as t
+from dataclasses import dataclass
 
 from ansible_collections.mailcert.acme.plugins.module_utils import _address
-from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AddressError, InputError
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import key_usage as usages
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import key_usage
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import atomic
 
+#: The validated parameters of a task, or a part of an argument spec.
 Params = t.Dict[str, t.Any]
 
-# a year: nobody waits longer, and clocks take it
+# a year, in seconds: no wait is longer, and clocks take it
 MOST_SECONDS = 365 * 86400
 
 
+@dataclass(frozen=True)
+class FileOptions:
+    """How files are written: documentation fragment ``files``.
 
-def file_options() -> Params:
-    """Documentation fragment ``files``: how files are written."""
-    return {
-        "mode": {"type": "str"},
-        "owner": {"type": "str"},
-        "group": {"type": "str"},
-        "allow_wide_mode": {"type": "bool", "default": False},
-        "backup": {"type": "bool", "default": False},
-    }
+    :ivar mode: octal text such as ``0600``; ``None`` leaves the default of the file.
+    :ivar allow_wide_mode: whether a secret may be readable by others.
+    :ivar backup: whether a copy of a file stays that is replaced.
+    """
+
+    mode: str | None = None
+    owner: str | None = None
+    group: str | None = None
+    allow_wide_mode: bool = False
+    backup: bool = False
+
+    @staticmethod
+    def spec() -> Params:
+        """The part of the argument spec."""
+        return {
+            "mode": {"type": "str"},
+            "owner": {"type": "str"},
+            "group": {"type": "str"},
+            "allow_wide_mode": {"type": "bool", "default": False},
+            "backup": {"type": "bool", "default": False},
+        }
+
+    @classmethod
+    def parse(cls, params: Params) -> FileOptions:
+        """The group.
+
+        :raises InputError: ``mode`` is no octal number.
+        """
+        group = cls(
+            mode=params["mode"],
+            owner=params["owner"],
+            group=params["group"],
+            allow_wide_mode=params["allow_wide_mode"],
+            backup=params["backup"],
+        )
+        group.mode_or(0o600)
+        return group
+
+    def mode_or(self, default: int) -> int:
+        """The mode as a number.
+
+        :raises InputError: it is not octal digits.
+        """
+        if self.mode is None:
+            return default
+        try:
+            mode = int(self.mode, 8)
+        except ValueError:
+            mode = -1
+        if not 0 < mode <= 0o777:
+            raise InputError("mode must be octal digits in quotes, for example '0600'.")
+        return mode
+
+    def secret_mode(self) -> int:
+        """The mode of a file that holds a secret: 0600, or what the user asked for.
+
+        :raises InputError: a mode wider than 0600 without ``allow_wide_mode``.
+        """
+        mode = self.mode_or(0o600)
+        if mode & ~0o600 and not self.allow_wide_mode:
+            raise InputError(
+                f"mode {mode:04o} would let others read a private key; leave mode out, or set allow_wide_mode: true."
+            )
+        return mode
 
 
-def certificate_wish_options() -> Params:
-    """Documentation fragment ``wish``: what the certificate is for."""
-    return {
-        "addresses": {"type": "list", "elements": "str", "required": True},
-        "usage": {"type": "str", "choices": list(usages.USAGES), "default": "dual"},
-    }
+@dataclass(frozen=True)
+class CertificateOptions:
+    """What a certificate is for: documentation fragment ``wish``.
+
+    :ivar addresses: at least one, each once, in one spelling (domain in lower-case A-labels); the first is the primary.
+    :ivar usage: ``dual``, ``sign`` or ``encrypt``.
+    """
+
+    addresses: tuple[str, ...]
+    usage: str
+
+    @staticmethod
+    def spec() -> Params:
+        """The part of the argument spec."""
+        return {
+            "addresses": {"type": "list", "elements": "str", "required": True},
+            "usage": {"type": "str", "choices": list(key_usage.USAGES), "default": "dual"},
+        }
+
+    @classmethod
+    def parse(cls, params: Params) -> CertificateOptions:
+        """The group.
+
+        :raises AddressError: an address that is none, a wildcard, or one that is given twice.
+        """
+        return cls(tuple(checked_addresses(params["addresses"])), params["usage"])
 
 
-def renewal_options() -> Params:
-    """Documentation fragment ``renewal``: when a certificate is due."""
-    return {
-        "remaining_days": {"type": "int"},
-        "remaining_percentage": {"type": "float"},
-        "force": {"type": "bool", "default": False},
-        "spread_days": {"type": "int"},
-        "run_interval": {"type": "int"},
-    }
+@dataclass(frozen=True)
+class Content:
+    """Something that is given as text (``<base>_content``) or as a file (``<base>_path``), such as a CSR.
+
+    :ivar base: the common part of the names of both options.
+    """
+
+    base: str
+    content: str | None
+    path: str | None
+
+    @classmethod
+    def parse(cls, params: Params, base: str) -> Content:
+        """The group.
+
+        :raises InputError: the path is not absolute.
+        """
+        check_paths(params, f"{base}_path")
+        return cls(base, params[f"{base}_content"], params[f"{base}_path"])
+
+    @property
+    def given(self) -> bool:
+        """Whether either option is set."""
+        return self.content is not None or self.path is not None
+
+    @property
+    def source(self) -> str:
+        """Where it comes from, for messages: the option, and its path."""
+        return f"{self.base}_content" if self.path is None else f"{self.base}_path {self.path}"
+
+    def read(self, *, exists_later: bool = False) -> bytes | None:
+        """The octets; ``None`` where neither option is set.
+
+        :arg exists_later: check mode, where an earlier step of the run would make the file: ``None`` then, no error.
+        :raises StoreError: the file cannot be read.
+        """
+        if self.content is not None:
+            return self.content.encode()
+        if self.path is None or (exists_later and not os.path.lexists(self.path)):
+            return None
+        return atomic.read_file(self.path, what=f"{self.base}_path")
 
 
 def checked_addresses(values: t.Sequence[str], *, option: str = "addresses") -> list[str]:
@@ -81,68 +197,19 @@ def check_number(params: Params, name: str, *, least: float) -> None:
 
 
 def check_paths(params: Params, *names: str) -> None:
-    """Refuse relative paths: they mean another folder in each shell.
+    """Refuse relative paths: they mean another folder in each runner.
 
     :raises InputError: naming the option.
     """
     for name in names:
-        value = params.get(name)
-        if value is not None and not os.path.isabs(value):
-            raise InputError(f"{name} must be an absolute path, not {value!r}.")
+        check_path(params[name], name)
 
 
-def secret_mode(params: Params) -> int:
-    """The mode for a file that holds a secret: 0600, or what the user asked for.
+def check_path(path: str | None, option: str) -> str | None:
+    """The path, where it is absolute or not set.
 
-    :raises InputError: for no octal mode, and for one wider than 0600 without ``allow_wide_mode``.
+    :raises InputError: it is relative; naming the option.
     """
-    mode = file_mode(params, 0o600)
-    if mode & ~0o600 and not params["allow_wide_mode"]:
-        raise InputError(
-            f"mode {mode:04o} would let others read a private key; leave mode out, or set allow_wide_mode: true."
-        )
-    return mode
-
-
-def file_mode(params: Params, default: int) -> int:
-    """The mode as a number, from octal text such as '0600'.
-
-    :raises InputError: for anything else.
-    """
-    text = params.get("mode")
-    if text is None:
-        return default
-    try:
-        mode = int(text, 8)
-    except ValueError:
-        mode = -1
-    if not 0 < mode <= 0o777:
-        raise InputError("mode must be octal digits in quotes, for example '0600'.")
-    return mode
-
-
-def deadline(params: Params) -> Deadline:
-    """The deadline of the whole task.
-
-    :raises InputError: for one that is none.
-    """
-    check_number(params, "deadline", least=1)
-    return Deadline(params["deadline"])
-
-
-def input_bytes(params: Params, base: str, *, exists_later: bool = False) -> bytes | None:
-    """The bytes of ``<base>_content`` or of the file ``<base>_path``.
-
-    :arg exists_later: check mode, where an earlier step of the run would make the file: None then, instead of an error.
-    :raises StoreError: for a file that cannot be read.
-    """
-    content = params.get(f"{base}_content")
-    if content is not None:
-        return content.encode()
-    path = params.get(f"{base}_path")
-    if path is None:
-        return None
-    check_paths(params, f"{base}_path")
-    if exists_later and not os.path.lexists(path):
-        return None
-    return atomic.read_file(path, what=f"{base}_path")
+    if path is not None and not os.path.isabs(path):
+        raise InputError(f"{option} must be an absolute path, not {path!r}.")
+    return path

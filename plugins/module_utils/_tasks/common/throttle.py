@@ -9,7 +9,6 @@ import contextlib
 import random
 import re
 import time
-import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import retry
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
@@ -50,19 +49,19 @@ def finder_of(context: Context) -> damaged.Finder:
 
 
 def pace_of(
-    params: dict[str, t.Any], until: Deadline, finder: damaged.Finder = damaged.Finder()
+    folder: str | None, rate: str | None, until: Deadline, finder: damaged.Finder | None = None
 ) -> retry.Pace:
-    """What the options say of the CA's pace; without ``pace_path`` each task has a pace of its own.
+    """What the options say of the CA's pace; without a folder each task has a pace of its own.
 
+    :arg folder: in which the store keeps the CA's pace (``pace_path``). :arg rate: see :func:`parse_rate`.
     :arg finder: who is told of a damaged file.
     :raises InputError: a rate that is none, or one that nobody could count.
     """
-    folder, rate = params.get("pace_path"), params.get("order_rate")
     if folder is None:
         if rate:
             raise InputError("order_rate needs pace_path, where the orders are counted.")
         return retry.Pace()
-    return StoredPace(folder, parse_rate(rate) if rate else None, until, finder)
+    return StoredPace(folder, parse_rate(rate) if rate else None, until, finder or damaged.Finder())
 
 
 class StoredPace(retry.Pace):

@@ -121,9 +121,9 @@ class Wish:
     former_addresses: tuple[str, ...] = ()
 
     @property
-    def rules(self) -> policy.Rules:
+    def rules(self) -> policy.RenewalOptions:
         """What it says of the time of a renewal."""
-        return policy.Rules(
+        return policy.RenewalOptions(
             self.remaining_days, self.remaining_percentage, self.force, self.spread_days, self.run_interval
         )
 

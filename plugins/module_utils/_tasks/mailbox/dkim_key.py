@@ -59,7 +59,7 @@ def key_of(wish: dict[str, t.Any], address: str) -> dkim_sign.SigningKey | None:
                 "this address in mailboxes; an empty dkim_domain there leaves signing to its server."
             )
     return dkim_sign.load(
-        common_options.input_bytes(wish, "dkim_privatekey") or b"",
+        common_options.Content.parse(wish, "dkim_privatekey").read() or b"",
         domain=domain,
         selector=wish["dkim_selector"],
         passphrase=wish["dkim_privatekey_passphrase"],

@@ -208,7 +208,7 @@ class Logins:
             return functools.partial(oauth.client_credentials, self._http, client)
         if grant == "microsoft_app":
             return functools.partial(oauth.microsoft_app, self._http, client, tenant=wish["oauth_tenant"])
-        data, option = common_options.input_bytes(wish, "oauth_service_account") or b"", "oauth_service_account_"
+        data, option = common_options.Content.parse(wish, "oauth_service_account").read() or b"", "oauth_service_account_"
         return functools.partial(
             oauth.google_service_account,
             self._http,

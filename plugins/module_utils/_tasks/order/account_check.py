@@ -10,39 +10,39 @@ invalidates the challenge for good. So each challenge bears the account that ord
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import parse
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.account_key import AccountKey
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AccountError
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.account import record
-
-Challenge = t.Dict[str, t.Any]
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.account.connection import AcmeOptions
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.challenge.model import Challenge
 
 
 def marked(challenges: t.Sequence[Challenge], client: AcmeClient) -> list[Challenge]:
     """The challenges with the account whose order they are of: its URL, and the thumbprint of its key (RFC 7638)."""
-    account = {"account_uri": client.account_uri or "", "account_thumbprint": client.key.thumbprint}
-    return [{**challenge, **account} for challenge in challenges]
+    uri, thumbprint = client.account_uri or "", client.key.thumbprint
+    return [replace(challenge, account_uri=uri, account_thumbprint=thumbprint) for challenge in challenges]
 
 
-def check(params: dict[str, t.Any], key: AccountKey, challenges: t.Sequence[Challenge]) -> None:
+def check(acme: AcmeOptions, key: AccountKey, challenges: t.Sequence[Challenge]) -> None:
     """Refuse a key that is known to be another than that of the account which ordered.
 
     Where the account's key was changed since, the account's record tells that this key is its new one.
 
     :raises AccountError: nothing was sent.
     """
-    record_path, directory = params["account_record_path"], params["acme_directory"]
     for challenge in challenges:
-        if challenge["account_thumbprint"] in ("", key.thumbprint):
+        if challenge.account_thumbprint in ("", key.thumbprint):
             continue
-        account = challenge["account_uri"]
-        if account and account == record.account_uri(record_path, directory, key.public_fingerprint):
+        account = challenge.account_uri
+        if account and account == record.account_uri(acme.record_path, acme.directory, key.public_fingerprint):
             continue
         whose = f"the account {parse.clean(account, 200)}" if account else "another account"
         raise AccountError(
-            f"The account key is not the one that ordered: the challenge for {challenge['address']} is of {whose} with"
-            f" the key thumbprint {parse.clean(challenge['account_thumbprint'], 60)}, and this key's is {key.thumbprint}."
+            f"The account key is not the one that ordered: the challenge for {challenge.address} is of {whose} with"
+            f" the key thumbprint {parse.clean(challenge.account_thumbprint, 60)}, and this key's is {key.thumbprint}."
             " Nothing was sent. Use the key of that account; if its key was changed since, run smime_order again first."
         )

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import typing as t
-
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import download as downloads
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import order as orders
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import parse
@@ -22,6 +20,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._pki import certific
 from ansible_collections.mailcert.acme.plugins.module_utils._store.state import order_journal as journals
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.account import record
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.challenge import turn
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.challenge.model import Challenge
 
 from . import abandon, new_order, reuse
 from .session import Ordering
@@ -30,12 +29,12 @@ from .session import Ordering
 class Requesting(Ordering):
     """Makes the order or goes on with it, and opens its challenges."""
 
-    def request(self) -> tuple[orders.Order, bool, list[dict[str, t.Any]]]:
+    def request(self) -> tuple[orders.Order, bool, list[Challenge]]:
         """The order, whether it is new, and its email challenges. Fetching them is what makes some CAs send mail."""
         with self.leased():
             order = self._resumable()
             challenges = self._challenges(order) if order else []
-            if order and all(challenge["status"] in ("pending", "valid") for challenge in challenges):
+            if order and all(challenge.status in ("pending", "valid") for challenge in challenges):
                 return order, False, challenges
             if order:
                 # some CAs keep an order pending that has lost an authorization for good (field notes, section 9)
@@ -186,7 +185,7 @@ class Requesting(Ordering):
                 )
             raise
 
-    def _challenges(self, order: orders.Order) -> list[dict[str, t.Any]]:
+    def _challenges(self, order: orders.Order) -> list[Challenge]:
         if order.status != "pending":
             return []
         urls = list(dict.fromkeys(order.authorization_urls))
@@ -208,7 +207,7 @@ class Requesting(Ordering):
         except SmimeError:
             self._opening.rest()
             raise
-        if all(challenge["status"] == "valid" for challenge in challenges):
+        if all(challenge.status == "valid" for challenge in challenges):
             # nobody will answer anything here, and so nobody would give the turn back
             self._opening.close()
         return challenges

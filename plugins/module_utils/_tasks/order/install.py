@@ -170,7 +170,7 @@ def _write(
     :arg only: the paths to write; None for all.
     """
     how = {
-        "mode": options.file_mode(params, default_mode),
+        "mode": options.FileOptions.parse(params).mode_or(default_mode),
         "owner": params["owner"],
         "group": params["group"],
         "backup": params["backup"],

@@ -22,7 +22,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._store.state import 
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.account import connection
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.challenge import turn
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import options, run_id
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import run_id
 
 from . import abandon, new_order
 
@@ -37,9 +37,13 @@ class Ordering:
         self._context = context
         self._request = request
         self._addresses = addresses
-        self._deadline = options.deadline(params)
-        self._client = connection.client(params, self._deadline, connection.account_key(params), context)
-        self._opening = turn.Opening(params, context, self._client, seconds=params["lease_duration"])
+        acme = connection.AcmeOptions.parse(params)
+        self._deadline = acme.deadline()
+        self._client = acme.client(self._deadline, acme.account_key(), context)
+        self._opening = turn.Opening(
+            params["replies_path"] or "", context, self._client,
+            run_id=params["run_id"], seconds=params["lease_duration"], owner=params["journal_path"],
+        )
         self._journal = journals.Journal.open(params["journal_path"], is_gone=run_id.is_gone)
         # the state that this run last saw or wrote: every change is made against it, never against a fresh look
         self._state: journals.JournalState | None = None

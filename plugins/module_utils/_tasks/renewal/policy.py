@@ -16,8 +16,8 @@ from ansible_collections.mailcert.acme.plugins.module_utils._store.state.renewal
 
 
 @dataclasses.dataclass(frozen=True)
-class Rules:
-    """What is wished of the time of a renewal. ``spread_days`` in days, ``run_interval`` in hours; None: no such rule."""
+class RenewalOptions:
+    """When a certificate is due: documentation fragment ``renewal``. ``spread_days`` in days, ``run_interval`` in hours; None: no such rule."""
 
     remaining_days: int | None = None
     remaining_percentage: float | None = None
@@ -25,9 +25,20 @@ class Rules:
     spread_days: int | None = None
     run_interval: int | None = None
 
+    @staticmethod
+    def spec() -> dict[str, t.Any]:
+        """The part of the argument spec."""
+        return {
+            "remaining_days": {"type": "int"},
+            "remaining_percentage": {"type": "float"},
+            "force": {"type": "bool", "default": False},
+            "spread_days": {"type": "int"},
+            "run_interval": {"type": "int"},
+        }
+
     @classmethod
-    def of(cls, params: t.Mapping[str, t.Any]) -> Rules:
-        """From the options of a module; see ``_options.renewal_options``.
+    def parse(cls, params: t.Mapping[str, t.Any]) -> RenewalOptions:
+        """The group.
 
         :raises InputError: a number that is none; names the option.
         """
@@ -40,7 +51,7 @@ class Rules:
 
 def decide(
     certificate: pki_certificate.Certificate,
-    rules: Rules,
+    rules: RenewalOptions,
     now: datetime.datetime,
     *,
     address: str = "",

@@ -82,16 +82,13 @@ class Ca:
             return True  # the tasks that order tell it
 
     def transport(self, until: Deadline) -> Transport:
-        transport = connection.transport(
-            {
-                "validate_certs": self.validate_certs,
-                "ca_path": self.ca_path or None,
-                "request_timeout": self.request_timeout,
-                "request_retries": RETRIES,
-                "allow_http": False,
-            },
-            until,
-        )
+        transport = connection.AcmeOptions(
+            self.directory,
+            validate_certs=self.validate_certs,
+            ca_path=self.ca_path or None,
+            request_timeout=self.request_timeout,
+            request_retries=RETRIES,
+        ).transport(until)
         transport.pace = _Impatient()
         return transport
 

@@ -16,7 +16,6 @@ import pytest
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import renewal_info
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import renewal
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import options
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.renewal import policy
 
 ROOT = pathlib.Path(__file__).resolve().parents[5]
@@ -109,9 +108,9 @@ def test_a_place_is_always_the_same_and_moves_with_each_renewal() -> None:
 
 @pytest.mark.parametrize(("option", "value"), [("spread_days", -1), ("spread_days", 10**6), ("run_interval", 0)])
 def test_a_number_that_is_no_rule_is_refused(option: str, value: int) -> None:
-    params = {name: None for name in options.renewal_options()}
+    params = {name: None for name in policy.RenewalOptions.spec()}
     with pytest.raises(InputError, match=f"^{option} is a whole number"):
-        policy.Rules.of({**params, option: value})
+        policy.RenewalOptions.parse({**params, option: value})
 
 
 # --- the fleet of docs/renewal.md --------------------------------------------------------------------------------

@@ -11,17 +11,17 @@ import pytest
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks import smime_email_challenge
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import options
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.account import connection
 
 GOOD = {
-    "replies_path": "/p", "slots_path": None, "account_record_path": None, "challenges": [], "would_exist": False,
-    "deadline": 300, "mail_timeout": 30, "dns_timeout": 5, "search_interval": 15.0, "settle_delay": None,
-    "reply_retries": 8, "slots": 0,
+    **{name: option.get("default") for name, option in smime_email_challenge.TASK.argument_spec.items()},
+    "replies_path": "/p",
+    "challenges": [],
 }
 
 
 def test_good_numbers():
-    assert smime_email_challenge.run(dict(GOOD), Context()).values["authorizations"] == []
+    assert smime_email_challenge.run(dict(GOOD), Context()).as_result(diff=False)["authorizations"] == []
 
 
 @pytest.mark.parametrize("name", smime_email_challenge.LEAST)
@@ -39,4 +39,4 @@ def test_no_time_at_all(name):
 
 def test_deadline_of_every_task_is_looked_at():
     with pytest.raises(InputError, match="deadline is 0"):
-        options.deadline({"deadline": 0})
+        connection.AcmeOptions.parse({**GOOD, "deadline": 0})

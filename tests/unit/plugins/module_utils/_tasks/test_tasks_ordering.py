@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import pathlib
+import types
 import typing as t
 
 import pytest
@@ -25,7 +26,9 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
 )
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import csr, keys
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks import smime_order
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.challenge import turn
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.challenge.model import Challenge
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.order import create, finalize
 
 ADDRESS = "user@lab.test"
@@ -91,6 +94,13 @@ def ca(monkeypatch: pytest.MonkeyPatch) -> Ca:
     return made
 
 
+def opening_of(request_order: t.Any, context: Context, seconds: float) -> turn.Opening:
+    """The turns as another task of the same store takes them."""
+    params = request_order.params
+    client = t.cast(t.Any, types.SimpleNamespace(directory_url=params["acme_directory"]))
+    return turn.Opening(params["replies_path"], context, client, run_id=None, seconds=seconds, owner=params["journal_path"])
+
+
 @pytest.fixture(scope="module")
 def request_of_key() -> csr.Csr:
     key = keys.generate(keys.key_spec("ECC", None, "secp256r1"))
@@ -100,17 +110,18 @@ def request_of_key() -> csr.Csr:
 @pytest.fixture
 def request_order(
     ca: Ca, request_of_key: csr.Csr, tmp_path: t.Any
-) -> t.Callable[..., tuple[Order, bool, list[dict[str, t.Any]]]]:
+) -> t.Callable[..., tuple[Order, bool, list[Challenge]]]:
     """A run of its own at a moment: requests the order."""
     params = {
+        **{name: option.get("default") for name, option in smime_order.TASK.argument_spec.items()},
         "acme_directory": f"{CA}/directory",
+        "addresses": [ADDRESS],
         "account_key_content": account_keys.generate_account_key().decode(),
         "journal_path": str(tmp_path / "journal.json"), "replies_path": str(tmp_path / "replies"),
-        "run_id": None, "lease_duration": 60, "profile": None, "not_before": None, "not_after": None, "deadline": 10, "request_timeout": 1,
-        "request_retries": 0, "validate_certs": True, "ca_path": None, "allow_http": False,
+        "lease_duration": 60, "deadline": 10, "request_timeout": 1, "request_retries": 0,
     }
 
-    def run(moment: datetime.datetime = NOW, line: str = "journal") -> tuple[Order, bool, list[dict[str, t.Any]]]:
+    def run(moment: datetime.datetime = NOW, line: str = "journal") -> tuple[Order, bool, list[Challenge]]:
         context = Context(now=lambda: moment)
         wished = {**params, "journal_path": str(tmp_path / f"{line}.json")}
         return create.Requesting(wished, context, request_of_key, [ADDRESS]).request()
@@ -130,34 +141,34 @@ def test_order_is_gone_on_with(ca, request_order):
     first, created, _challenges = request_order()
     again, created_again, (challenge,) = request_order(NOW + DAY / 2)
     assert (created, created_again, again.url) == (True, False, first.url)
-    assert challenge["opened"] == NOW.isoformat()
+    assert challenge.opened == NOW
 
 
 def test_second_order_for_an_address_is_not_fetched_while_the_first_is_open(ca, request_order):
     """Its mail could not be told from that of the first (RULES 6)."""
     request_order()
     order, created, (challenge,) = request_order(line="other")
-    assert created and (challenge["fetched"], challenge["from"], challenge["opened"]) == (False, "", "")
-    assert (challenge["address"], challenge["authorization_uri"]) == (ADDRESS, order.authorization_urls[0])
+    assert created and (challenge.fetched, challenge.from_address, challenge.opened) == (False, "", None)
+    assert (challenge.address, challenge.authorization_uri) == (ADDRESS, order.authorization_urls[0])
 
 
 def test_order_that_is_authorized_already_keeps_no_turn(ca, request_order):
     order, _created, (challenge,) = request_order()
-    ca.change(challenge["authorization_uri"], status="valid")
+    ca.change(challenge.authorization_uri, status="valid")
     again, _created, (challenge,) = request_order()
-    assert (again.url, challenge["status"]) == (order.url, "valid")
+    assert (again.url, challenge.status) == (order.url, "valid")
     _order, _created, (other,) = request_order(line="other")
-    assert other["fetched"]
+    assert other.fetched
 
 
 @pytest.mark.parametrize("status", ["invalid", "deactivated", "expired", "revoked"])
 def test_pending_order_with_a_dead_authorization_is_given_up(ca, request_order, status):
     """acme2certifier leaves such an order pending for ever (field notes, section 9)."""
     first, _created, (challenge,) = request_order()
-    ca.change(challenge["authorization_uri"], status=status)
+    ca.change(challenge.authorization_uri, status=status)
     again, created, (challenge,) = request_order()
     assert created and again.url != first.url
-    assert challenge["status"] == "pending"
+    assert challenge.status == "pending"
 
 
 def test_ca_that_refuses_to_deactivate_cannot_keep_an_order_for_ever(ca, request_order):
@@ -216,7 +227,7 @@ def test_order_that_has_expired_is_given_up_whatever_its_status(ca, request_orde
 
 def test_authorization_for_an_address_that_was_not_ordered_is_refused(ca, request_order):
     _order, _created, (challenge,) = request_order()
-    ca.change(challenge["authorization_uri"], address="root@lab.test")
+    ca.change(challenge.authorization_uri, address="root@lab.test")
     with pytest.raises(OrderError, match="root@lab.test, which was not ordered"):
         request_order()
 
@@ -286,7 +297,7 @@ def test_challenge_that_could_not_be_ended_for_now_is_ended_by_the_next(ca, requ
     later = Context(now=lambda: NOW + datetime.timedelta(minutes=2))
 
     def take() -> t.Any:
-        opening = turn.Opening(request_order.params, later, None, seconds=0)
+        opening = opening_of(request_order, later, 0)
         return opening.take([ADDRESS], order.authorization_urls, displace=True)
 
     def limit(client: t.Any, url: str) -> t.NoReturn:
@@ -306,7 +317,7 @@ def test_who_could_not_take_all_turns_holds_none(ca, request_order, monkeypatch,
     """Else whoever comes next waits for somebody who works on nothing."""
     addresses, later = [ADDRESS], Context(now=lambda: NOW + datetime.timedelta(minutes=2))
     if trouble == "second address":
-        place = turn.Opening(request_order.params, later, None, seconds=60)._turns_of(f"x{ADDRESS}")
+        place = opening_of(request_order, later, 60)._turns_of(f"x{ADDRESS}")
         assert place.take(["https://ca.test/x"], run_id="x", seconds=60)
         pathlib.Path(place.path).write_bytes(b"{")
         addresses.append(f"x{ADDRESS}")
@@ -320,6 +331,6 @@ def test_who_could_not_take_all_turns_holds_none(ca, request_order, monkeypatch,
     with monkeypatch.context() as patched:
         patched.setattr(authorization, "deactivate", limit)
         with pytest.raises((AcmeRateLimitedError, JournalError)):
-            turn.Opening(request_order.params, later, None, seconds=3600).take(addresses, urls, displace=True)
+            opening_of(request_order, later, 3600).take(addresses, urls, displace=True)
     other = ca.new_order(None, addresses=[ADDRESS]).authorization_urls
-    assert turn.Opening(request_order.params, later, None, seconds=60).take([ADDRESS], other, displace=True)
+    assert opening_of(request_order, later, 60).take([ADDRESS], other, displace=True)

@@ -33,24 +33,23 @@ def test_no_rate(text):
 
 
 def test_a_rate_needs_a_place_to_count():
-    assert throttle.pace_of({}, Deadline(1)).__class__.__name__ == "Pace"
+    assert throttle.pace_of(None, None, Deadline(1)).__class__.__name__ == "Pace"
     with pytest.raises(errors.InputError, match="pace_path"):
-        throttle.pace_of({"order_rate": "1/1h"}, Deadline(1))
+        throttle.pace_of(None, "1/1h", Deadline(1))
 
 
 def test_an_order_beyond_the_rate_waits_or_is_told(tmp_path):
-    options = {"pace_path": str(tmp_path), "order_rate": "2/1s"}
-    pace = throttle.pace_of(options, Deadline(60))
+    pace = throttle.pace_of(str(tmp_path), "2/1s", Deadline(60))
     for dummy in range(3):
         pace.before_order()
-    pace = throttle.pace_of({**options, "order_rate": "2/1h"}, Deadline(60))
+    pace = throttle.pace_of(str(tmp_path), "2/1h", Deadline(60))
     with pytest.raises(errors.RateReachedError, match="2 orders in 3600 seconds") as error:
         pace.before_order()
     assert error.value.retryable and 3500 < error.value.details["retry_after"] < 3602
 
 
 def test_what_one_met_another_heeds(tmp_path):
-    one, other = (throttle.pace_of({"pace_path": str(tmp_path)}, Deadline(60)) for dummy in range(2))
+    one, other = (throttle.pace_of(str(tmp_path), None, Deadline(60)) for dummy in range(2))
     problem = {"type": "urn:ietf:params:acme:error:rateLimited", "detail": "Slow down."}
     one.limited(errors.AcmeRateLimitedError("Slow down.", problem=problem), 60)
     hold = other.hold("order")
@@ -65,10 +64,10 @@ def test_what_one_met_another_heeds(tmp_path):
 
 
 def keep(tmp_path, error, **options):
-    params = {"attempts_path": str(tmp_path / "attempts.json"), "acme_directory": CA}
-    with pytest.raises(type(error)), failed_attempts.recorded(params, Context(), **options):
+    path = str(tmp_path / "attempts.json")
+    with pytest.raises(type(error)), failed_attempts.recorded(path, CA, Context(), **options):
         raise error
-    return attempts.Attempts.load(params["attempts_path"])
+    return attempts.Attempts.load(path)
 
 
 @pytest.mark.parametrize(
@@ -120,9 +119,9 @@ def test_a_mailbox_is_held_for_itself_or_for_its_account(tmp_path):
     line = store.mailbox("a@b.test").line("dual")
     now = Context().now()
     assert backoff.Holding(store, now).hold(wish, line) is None
-    params = {"acme_directory": CA, "attempts_path": backoff.account_path(store.account_folder(CA, "default"))}
-    for path, message in ((params["attempts_path"], "the account"), (backoff.mailbox_path(line), "the mailbox")):
-        with pytest.raises(errors.AcmeConnectionError), failed_attempts.recorded({**params, "attempts_path": path}, Context()):
+    of_account = backoff.account_path(store.account_folder(CA, "default"))
+    for path, message in ((of_account, "the account"), (backoff.mailbox_path(line), "the mailbox")):
+        with pytest.raises(errors.AcmeConnectionError), failed_attempts.recorded(path, CA, Context()):
             raise errors.AcmeConnectionError(message, details={"retry_after": 9000.0 if "mail" in message else 0.0})
         hold = backoff.Holding(store, now).hold(wish, line)
         assert (hold["msg"], hold["attempts"], hold["error_code"]) == (message, 1, "acme_unreachable")
@@ -133,5 +132,5 @@ def test_a_mailbox_is_held_for_itself_or_for_its_account(tmp_path):
 
 
 def test_a_success_is_none_the_less_for_failures_that_stay(tmp_path):
-    failed_attempts.succeeded({"attempts_path": str(tmp_path)})
+    failed_attempts.succeeded(str(tmp_path))
     assert tmp_path.exists()
