@@ -43,7 +43,7 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
     """Make or check key and request.
 
     The key of a path is made once: an existing one is used as it is, and one that does not fit the wish fails, unless
-    ``regenerate`` says otherwise; then a copy of the old one stays beside it (RULES: no key is ever lost).
+    ``regenerate`` says otherwise; then a copy of the old one stays beside it (docs/rules.md, rule 15).
     """
     options.check_paths(params, "privatekey_path", "csr_path")
     addresses = options.checked_addresses(params["addresses"])

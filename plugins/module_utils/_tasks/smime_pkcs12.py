@@ -177,7 +177,7 @@ def _pair(
 
 
 def _record_key(params: dict[str, t.Any]) -> bytes:
-    """The random secret under which the record tells one passphrase from another (RULES 21)."""
+    """The random secret under which the record tells one passphrase from another (docs/rules.md, rule 21)."""
     if params["record_key_path"] is None:
         raise InputError("record_path needs record_key_path, a file for a random secret.")
     path = params["record_key_path"]
