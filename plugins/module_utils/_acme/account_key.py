@@ -114,7 +114,7 @@ def load_account_key(pem: bytes, *, passphrase: str | None = None, source: str) 
     """Read an account key.
 
     The primality of an RSA key's primes is not tested, which takes longer than all the rest of a task
-    (docs/decisions.md); that its numbers belong together is, so a damaged key signs nothing.
+    (docs/decisions.md#speed); that its numbers belong together is, so a damaged key signs nothing.
 
     :arg pem: PKCS#8, PKCS#1 or SEC 1.
     :arg source: the option, and its value where that is a path, for the sentence.

@@ -5,7 +5,7 @@
 
 The mailbox stays as it was: folders are opened read-only, and everything is fetched by PEEK (rule 14). What is there
 is searched first; then the server tells by IDLE when mail comes, and it is searched again at intervals whatever IDLE
-says, since notices get lost (docs/interoperability.md).
+says, since notices get lost (docs/interoperability.md#mail-servers).
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ class Requesting(Ordering):
             if order and all(challenge["status"] in ("pending", "valid") for challenge in challenges):
                 return order, False, challenges
             if order:
-                # some CAs keep an order pending that has lost an authorization for good (docs/interoperability.md)
+                # some CAs keep an order pending after a lost authorization (docs/interoperability.md#acme2certifier)
                 self._leave("authorization_lost", order)
             order = self._new_order()
             return order, True, self._challenges(order)

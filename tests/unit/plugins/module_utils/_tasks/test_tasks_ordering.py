@@ -152,7 +152,7 @@ def test_order_that_is_authorized_already_keeps_no_turn(ca, request_order):
 
 @pytest.mark.parametrize("status", ["invalid", "deactivated", "expired", "revoked"])
 def test_pending_order_with_a_dead_authorization_is_given_up(ca, request_order, status):
-    """acme2certifier leaves such an order pending for ever (docs/interoperability.md)."""
+    """acme2certifier leaves such an order pending for ever (docs/interoperability.md#acme2certifier)."""
     first, _created, (challenge,) = request_order()
     ca.change(challenge["authorization_uri"], status=status)
     again, created, (challenge,) = request_order()
