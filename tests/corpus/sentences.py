@@ -129,11 +129,11 @@ SENTENCES: t.Mapping[str, t.Sequence[Sentence]] = {
         Sentence(
             "rule 7 s4",
             "Refused: rsa-sha1, RSA under 1024 bits, `l=`, keys with `t=y`, records whose `h=` lacks sha256, "
-            "an `x=` that is over.",
+            "an `x=` in the past.",
         ),
         Sentence(
             "rule 7 s5",
-            "Each signature whose `d=` is the domain of From is tried, five at most; DNS is not asked for others.",
+            "Each signature whose `d=` is the domain of From is tried, five at most; no other domain is looked up.",
         ),
         Sentence(
             "rule 7 s6",
@@ -184,7 +184,7 @@ SENTENCES: t.Mapping[str, t.Sequence[Sentence]] = {
         ),
         Sentence(
             "rule 11 s3",
-            "A reply of which nobody knows whether it left is never sent again; the order is given up for a new one.",
+            "If no one knows whether a reply left, it is never sent again; the order is abandoned for a new one.",
             (
                 f"{STORE}/test_store_replies.py::test_a_claim_after_a_restart_stays_unknown",
                 f"{LAB}/test_reply_faults.py::test_reply_in_doubt_costs_its_order_and_is_never_sent_again",
@@ -193,7 +193,7 @@ SENTENCES: t.Mapping[str, t.Sequence[Sentence]] = {
         ),
         Sentence(
             "rule 11 s4",
-            "The result tells the state of the reply.",
+            "The result has the state of the reply.",
             (
                 f"{LAB}/test_proofs.py::test_mail_that_is_signed_by_smime_is_answered",
                 f"{LAB}/test_reply_refused.py::test_refusal_is_told_in_the_server_s_words",
@@ -202,7 +202,7 @@ SENTENCES: t.Mapping[str, t.Sequence[Sentence]] = {
         Sentence(
             "rule 12 s1",
             "No second POST of a challenge, unless the preset allows it. "
-            "The lab takes it for a violation, and no test may end with one.",
+            "The lab counts it as a violation, and no test may end with one.",
             (
                 f"{LAB}/test_presets.py::test_challenge_is_posted_a_second_time_only_where_the_preset_allows_it",
                 f"{LAB}/test_interrupted.py::test_killed_run_is_gone_on_with",
@@ -218,8 +218,8 @@ SENTENCES: t.Mapping[str, t.Sequence[Sentence]] = {
         Sentence("rule 13 s3", "Only the policy of a trusted gateway can accept it."),
         Sentence(
             "rule 14 s1",
-            "Headers are read by PEEK, the size before the mail; an answered mail is marked, moved or deleted by wish "
-            "alone, after its authorization is valid, never by a bare EXPUNGE.",
+            "Headers are read by PEEK, the size before the mail; an answered mail is marked, moved or deleted only by "
+            "option, after its authorization is valid, never by a bare EXPUNGE.",
             (
                 f"{LAB}/test_folders.py::test_answered_mail",
                 f"{LAB}/test_folders.py::test_answered_mail_is_handled_only_after_the_authorization_is_valid",
