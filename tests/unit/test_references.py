@@ -16,7 +16,7 @@ import typing as t
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-FOLDERS = ("docs", "extensions", "meta", "playbooks", "plugins", "roles", "tests")
+FOLDERS = (".github", "changelogs", "docs", "extensions", "meta", "playbooks", "plugins", "roles", "tests")
 SUFFIXES = {".md", ".py", ".sh", ".txt", ".yaml", ".yml"}
 # mails have tests of their own, ansible-test leaves a folder behind, and this file names what must not be there
 SKIPPED = ("tests/corpus/challenges", "tests/corpus/samples", "tests/output", "tests/unit/test_references.py")
