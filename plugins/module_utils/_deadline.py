@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One deadline for a whole chain of waits (DESIGN, section 3, rule 6)."""
+"""One deadline for a whole chain of waits (docs/architecture.md, invariant 6)."""
 
 from __future__ import annotations
 

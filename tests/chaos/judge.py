@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What must be true in the end, wherever runs were killed (DESIGN 3; RULES 11, 15, 16 and 34)."""
+"""What must be true in the end, wherever runs were killed (invariants 1 and 2; rules 11, 15, 16 and 34)."""
 
 from __future__ import annotations
 

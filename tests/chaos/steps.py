@@ -4,7 +4,7 @@
 """The moments at which a process changes the disk or says something to a server, by name, and an end at one of them.
 
 Python's own functions for this are wrapped, in a process that exists for one life only. Each call of them that comes
-from the collection is a *step*, named by file, function, kind and target, as ``_store/journal.py:_write fsync
+from the collection is a *step*, named by file, function, kind and target, as ``order_journal.py:_write fsync
 mailboxes/MAILBOX/dual/VERSION/journal.json``: no line numbers and no random parts, so that a name changes only when the
 chain does. What Python's audit events tell and no wrapper saw is a step of the kind ``unwatched``, so that nothing is
 left out in silence.

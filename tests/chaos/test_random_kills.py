@@ -123,7 +123,7 @@ class Fleet:
         return self.store / "mailboxes" / address.replace("@", "%40") / "dual"
 
     def note_what_was_in_flight(self):
-        """A mailbox whose order may have been asked for may cost one more (RULES 11 and 23)."""
+        """A mailbox whose order may have been asked for may cost one more (docs/rules.md, rules 11 and 23)."""
         for address in self.orders:
             line = self.line(address)
             newest = max(path.name for path in line.iterdir() if path.name.isdigit())

@@ -13,7 +13,7 @@ from .parts import Case
 from .sentences import SENTENCES, Sentence
 
 PAGE = pathlib.Path(__file__).resolve().parents[2] / "docs" / "challenge.md"
-BEGIN = "<!-- Made by tests/corpus/make.py: {name}. Change the table and sentences.py beside it, and run it. -->"
+BEGIN = "<!-- Made by tests/corpus/make.py: {name}. Change the table or sentences.py, and run it. -->"
 END = "<!-- end of {name} -->"
 
 

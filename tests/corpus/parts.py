@@ -69,8 +69,8 @@ def rfc(point: int | str, sentence: int) -> str:
 
 
 def rule(number: int, sentence: int) -> str:
-    """The id of a sentence of the rules."""
-    return f"RULES {number} s{sentence}"
+    """The id of a sentence of docs/rules.md."""
+    return f"rule {number} s{sentence}"
 
 
 def absent(*names: str, **more: t.Any) -> dict[str, t.Any]:

@@ -78,9 +78,9 @@ SENTENCES: t.Mapping[str, t.Sequence[Sentence]] = {
             (f"{LAB}/test_forged.py::test_forgery_alone_is_never_answered_and_its_reason_is_told",),
         ),
     ),
-    "RULES": (
+    "rules": (
         Sentence(
-            "RULES 6 s1",
+            "rule 6 s1",
             "Matching is by the challenge's `from`, the recipient and a time window.",
             (
                 f"{LAB}/test_matching.py::test_catch_all_mailbox_with_many_challenges_at_once",
@@ -88,7 +88,7 @@ SENTENCES: t.Mapping[str, t.Sequence[Sentence]] = {
             ),
         ),
         Sentence(
-            "RULES 6 s2",
+            "rule 6 s2",
             "An order may be older than the run: time ranks candidates, and rejects only what is older than 24 hours.",
             (
                 f"{TASKS}/test_tasks_answering.py::test_mail_from_before_the_order_is_another_order_s",
@@ -96,7 +96,7 @@ SENTENCES: t.Mapping[str, t.Sequence[Sentence]] = {
             ),
         ),
         Sentence(
-            "RULES 6 s3",
+            "rule 6 s3",
             "Where `from` is not unique, one challenge for one CA and address is open at a time.",
             (
                 f"{LAB}/test_matching.py::test_sign_and_encrypt_certificates_for_one_address_in_one_run",
@@ -106,7 +106,7 @@ SENTENCES: t.Mapping[str, t.Sequence[Sentence]] = {
             ),
         ),
         Sentence(
-            "RULES 6 s4",
+            "rule 6 s4",
             "Of several authentic candidates the newest unanswered is answered; one reply for one authorization.",
             (
                 f"{LAB}/test_proofs.py::test_of_two_authentic_mails_the_newest_is_answered_once",
@@ -115,57 +115,57 @@ SENTENCES: t.Mapping[str, t.Sequence[Sentence]] = {
             ),
         ),
         Sentence(
-            "RULES 7 s1",
+            "rule 7 s1",
             "Every instance of each header of RFC 8823, 3.1 (6) is covered, as often in `h=` as in the mail.",
         ),
         Sentence(
-            "RULES 7 s2", "Subject, From, To, Date, Message-ID, Reply-To or Auto-Submitted more than once is refused."
+            "rule 7 s2", "Subject, From, To, Date, Message-ID, Reply-To or Auto-Submitted more than once is refused."
         ),
         Sentence(
-            "RULES 7 s3",
+            "rule 7 s3",
             "Values are read from the covered instances.",
             (f"{MAIL}/test_mail_dkim.py::test_the_proof_tells_what_was_covered",),
         ),
         Sentence(
-            "RULES 7 s4",
+            "rule 7 s4",
             "Refused: rsa-sha1, RSA under 1024 bits, `l=`, keys with `t=y`, records whose `h=` lacks sha256, "
-            "an `x=` that is over.",
+            "an `x=` in the past.",
         ),
         Sentence(
-            "RULES 7 s5",
-            "Each signature whose `d=` is the domain of From is tried, five at most; DNS is not asked for others.",
+            "rule 7 s5",
+            "Each signature whose `d=` is the domain of From is tried, five at most; no other domain is looked up.",
         ),
         Sentence(
-            "RULES 7 s6",
+            "rule 7 s6",
             "dkimpy alone takes a prepended second Subject, `l=` and the first signature as they come; "
             "this collection does not.",
             (f"{MAIL}/test_mail_dkim.py::test_a_part_of_the_body_is_refused",),
         ),
         Sentence(
-            "RULES 7 s7",
+            "rule 7 s7",
             "A preset loosens which headers must be present, never how what is present is proved.",
             (f"{LAB}/test_habits.py::test_header_that_the_ca_leaves_out_may_be_absent_only_by_option",),
         ),
         Sentence(
-            "RULES 8 s1",
+            "rule 8 s1",
             "S/MIME: signature, chain to given roots, emailProtection, rfc822Name = From, and the time are checked.",
         ),
-        Sentence("RULES 8 s2", "From, To, Subject, Reply-To and Message-ID are read only from protected headers."),
+        Sentence("rule 8 s2", "From, To, Subject, Reply-To and Message-ID are read only from protected headers."),
         Sentence(
-            "RULES 9 s1",
+            "rule 9 s1",
             "Only Authentication-Results of the configured authserv-id count, above the first Received "
             "that no trusted host wrote.",
         ),
-        Sentence("RULES 9 s2", "They say `dkim=pass` with `header.d` = the domain of From."),
-        Sentence("RULES 9 s3", "The rule of coverage holds for that signature, too."),
-        Sentence("RULES 9 s4", "SPF, DMARC and ARC never suffice."),
-        Sentence("RULES 10 s1", "Reply-To, Message-ID and Auto-Submitted count only as far as the proof covers them."),
-        Sentence("RULES 10 s2", "A Reply-To that is not covered is a refusal."),
+        Sentence("rule 9 s2", "They say `dkim=pass` with `header.d` = the domain of From."),
+        Sentence("rule 9 s3", "The rule of coverage holds for that signature, too."),
+        Sentence("rule 9 s4", "SPF, DMARC and ARC never suffice."),
+        Sentence("rule 10 s1", "Reply-To, Message-ID and Auto-Submitted count only as far as the proof covers them."),
+        Sentence("rule 10 s2", "A Reply-To that is not covered is a refusal."),
         Sentence(
-            "RULES 10 s3", "Without authentication the reply goes to the challenge's `from`, as learned over HTTPS."
+            "rule 10 s3", "Without authentication the reply goes to the challenge's `from`, as learned over HTTPS."
         ),
         Sentence(
-            "RULES 11 s1",
+            "rule 11 s1",
             "At most one reply; its states are on disk: `claimed` before sending, `sent`, `refused`.",
             (
                 f"{STORE}/test_store_replies.py::test_a_claim_is_on_disk_before_it_returns",
@@ -174,7 +174,7 @@ SENTENCES: t.Mapping[str, t.Sequence[Sentence]] = {
             ),
         ),
         Sentence(
-            "RULES 11 s2",
+            "rule 11 s2",
             "Only what was refused with 4xx is sent again, the same bytes.",
             (
                 f"{STORE}/test_store_replies.py::test_refused",
@@ -183,8 +183,8 @@ SENTENCES: t.Mapping[str, t.Sequence[Sentence]] = {
             ),
         ),
         Sentence(
-            "RULES 11 s3",
-            "A reply of which nobody knows whether it left is never sent again; the order is given up for a new one.",
+            "rule 11 s3",
+            "If no one knows whether a reply left, it is never sent again; the order is abandoned for a new one.",
             (
                 f"{STORE}/test_store_replies.py::test_a_claim_after_a_restart_stays_unknown",
                 f"{LAB}/test_reply_faults.py::test_reply_in_doubt_costs_its_order_and_is_never_sent_again",
@@ -192,17 +192,17 @@ SENTENCES: t.Mapping[str, t.Sequence[Sentence]] = {
             ),
         ),
         Sentence(
-            "RULES 11 s4",
-            "The result tells the state of the reply.",
+            "rule 11 s4",
+            "The result has the state of the reply.",
             (
                 f"{LAB}/test_proofs.py::test_mail_that_is_signed_by_smime_is_answered",
                 f"{LAB}/test_reply_refused.py::test_refusal_is_told_in_the_server_s_words",
             ),
         ),
         Sentence(
-            "RULES 12 s1",
+            "rule 12 s1",
             "No second POST of a challenge, unless the preset allows it. "
-            "The lab takes it for a violation, and no test may end with one.",
+            "The lab counts it as a violation, and no test may end with one.",
             (
                 f"{LAB}/test_presets.py::test_challenge_is_posted_a_second_time_only_where_the_preset_allows_it",
                 f"{LAB}/test_interrupted.py::test_killed_run_is_gone_on_with",
@@ -210,16 +210,16 @@ SENTENCES: t.Mapping[str, t.Sequence[Sentence]] = {
             ),
         ),
         Sentence(
-            "RULES 13 s1",
+            "rule 13 s1",
             "A forged mail that comes first does not end the wait.",
             (f"{LAB}/test_forged.py::test_forged_challenge_gets_no_reply_and_the_genuine_one_is_answered",),
         ),
-        Sentence("RULES 13 s2", "A changed body or Subject is refused under DKIM, whoever changed it."),
-        Sentence("RULES 13 s3", "Only the policy of a trusted gateway can accept it."),
+        Sentence("rule 13 s2", "A changed body or Subject is refused under DKIM, whoever changed it."),
+        Sentence("rule 13 s3", "Only the policy of a trusted gateway can accept it."),
         Sentence(
-            "RULES 14 s1",
-            "Headers are read by PEEK, the size before the mail; an answered mail is marked, moved or deleted by wish "
-            "alone, after its authorization is valid, never by a bare EXPUNGE.",
+            "rule 14 s1",
+            "Headers are read by PEEK, the size before the mail; an answered mail is marked, moved or deleted only by "
+            "option, after its authorization is valid, never by a bare EXPUNGE.",
             (
                 f"{LAB}/test_folders.py::test_answered_mail",
                 f"{LAB}/test_folders.py::test_answered_mail_is_handled_only_after_the_authorization_is_valid",
@@ -228,7 +228,7 @@ SENTENCES: t.Mapping[str, t.Sequence[Sentence]] = {
             ),
         ),
         Sentence(
-            "RULES 14 s2",
+            "rule 14 s2",
             "Login, folder and sender can differ for each address of a certificate.",
             (f"{LAB}/test_issue.py::test_each_address_has_its_own_login_and_folder",),
         ),

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How many examples a property gets, and how many it had (RULES 34).
+"""How many examples a property gets, and how many it had (docs/rules.md, rule 34).
 
 A property is a test that stands below :func:`generated`. On its own it gets a few repeatable examples; run.py asks for
 more by the environment, and collects what was really run.

@@ -91,7 +91,7 @@ def _subject(token: str, form: str) -> str:
 def digest(challenge: Challenge, join: str, thumbprint: str, padding: str = "none") -> str:
     """The response of RFC 8823, 3 (6): base64url(SHA-256(key authorization)), by one of the two joins.
 
-    :arg join: ``string`` concatenates the encodings, ``bytes`` what they decode to (field notes, section 1).
+    :arg join: ``string`` or ``bytes`` (docs/interoperability.md#joining-the-token).
     """
     if join == "bytes":
         token = jws.encode(jws.decode(challenge.part1, "part1") + jws.decode(challenge.token, "part2"))

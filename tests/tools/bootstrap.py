@@ -4,7 +4,7 @@
 """Make the virtual environments of the project, and run a program in one of them.
 
     bootstrap.py ensure dev lint ...    make them, or leave them as they are when their pins did not change
-    bootstrap.py run dev PROGRAM ...    make the environment, then run PROGRAM in it: a file.py, -m MODULE or a command
+    bootstrap.py run dev PROGRAM ...    make the environment, then run PROGRAM in it: a script, -m MODULE or a command
 
 This file starts with whatever python3 the machine has, so it keeps to what an old one can read, and looks for a newer
 one if need be. What the machine lacks is named in one line with the command that installs it.

@@ -216,7 +216,7 @@ def roll_key(client: AcmeClient, new_key: AccountKey) -> None:
 
 
 def find_by_keys(client: AcmeClient, keys: t.Sequence[AccountKey]) -> tuple[AccountKey, Account] | None:
-    """Which of several keys the CA knows, one of a valid account first: how a rollover is resumed (RULES 29)."""
+    """Which of several keys the CA knows, one of a valid account first: how a rollover is resumed (rule 29)."""
     other: tuple[AccountKey, Account] | None = None
     for key in keys:
         try:

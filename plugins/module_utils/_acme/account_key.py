@@ -113,8 +113,8 @@ def generate_account_key(key_type: str = "secp256r1", *, passphrase: str | None 
 def load_account_key(pem: bytes, *, passphrase: str | None = None, source: str) -> AccountKey:
     """Read an account key.
 
-    The primality of an RSA key's primes is not tested, which takes longer than all the rest of a task (DESIGN,
-    section 5); that its numbers belong together is, so a damaged key signs nothing.
+    The primality of an RSA key's primes is not tested, which takes longer than all the rest of a task
+    (docs/decisions.md#speed); that its numbers belong together is, so a damaged key signs nothing.
 
     :arg pem: PKCS#8, PKCS#1 or SEC 1.
     :arg source: the option, and its value where that is a path, for the sentence.

@@ -154,7 +154,7 @@ def respond(
 ) -> EmailChallenge | None:
     """Tell the CA that the reply is sent (RFC 8555, section 7.5.1). The challenge as the CA shows it in return.
 
-    There is no second POST of a challenge (RULES 12). Where the response was lost, None comes back and the
+    There is no second POST of a challenge (rule 12). Where the response was lost, None comes back and the
     authorization tells how things stand. With ``authorization_url`` that is looked at here: only if the CA shows the
     challenge as pending still, so that the first POST never arrived, it is sent again.
 

@@ -117,7 +117,7 @@ def new_order(
     not_after: dt.datetime | None = None,
     fits: t.Callable[[Order], bool] = lambda order: True,
 ) -> Order:
-    """Order a certificate. The CA may give an older order, in any status: branch on ``status`` (RULES 23).
+    """Order a certificate. The CA may give an older order, in any status: branch on ``status`` (rule 23).
 
     :arg replaces: identifier of the certificate that this one follows (RFC 9773, section 5); sent only where the CA
         advertises renewalInfo, and left out on a second try if the CA refuses the order with it.

@@ -190,7 +190,7 @@ def is_loopback(host: str) -> bool:
 
 
 def check_url(url: object, *, allow_http_loopback: bool) -> str:
-    """The URL itself, if a request may go there: https, or http to loopback where that is allowed (RULES 4).
+    """The URL itself, if a request may go there: https, or http to loopback where that is allowed (rule 4).
 
     :raises ValueError: with the reason, in words that go on from the URL's name.
     """

@@ -39,7 +39,7 @@ class RenewalInfo:
     retry_after: float = RETRY_AFTER_FAILURE
 
     def pick(self, random: t.Callable[[], float] = randomness.random) -> dt.datetime:
-        """A uniform random moment within the window (section 4.2); to be drawn once for each window (RULES 24)."""
+        """A uniform random moment within the window (section 4.2); to be drawn once for each window (rule 24)."""
         return self.start + (self.end - self.start) * random()
 
 

@@ -22,7 +22,7 @@ def revoke(client: AcmeClient, cert_der: bytes, *, reason: int | None = None, ce
 
     :arg client: of the account that ordered it, or of one that holds authorizations for all its addresses. With a
         certificate key it needs no account key.
-    :arg reason: code of RFC 5280; 0, unspecified, is sent by leaving it out (RULES 28).
+    :arg reason: code of RFC 5280; 0, unspecified, is sent by leaving it out (docs/rules.md, rule 28).
     :arg certificate_key: the certificate's private key, as an :class:`AccountKey` or a key of the library
         cryptography; it signs instead of the account's.
     :raises InputError: the reason is none.

@@ -122,7 +122,7 @@ def run(params: options.Params, context: Context) -> Outcome:
     """Make or check key and request.
 
     The key of a path is made once: an existing one is used as it is, and one of another kind fails, unless
-    ``regenerate`` says otherwise; then a copy of the old one stays (RULES: no key is ever lost).
+    ``regenerate`` says otherwise; then a copy of the old one stays (docs/rules.md, rule 15).
     """
     given = CsrOptions.parse(params)
     if context.check_mode:

@@ -149,7 +149,7 @@ def _order(
 
 
 def _request(params: dict[str, t.Any], context: Context, addresses: list[str]) -> requests.Csr | None:
-    """The request, checked as what it is: hostile input (RULES: a CSR from a key host). None where it would exist."""
+    """The request, checked as what it is: hostile input (docs/rules.md, rule 1). None where it would exist."""
     csr = options.Content.parse(params, "csr")
     data = csr.read(exists_later=context.check_mode and params["would_exist"])
     if data is None:

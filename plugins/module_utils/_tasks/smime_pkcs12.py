@@ -257,7 +257,7 @@ def _pair(
 
 
 def _record_key(given: Pkcs12Options) -> bytes:
-    """The random secret under which the record tells one passphrase from another (RULES 21)."""
+    """The random secret under which the record tells one passphrase from another (docs/rules.md, rule 21)."""
     if given.record_key_path is None:
         raise InputError("record_path needs record_key_path, a file for a random secret.")
     path = given.record_key_path

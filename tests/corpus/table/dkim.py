@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""DKIM: what a signature must cover, which signatures and keys count (RFC 8823, section 3.1 (6); RULES 7)."""
+"""DKIM: what a signature must cover, which signatures and keys count (RFC 8823, section 3.1 (6); rule 7)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""S/MIME: which headers are protected (RFC 8823, section 3.1 (7); RULES 8)."""
+"""S/MIME: which headers are protected (RFC 8823, section 3.1 (7); docs/rules.md, rule 8)."""
 
 from __future__ import annotations
 

@@ -203,7 +203,7 @@ def test_several_cas_and_accounts_in_one_inventory(lab, tmp_path):
 
 
 def test_a_key_is_of_one_mailbox_or_of_an_account(make_fleet):
-    """A request from a key host can name any key that its owner once saw (RULES 1), and so can account_key_src."""
+    """A request from a key host can name any key that its owner once saw (rule 1), and so can account_key_src."""
     fleet = make_fleet(2)
     fleet.issue("--limit", list(fleet.hosts)[0])
     (account,) = (fleet.store / "accounts").glob("*/*")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A slip does not reissue a fleet, another CA needs a word, and staging stands beside production (RULES 25)."""
+"""A slip does not reissue a fleet, another CA needs a word, and staging stands beside production (rule 25)."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_staging_stands_beside_production(make_fleet):
 
 
 def test_certificate_that_begins_later_delays_the_switch(make_fleet):
-    """RULES 26; the second mailbox's begins in a moment, and that is waited for."""
+    """docs/rules.md, rule 26; the second mailbox's begins in a moment, and that is waited for."""
     fleet = make_fleet(2)
     later, soon = fleet.hosts
     both = dict(fleet.hosts)

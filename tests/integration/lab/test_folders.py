@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which folders are searched, at what price, and what becomes of an answered challenge (RULES 14).
+"""Which folders are searched, at what price, and what becomes of an answered challenge (docs/rules.md, rule 14).
 
 What a server can do is the lab's behaviour, so each kind of server has a run of its own, with a mailbox for each case.
 """

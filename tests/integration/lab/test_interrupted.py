@@ -26,7 +26,7 @@ def key_digests(fleet):
 
 
 def assert_every_certificate_has_its_key(fleet, lab_log):
-    """Of every certificate that the CA ever issued the private key is in the store (RULES 34)."""
+    """Of every certificate that the CA ever issued the private key is in the store (docs/rules.md, rule 34)."""
     public = set()
     for pem in key_digests(fleet).values():
         key = serialization.load_pem_private_key(pem, None).public_key()

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which mail belongs to which order, where the CA writes all of them from one address (RULES 6).
+"""Which mail belongs to which order, where the CA writes all of them from one address (docs/rules.md, rule 6).
 
 The CA's default is a From of its own for each challenge; here it has one for all, as most CAs do.
 """

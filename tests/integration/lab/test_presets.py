@@ -12,7 +12,7 @@ from conftest import failures, summary
 
 NAME = "user0001.lab.test"
 SHORT = ("-e", "smime_deadline=3")
-# how the CA behaves, by the field notes; the part of the preset that a test can do without its real time
+# how the CA behaves, by docs/interoperability.md; the part of the preset that a test can do without its real time
 CAS: dict[str, tuple[dict[str, t.Any], dict[str, t.Any]]] = {
     "castle": (
         {"token_join": "bytes", "part1_bytes": 16, "invalid_on_early_post": True},

@@ -13,7 +13,7 @@ NAME = "user0001.lab.test"
 
 
 def test_renewal_by_wish(make_fleet):
-    """200 days of 365 remain to be due: never before half of the lifetime (RULES 24)."""
+    """200 days of 365 remain to be due: never before half of the lifetime (docs/rules.md, rule 24)."""
     fleet = make_fleet(4)
     fleet.issue()
     forced, days, part, left = fleet.hosts

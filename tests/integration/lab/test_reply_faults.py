@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A submission server that breaks off, at every point of the dialogue: one reply for one challenge (RULES 11).
+"""A submission server that breaks off, at every point of the dialogue: one reply for one challenge (rule 11).
 
 Each mailbox talks to its own proxy, and each proxy breaks off at another point, before and after each command and each
 reply of a dialogue that was recorded just before. Two runs over all of them: in the first each is cut once.

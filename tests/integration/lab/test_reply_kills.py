@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A process that is killed before and after each write of the reply's state: one reply for one challenge (RULES 11).
+"""A process that is killed before and after each write of the reply's state: one reply for one challenge (rule 11).
 
 The server puts each reply off once, so that its state is written four times: claimed, refused, claimed again, sent.
 Each moment has a mailbox of its own. Its chain is run in a process that is killed then, and again until it has its

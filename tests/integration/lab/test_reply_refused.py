@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A submission server that says no: for now, and the same bytes go again; for good, and the order ends (RULES 11).
+"""A submission server that says no: for now, and the same bytes go again; for good, and the order ends (rule 11).
 
 Each mailbox meets another refusal, in one run over all; in the run after it the server is in a better mood.
 """

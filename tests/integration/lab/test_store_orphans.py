@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Mailboxes that left the inventory are told and not renewed, and the keys of former addresses open old mail (RULES 22)."""
+"""Mailboxes that left the inventory are told and not renewed, and the keys of former addresses open old mail (rule 22)."""
 
 from __future__ import annotations
 

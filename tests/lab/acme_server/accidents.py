@@ -91,7 +91,7 @@ class Accidents:
 
     def _note_lost(self, fault: Fault, body: bytes) -> None:
         """A request that is not processed left the client all the same: its nonce must not come again, and a
-        finalize counts for the oracle that every key which was ever sent is kept (RULES 15)."""
+        finalize counts for the oracle that every key which was ever sent is kept (docs/rules.md, rule 15)."""
         try:
             parsed = jws.parse(body)
             self._nonces.mark(parsed.protected.get("nonce"))

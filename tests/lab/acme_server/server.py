@@ -253,7 +253,7 @@ class AcmeServer:
 
     def _response(self, request: web.Request, answer: Answer, sent: bytes) -> web.Response:
         headers = {"Cache-Control": "no-store", **answer.headers}
-        # a CA's clock that is off shows in Date (RULES 26)
+        # a CA's clock that is off shows in Date (docs/rules.md, rule 26)
         headers["Date"] = email.utils.formatdate(self._state.now(), usegmt=True)
         if request.method == "POST" or request.path == "/new-nonce":
             headers["Replay-Nonce"] = self._nonces.new()

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a mail is the challenge that the CA announced (RFC 8823, sections 3 and 3.1; RULES, section 2).
+"""Whether a mail is the challenge that the CA announced (RFC 8823, sections 3 and 3.1; docs/rules.md, rules 6 to 14).
 
 Everything that is not certain is a refusal. What is believed is read from the instances that the proof covers, and
 from nothing else.
@@ -34,7 +34,7 @@ T = t.TypeVar("T")
 class Policy:
     """How a mail must be proved.
 
-    :ivar authentication: ``dkim`` (RULES 7), ``smime`` (RULES 8), ``gateway`` (RULES 9); or ``none``, where whoever
+    :ivar authentication: ``dkim`` (rule 7), ``smime`` (rule 8), ``gateway`` (rule 9); or ``none``, where whoever
         knows the CA's address can have a forged mail answered.
     :ivar level: of DKIM, see :func:`dkim_verify.verify_dkim`; it holds for the signature that a gateway checked too.
     :ivar absent_headers_allowed: of ``auto-submitted``, ``date`` and ``message-id`` those that the CA's mails may
@@ -158,7 +158,7 @@ def _proved(mail: Message, sender: str, policy: Policy, *, txt: dkim_verify.TxtL
 
 
 def _unproved(mail: Message) -> Proof:
-    """The headers as they stand there; the reply goes where HTTPS said, whatever Reply-To says (RULES 10)."""
+    """The headers as they stand there; the reply goes where HTTPS said, whatever Reply-To says (rule 10)."""
     found = {name: tuple(mail.all(name)) for name in message_challenge.SINGLE if name != "reply-to" and mail.all(name)}
     return Proof(method="none", covered=found, signed_at=None)
 
@@ -176,7 +176,7 @@ def _read(proof: Proof, name: str, reader: t.Callable[[Instance], T], otherwise:
 
 
 def _check_presence(proof: Proof, policy: Policy) -> None:
-    """What a challenge must have, in what is proved of it (RULES 10)."""
+    """What a challenge must have, in what is proved of it (docs/rules.md, rule 10)."""
     for name in ("from", "to", "subject"):
         _the(proof, name)
     for name in MAY_BE_ABSENT:

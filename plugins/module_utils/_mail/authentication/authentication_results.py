@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which word of our own mail gateway proves a challenge mail (RFC 8601; RULES 9).
+"""Which word of our own mail gateway proves a challenge mail (RFC 8601; docs/rules.md, rule 9).
 
 A gateway that marks Subjects or rewrites bodies breaks the DKIM signature that it has checked; what is left is its
 Authentication-Results header. Anybody can write such headers, and Received headers too, into a mail before he sends

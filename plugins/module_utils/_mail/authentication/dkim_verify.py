@@ -112,7 +112,7 @@ def verify_dkim(
 ) -> Proof:
     """Find a signature by the domain of From that proves the mail.
 
-    At most five signatures are tried, and nothing is asked of DNS for those of other domains (RULES 7).
+    At most five signatures are tried, and nothing is asked of DNS for those of other domains (docs/rules.md, rule 7).
 
     :arg from_domain: of the mail's only From address, lower-case A-labels.
     :arg level: ``default``: each instance of each header of RFC 8823, section 3.1 (6) that is in the mail stands in

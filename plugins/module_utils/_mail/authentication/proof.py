@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What each way of proving a challenge mail comes to: the headers that may be believed (RULES 7 to 10)."""
+"""What each way of proving a challenge mail comes to: the headers that may be believed (rules 7 to 10)."""
 
 from __future__ import annotations
 

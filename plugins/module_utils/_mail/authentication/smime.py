@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which S/MIME signatures prove a challenge mail (RFC 8551; RFC 8823, section 3.1 (6) and (7); RULES 8).
+"""Which S/MIME signatures prove a challenge mail (RFC 8551; RFC 8823, section 3.1 (6) and (7); docs/rules.md, rule 8).
 
 The way of the proof: :mod:`signed_mime` finds the signature and the octets it is over, :mod:`cms` verifies it,
 :mod:`signer` judges whose it is, :mod:`protected_headers` reads the headers out of those same octets. A mail counts

@@ -97,7 +97,7 @@ def _is_for_mail(_policy: t.Any, _certificate: t.Any, purposes: t.Any) -> None:
 
 
 def _check_usage(certificate: Certificate) -> None:
-    """RFC 8550, section 4.4.2 and 4.4.4; RULES 8 wants emailProtection by its name, not just any purpose."""
+    """RFC 8550, section 4.4.2 and 4.4.4; rule 8 wants emailProtection by its name, not just any purpose."""
     purposes = _extension(certificate, libs.x509.ExtendedKeyUsage)
     if purposes is None or EMAIL_PROTECTION not in {purpose.dotted_string for purpose in purposes}:
         raise Refusal("smime_usage", "The signer's certificate is not for emailProtection.")

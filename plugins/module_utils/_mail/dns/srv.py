@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which servers a mail domain has, where nobody said it (RFC 6186; RFC 8314, section 5.1; RFC 2782).
 
-DNS can be forged, so what it says is believed only as far as a login may go by it (RULES 2): the host lies inside the
+DNS can be forged, so what it says is believed only as far as a login may go by it (rule 2): the host lies inside the
 mail domain, or inside a domain that the user named as a provider's, and its TLS certificate is verified for that name.
 """
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What happens to a challenge mail once its authorization is valid: marked, moved or deleted (RULES 14).
+"""What happens to a challenge mail once its authorization is valid: marked, moved or deleted (docs/rules.md, rule 14).
 
 Nothing else in the mailbox is touched. The mail is known by its Message-ID, wherever it lies by then. A UID counts only
 under the UIDVALIDITY that it was seen under (RFC 3501, section 2.3.1.1). No EXPUNGE without a UID is ever sent, and no

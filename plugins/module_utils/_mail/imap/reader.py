@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Challenge mails out of a mailbox over IMAP (RFC 3501, RFC 2177).
 
-The mailbox stays as it was: folders are opened read-only, and everything is fetched by PEEK (RULES 14). What is there
+The mailbox stays as it was: folders are opened read-only, and everything is fetched by PEEK (rule 14). What is there
 is searched first; then the server tells by IDLE when mail comes, and it is searched again at intervals whatever IDLE
-says, since notices get lost (field notes, section 8).
+says, since notices get lost (docs/interoperability.md#mail-servers).
 """
 
 from __future__ import annotations

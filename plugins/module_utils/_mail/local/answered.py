@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What happens to the file of a challenge mail once its authorization is valid: marked, moved or deleted (RULES 14).
+"""What happens to the file of a challenge mail once its authorization is valid: marked, moved or deleted (rule 14).
 
 Nothing else in the folder is touched. The mail is known by its Message-ID, whatever its file is called by then.
 """

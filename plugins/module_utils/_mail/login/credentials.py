@@ -68,7 +68,7 @@ class PasswordLogin:
         return f"{protocol}_user and {protocol}_password"
 
     def only_to_configured_hosts(self, address: str) -> bool:
-        """Whether it may open more than one mailbox, so that no host that DNS names may see it (RULES 2).
+        """Whether it may open more than one mailbox, so that no host that DNS names may see it (docs/rules.md, rule 2).
 
         Servers write a master user into the name with a separator that their administrators choose: Dovecot as
         ``user*master``, Exchange as ``domain\\master\\user``. So the user is the address itself, or a plain name.
@@ -127,7 +127,7 @@ class TokenLogin:
         return f"{protocol}_user, and whether the token is for this mailbox and for {protocol.upper()} (its scope)"
 
     def only_to_configured_hosts(self, address: str) -> bool:
-        """Whoever holds the token can use it, perhaps for a whole organisation (RULES 2)."""
+        """Whoever holds the token can use it, perhaps for a whole organisation (docs/rules.md, rule 2)."""
         return True
 
     @property
@@ -166,7 +166,7 @@ class ExternalLogin:
         return "mail_client_cert_path, and which user the server takes from the certificate"
 
     def only_to_configured_hosts(self, address: str) -> bool:
-        """Who we are is shown to those whom the user named, and to nobody else (RULES 2)."""
+        """Who we are is shown to those whom the user named, and to nobody else (docs/rules.md, rule 2)."""
         return True
 
     @property

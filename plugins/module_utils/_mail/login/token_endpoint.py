@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Requests to a token endpoint, under rules that google-auth and msal then obey too (RULES 4).
+"""Requests to a token endpoint, under rules that google-auth and msal then obey too (docs/rules.md, rule 4).
 
 Both take a session of requests. This one talks to a single origin, which is configured, over HTTPS that verifies;
 follows no redirect, reads no .netrc, reads only so much and for so long; and turns every failure, the endpoint's own

@@ -19,7 +19,7 @@ REASONS: t.Mapping[str, str] = {
     "malformed": "the header block can be read in more than one way",
     "too_large": "the message, a header or a line is larger than a challenge can be",
     "unreadable": "a file that may be the mail may not be read by the user of the task",
-    "header_duplicated": "a header that may stand once stands twice",
+    "header_duplicated": "a header that may be there once is there twice",
     "header_missing": "a header that a challenge must have is missing",
     "address_syntax": "From, To or Reply-To is not one plain address",
     "from_mismatch": "From is not the address that the CA named in the challenge",

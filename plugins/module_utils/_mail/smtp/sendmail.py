@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Sending the reply through a local ``sendmail`` command, as Postfix, Exim, OpenSMTPD, msmtp and Sendmail bring one.
 
-At most one reply ever leaves (RULES 11), so what counts is what the exit code leaves open. It is one of ``sysexits.h``:
+At most one reply ever leaves (rule 11), so what counts is what the exit code leaves open. It is one of ``sysexits.h``:
 
 - 0: the mail was taken.
 - 75, ``EX_TEMPFAIL``: with most programs nothing was taken. With Sendmail the mail "could not be sent immediately, but

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Sending the reply over SMTP submission (RFC 6409), and knowing what became of it.
 
-At most one reply ever leaves (RULES 11), so the one question is whether the server can have taken the mail. Up to the
+At most one reply ever leaves (rule 11), so the one question is whether the server can have taken the mail. Up to the
 final dot it cannot; with its answer to the dot we know; without that answer nobody knows.
 """
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whose turn it is: at one CA, at most one order has its challenge for an address open at a time (RULES 6).
+"""Whose turn it is: at one CA, at most one order has its challenge for an address open at a time (rule 6).
 
 Where a CA writes all its challenge mails from one address, nothing in a mail tells to which of two open challenges of the
 same mailbox it belongs. So the next authorization is fetched, which is what makes the CA send its mail, when the one

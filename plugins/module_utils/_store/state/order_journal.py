@@ -4,8 +4,8 @@
 """The order journal: how far one order has come, on disk before the step that follows.
 
 One JSON file holds one order. Every change is compare-and-swap under a lock: a run that acts on an old view of the
-journal fails instead of doing a step twice (RULES 17). Before finalize the journal binds order, public key and
-version (RULES 15); a lease keeps a second run out of the chain while the first is alive.
+journal fails instead of doing a step twice (rule 17). Before finalize the journal binds order, public key and
+version (docs/rules.md, rule 15); a lease keeps a second run out of the chain while the first is alive.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The reply ledger: what was answered is on disk before the reply leaves, so that nothing is answered twice (RULES 11).
+"""The reply ledger: what was answered is on disk before the reply leaves, so that nothing is answered twice (rule 11).
 
 A mail address has a folder of its own, whichever certificates it is in: a mail that was answered for one of them lies
 in the mailbox when the next is ordered. One file for each authorization holds the exact octets of its reply and how far it came:

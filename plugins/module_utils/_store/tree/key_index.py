@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whose key it is: a key serves one mailbox, or is an account's, for good (RULES 1 and 29; RFC 8555, section 11.1).
+"""Whose key it is: a key serves one mailbox, or is an account's, for good (rules 1 and 29; RFC 8555, section 11.1).
 
 One small file a public key, named by its fingerprint, so a look-up reads one file however many keys there are. It is
 made once and never changed; of two who claim a key at the same time one gets it.

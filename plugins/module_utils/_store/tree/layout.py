@@ -228,7 +228,7 @@ class Store:
         return os.path.join(self.path, "accounts", f"{slug}-{digest}", encode_name(name))
 
     def existing_secret(self) -> bytes | None:
-        """The random secret of the store, 32 octets, under which records keep their HMACs (RULES 21); None if none.
+        """The random secret of the store, 32 octets, under which records keep their HMACs (rule 21); None if none.
 
         :raises UnsafePathError: others can read the file.
         :raises StoreError: it is damaged.

@@ -4,7 +4,7 @@
 """Records: what a finished version and a PKCS#12 were made of.
 
 They let a run see from public data alone that nothing is to be done: no private key is parsed and nothing decrypted.
-A passphrase appears only as an HMAC under a secret key (RULES 21).
+A passphrase appears only as an HMAC under a secret key (docs/rules.md, rule 21).
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@
     account.key.new               made before the CA is told of it; the CA may know it already
     account.key.<fingerprint>     was in use, or was refused by the CA
 
-No file is overwritten by another key without a copy of the old one (RULES 15). ``account.key.new`` becomes
+No file is overwritten by another key without a copy of the old one (rule 15). ``account.key.new`` becomes
 ``account.key`` by one rename, so a stop at any instant leaves every key on the disk.
 """
 

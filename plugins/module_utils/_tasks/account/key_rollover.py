@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The change of an account's key (RFC 8555, section 7.3.5; RULES 29).
+"""The change of an account's key (RFC 8555, section 7.3.5; docs/rules.md, rule 29).
 
 The new key is on the disk before the CA hears of it. After a stop at any instant the CA is asked which of the two keys
 it knows, by onlyReturnExisting; that one goes on as the account's. The old key is kept.

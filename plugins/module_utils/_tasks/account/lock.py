@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Orders of an account, and the change of its key: never at the same time (RULES 29).
+"""Orders of an account, and the change of its key: never at the same time (docs/rules.md, rule 29).
 
 Each task that orders or answers shares a lock beside the account's files from before it reads the key until it ends;
 the change of the key has it alone. Between the tasks of an order nobody holds it: what is open then stands in the

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which challenges of an account are open. A reply holds the thumbprint of the account key, so a new key would make
-those void that were sent and not yet judged (RFC 8555, section 8.1; RULES 29).
+those void that were sent and not yet judged (RFC 8555, section 8.1; docs/rules.md, rule 29).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One challenge from its mail to a valid authorization, with at most one reply ever (RFC 8823, section 3; RULES 11).
+"""One challenge from its mail to a valid authorization, with at most one reply ever (RFC 8823, section 3; rule 11).
 
 The order of things is what keeps the promise: the reply's bytes are on disk as ``claimed`` before the first byte goes
 to the submission server; what became of them is on disk before the CA is told. A reply of which nobody can know

@@ -24,7 +24,7 @@ class Behaviour:
     :ivar token_join: how it joins the two parts of the token, which section 3 (6) leaves open.
     :ivar post_moment: ``after_reply`` (section 3 (7)), or ``before_mail``: it sends its mail only once it was told.
     :ivar settle_delay: seconds between reply and POST, where the reply must have arrived when the CA is told.
-    :ivar repost: whether it may be told a second time (RULES 12).
+    :ivar repost: whether it may be told a second time (docs/rules.md, rule 12).
     :ivar absent_headers: what its mails lack of the headers that a challenge must have.
     """
 

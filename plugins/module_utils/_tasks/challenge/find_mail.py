@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Waiting for the one mail that is the challenge (RFC 8823, section 3 (5); RULES 6 and 13).
+"""Waiting for the one mail that is the challenge (RFC 8823, section 3 (5); docs/rules.md, rules 6 and 13).
 
 Whatever else comes is refused with its reason, and does not end the wait.
 """

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Challenges that a person answers, because no program may read the mailbox or send from it (RULES 10 and 11).
+"""Challenges that a person answers, because no program may read the mailbox or send from it (rules 10 and 11).
 
 Of the mail only its subject comes here. So nothing can be proved of it: the reply goes to the ``from`` that the CA gave
 over HTTPS, whatever stands in the mail, and the person is told what to look at. That this challenge is answered with

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one reply to a challenge: claimed on disk, then sent, and its state written down (RFC 8823, 3.2; RULES 11)."""
+"""The one reply to a challenge: claimed on disk, then sent, and its state written down (RFC 8823, 3.2; rule 11)."""
 
 from __future__ import annotations
 

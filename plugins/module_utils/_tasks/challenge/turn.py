@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Opening the challenges of an order: its turn first, then its authorizations (RULES 6).
+"""Opening the challenges of an order: its turn first, then its authorizations (docs/rules.md, rule 6).
 
 Fetching an authorization makes the CA send its mail. So an order whose addresses have another challenge open at the
 same CA is left unfetched by smime_order, which must not wait: all mailboxes of a run pass it before the first of them

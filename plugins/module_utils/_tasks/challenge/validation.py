@@ -4,7 +4,7 @@
 """What is the same whoever sends the reply: telling the CA, its word, and what to do without it (RFC 8823, section 3).
 
 A reply of which nobody can know whether it left is never sent again: the CA is asked, and where it does not say valid,
-the authorization is given up, so that the next run orders anew (RULES 11).
+the authorization is given up, so that the next run orders anew (docs/rules.md, rule 11).
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Settling:
 
     def _tell(self, challenge: dict[str, t.Any], *, again: bool = False) -> None:
         if challenge["challenge_status"] != "pending" and not again:
-            return  # an earlier run told the CA; there is no second POST (RULES 12)
+            return  # an earlier run told the CA; there is no second POST (docs/rules.md, rule 12)
         authorizations.respond(self._client, challenge["uri"], authorization_url=challenge["authorization_uri"])
 
     def _settle(self, challenge: dict[str, t.Any], reply: reply_ledger.Reply) -> None:
@@ -135,7 +135,7 @@ class Settling:
             transport.deadline = self._deadline
 
     def _give_up(self, challenge: dict[str, t.Any]) -> None:
-        """The way out of the unknown: this authorization ends, the next run orders anew (RULES 11)."""
+        """The way out of the unknown: this authorization ends, the next run orders anew (docs/rules.md, rule 11)."""
         self._deactivate(challenge)
         raise ReplyUnknownError(
             f"It cannot be known whether the reply for {challenge['address']} left before the connection or the run"

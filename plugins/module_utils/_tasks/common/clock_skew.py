@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Two clocks that do not agree: dates of certificates, windows and waits are all by the CA's (RULES 26)."""
+"""Two clocks that do not agree: dates of certificates, windows and waits are all by the CA's (rule 26)."""
 
 from __future__ import annotations
 

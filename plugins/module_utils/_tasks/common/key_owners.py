@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A key serves one mailbox, or is an account's: what tasks refuse by the key index of the store (RULES 1 and 29)."""
+"""A key serves one mailbox, or is an account's: what tasks refuse by the key index of the store (rules 1 and 29)."""
 
 from __future__ import annotations
 

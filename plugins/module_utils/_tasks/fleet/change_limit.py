@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The brake: a slip of a key in group_vars must not have a whole fleet reissued (RULES 25)."""
+"""The brake: a slip of a key in group_vars must not have a whole fleet reissued (docs/rules.md, rule 25)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Former addresses of a mailbox: their keys still open its old mail, and so belong into its PKCS#12 (RULES 22)."""
+"""Former addresses of a mailbox: their keys still open its old mail, and so belong into its PKCS#12 (rule 22)."""
 
 from __future__ import annotations
 

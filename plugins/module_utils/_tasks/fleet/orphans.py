@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Mailboxes of the store that the inventory no longer names: told, never renewed (RULES 22)."""
+"""Mailboxes of the store that the inventory no longer names: told, never renewed (docs/rules.md, rule 22)."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class State:
     """What the store holds for a wish.
 
     ``due``: a certificate has to be ordered. ``rebuild``: only the chain's files or the PKCS#12 have to be written
-    anew (RULES 19).
+    anew (docs/rules.md, rule 19).
     ``reason``: a token; ``detail``: the same for people. ``decision``: by the rules of time, where there is a certificate.
     ``recorded``: what the certificate was ordered with; ``known``: what the CA said of when to renew it. ``held``: it is due,
     and no certificate is ordered now.
@@ -193,7 +193,7 @@ def with_news(state: State, wish: Wish, news: Renewal, now: datetime.datetime) -
 
 
 def changes(found: t.Mapping[str, tuple[Wish, State, lineage.Line]]) -> dict[str, str]:
-    """The mailboxes that would be reissued although it is not time, and why: what the brake counts (RULES 25)."""
+    """The mailboxes that would be reissued although it is not time, and why: what the brake counts (rule 25)."""
     return {
         name: state.detail
         for name, (_wish, state, _line) in found.items()

@@ -50,12 +50,12 @@ STATES = ("ok", "failed", "warning", "unknown")
 
 # The codes of answers that are no error of the chain; those of errors are their error_code, of signatures their reason
 CODES: t.Mapping[str, str] = {
-    "not_checked": "the question was not asked, since another one failed before it, or since it was not wished",
+    "not_checked": "the question was not asked, since another one failed before it, or since it is turned off",
     "sender_refused": "the submission server does not let the login send as the address",
     "recipient_refused": "the submission server does not take the recipient",
     "try_later": "the submission server asks to come back later, as greylisting does",
     "caa_forbidden": "CAA records of the domain forbid the CA to issue certificates for mail",
-    "caa_ca_unknown": "CAA records name CAs, and caa_identities does not tell by which names the CA goes",
+    "caa_ca_unknown": "CAA records name CAs, and caa_identities does not say which of these names is the CA",
     "spf_fail": "SPF does not let mail of the address leave from there",
     "spf_neutral": "SPF neither allows nor forbids that mail of the address leaves from there",
     "spf_none": "the domain has no SPF record",

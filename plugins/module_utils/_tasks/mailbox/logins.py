@@ -232,7 +232,7 @@ class _InVariable:
         yield self._token
 
     def keep(self, token: str) -> None:
-        """There is no place for it (RULES 5)."""
+        """There is no place for it (docs/rules.md, rule 5)."""
         self._token = token
         self._context.warn(
             "The token endpoint gave a new refresh token, and it is LOST when this task ends: oauth_refresh_token is a "

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The mail servers of an address: those of the options, and where these leave one open, what DNS tells (RULES 2)."""
+"""The mail servers of an address: those of the options, and where these leave one open, what DNS tells (rule 2)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The order itself: begun, found again, gone on with, or given up (RULES 23)."""
+"""The order itself: begun, found again, gone on with, or given up (docs/rules.md, rule 23)."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ class Requesting(Ordering):
             if order and all(challenge.status in ("pending", "valid") for challenge in challenges):
                 return order, False, challenges
             if order:
-                # some CAs keep an order pending that has lost an authorization for good (field notes, section 9)
+                # some CAs keep an order pending after a lost authorization (docs/interoperability.md#acme2certifier)
                 self._leave("authorization_lost", order)
             order = self._new_order()
             return order, True, self._challenges(order)
 
     def _resumable(self) -> orders.Order | None:
-        """The journal's order where it can still lead to a certificate (RULES 23); what cannot is given up."""
+        """The journal's order where it can still lead to a certificate (rule 23); what cannot is given up."""
         state = self._held()
         if state.state in ("closed", "abandoned") or not self._ours(state):
             return None
@@ -77,7 +77,7 @@ class Requesting(Ordering):
         return None
 
     def _may_be_issued(self, state: journals.JournalState) -> bool:
-        """Whether the CA was asked for the certificate; such an order lives until it expires (RULES 23)."""
+        """Whether the CA was asked for the certificate; such an order lives until it expires (rule 23)."""
         finalized = state.state in ("finalizing", "issued")
         return finalized and state.expires is not None and self._context.now() < state.expires
 

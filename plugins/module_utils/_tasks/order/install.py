@@ -78,7 +78,7 @@ def install(
 
 
 def _wait_until_valid(leaf: pki_certificate.Certificate, context: Context, until: Deadline) -> None:
-    """A CA whose clock is a little ahead of ours issues for a moment to come: the switch waits for it (RULES 26)."""
+    """A CA whose clock is a little ahead of ours issues for a moment to come: the switch waits for it (rule 26)."""
     early = (leaf.not_before - context.now()).total_seconds()
     if 0 < early < min(LONGEST_WAIT, until.remaining()):
         time.sleep(early + 0.01)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An order that a CA gives: a new one, or an older one in any status (RULES 23). Whether it is of any use.
+"""An order that a CA gives: a new one, or an older one in any status (rule 23). Whether it is of any use.
 
 RFC 8555 lets newOrder return an order that exists. So its status, its profile and its dates are compared with what was
 asked, and where it was given up before it is not taken up again.

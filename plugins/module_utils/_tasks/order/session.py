@@ -64,7 +64,7 @@ class Ordering:
 
     @contextlib.contextmanager
     def leased(self) -> t.Iterator[None]:
-        """Hold the lease of the mailbox; a second run reports busy (RULES 17)."""
+        """Hold the lease of the mailbox; a second run reports busy (docs/rules.md, rule 17)."""
         self._state = self._journal.acquire_lease(self._run_id, self._params["lease_duration"])
         try:
             yield

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which mails are answered, and which are not and why (RFC 8823, section 3.1; RULES, section 2)."""
+"""Which mails are answered, and which are not and why (RFC 8823, section 3.1; docs/rules.md, rules 6 to 14)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which servers DNS tells of, and which of them may be used (RFC 6186, RFC 8314, RFC 2782, RULES 2)."""
+"""Which servers DNS tells of, and which of them may be used (RFC 6186, RFC 8314, RFC 2782, docs/rules.md, rule 2)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Properties of generated mails: no change of what is signed gets through, and no other one is refused (RULES 34).
+"""Properties of generated mails: no change of what is signed gets through, and no other one is refused (rule 34).
 
 Each starts from a good mail of one of the kinds in tests/fuzz/mails.py. What a change does to it is computed by
 tests/fuzz/reference.py, and the judgement has to agree with that, both ways.

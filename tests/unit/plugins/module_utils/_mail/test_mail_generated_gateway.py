@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Properties of what a gateway says: nothing that a sender writes turns its word around (RULES 9 and 34)."""
+"""Properties of what a gateway says: nothing that a sender writes turns its word around (rules 9 and 34)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Properties of reading: what is read at all, the standard library reads in the same way (RULES 34)."""
+"""Properties of reading: what is read at all, the standard library reads in the same way (docs/rules.md, rule 34)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Properties of S/MIME mails: no change of what is signed gets through, and no other one is refused (RULES 34)."""
+"""Properties of S/MIME mails: no change of what is signed gets through, and no other one is refused (rule 34)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reading a mailbox, against a real server and against ones that break off or lie (RULES 14)."""
+"""Reading a mailbox, against a real server and against ones that break off or lie (docs/rules.md, rule 14)."""
 
 from __future__ import annotations
 

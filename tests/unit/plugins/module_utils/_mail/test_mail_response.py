@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The reply, byte by byte (RFC 8823, section 3.2; field notes, section 4), and the digest in it."""
+"""The reply, byte by byte (RFC 8823, section 3.2; docs/interoperability.md#the-reply), and the digest in it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which S/MIME signatures prove a challenge mail, and which do not and why (RULES 8)."""
+"""Which S/MIME signatures prove a challenge mail, and which do not and why (docs/rules.md, rule 8)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whose S/MIME signatures count: the chain to the root, what the certificate is for, and whom it names (RULES 8)."""
+"""Whose S/MIME signatures count: the chain to the root, what the certificate is for, and whom it names (rule 8)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""S/MIME within the whole judgement of a mail, and generated mails: no change gets through (RULES 8 and 34)."""
+"""S/MIME within the whole judgement of a mail, and generated mails: no change gets through (rules 8 and 34)."""
 
 from __future__ import annotations
 

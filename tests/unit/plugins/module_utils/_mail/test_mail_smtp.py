@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Submission against a real server, and against one that breaks off at each point (RULES 11)."""
+"""Submission against a real server, and against one that breaks off at each point (docs/rules.md, rule 11)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One challenge open at a time for a CA and an address (RULES 6)."""
+"""One challenge open at a time for a CA and an address (docs/rules.md, rule 6)."""
 
 from __future__ import annotations
 

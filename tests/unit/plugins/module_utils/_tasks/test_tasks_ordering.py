@@ -145,7 +145,7 @@ def test_order_is_gone_on_with(ca, request_order):
 
 
 def test_second_order_for_an_address_is_not_fetched_while_the_first_is_open(ca, request_order):
-    """Its mail could not be told from that of the first (RULES 6)."""
+    """Its mail could not be told from that of the first (docs/rules.md, rule 6)."""
     request_order()
     order, created, (challenge,) = request_order(line="other")
     assert created and (challenge.fetched, challenge.from_address, challenge.opened) == (False, "", None)
@@ -163,7 +163,7 @@ def test_order_that_is_authorized_already_keeps_no_turn(ca, request_order):
 
 @pytest.mark.parametrize("status", ["invalid", "deactivated", "expired", "revoked"])
 def test_pending_order_with_a_dead_authorization_is_given_up(ca, request_order, status):
-    """acme2certifier leaves such an order pending for ever (field notes, section 9)."""
+    """acme2certifier leaves such an order pending for ever (docs/interoperability.md#acme2certifier)."""
     first, _created, (challenge,) = request_order()
     ca.change(challenge.authorization_uri, status=status)
     again, created, (challenge,) = request_order()
@@ -191,7 +191,7 @@ def test_order_that_cannot_be_looked_at_is_given_up_after_a_day(ca, request_orde
 
 
 def test_finalized_order_that_cannot_be_looked_at_lives_until_it_expires(ca, request_order, monkeypatch):
-    """There may be a certificate of it (RULES 23)."""
+    """There may be a certificate of it (docs/rules.md, rule 23)."""
     first = request_order()[0]
     ca.change(first.url, status="ready")
 
@@ -245,7 +245,7 @@ def test_more_authorizations_than_addresses_are_refused_before_any_is_fetched(ca
     "after, anew", [("ready", False), ("processing", True), ("invalid", True)], ids=["rfc8555", "hangs", "invalid"]
 )
 def test_order_that_hangs_after_a_refused_request_is_given_up(ca, request_order, monkeypatch, after, anew):
-    """RFC 8555, section 7.4 leaves it ready; acme2certifier leaves it processing for good (field notes, section 9)."""
+    """RFC 8555, 7.4 leaves it ready; acme2certifier leaves it processing for good (docs/interoperability.md)."""
     first = request_order()[0]
     ca.change(first.url, status="ready")
 
@@ -291,7 +291,7 @@ def test_refusal_is_told_though_the_order_cannot_be_looked_at_after_it(ca, reque
 
 
 def test_challenge_that_could_not_be_ended_for_now_is_ended_by_the_next(ca, request_order, monkeypatch):
-    """Else its mail could be taken for that of the order which comes after it (RULES 6)."""
+    """Else its mail could be taken for that of the order which comes after it (docs/rules.md, rule 6)."""
     url = request_order()[0].authorization_urls[0]
     order = request_order(line="other")[0]
     later = Context(now=lambda: NOW + datetime.timedelta(minutes=2))

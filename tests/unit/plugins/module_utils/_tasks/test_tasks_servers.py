@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which server an address gets: the one that is set, and one out of DNS only where a login may go by it (RULES 2)."""
+"""Which server an address gets: the one that is set, and one out of DNS only where a login may go by it (rule 2)."""
 
 from __future__ import annotations
 
