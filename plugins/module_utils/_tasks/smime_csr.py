@@ -9,9 +9,9 @@ import os
 import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import CsrError, KeyMismatchError, KeyPolicyError
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.require import PKI
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import csr as requests
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import csr_check, keys
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import libs as pki_libs
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import csr_build, csr_check, keys
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import atomic, locks
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Outcome, Task
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import options
@@ -72,7 +72,7 @@ def _work(
     request = _fitting_request(params, found, addresses, common_name)
     changed_request = request is None
     if request is None:
-        request = requests.build_csr(found.key, addresses=addresses, usage=params["usage"], common_name=common_name)
+        request = csr_build.build_csr(found.key, addresses=addresses, usage=params["usage"], common_name=common_name)
     backups: list[str] = []
     if not context.check_mode:
         owner = {"owner": params["owner"], "group": params["group"]}
@@ -163,4 +163,4 @@ def _describe(shown: dict[str, t.Any], request: str) -> str:
     return "\n".join([*lines, f"usage: {shown['usage']}"]) + "\n"
 
 
-TASK = Task(run=run, argument_spec=ARGUMENT_SPEC, libraries=(pki_libs.require,))
+TASK = Task(run=run, argument_spec=ARGUMENT_SPEC, libraries=PKI)

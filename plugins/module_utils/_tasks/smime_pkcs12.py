@@ -11,9 +11,9 @@ import secrets
 import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, KeyMismatchError, SmimeError
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.require import PKI
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificate as pki_certificate
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import keys, pkcs12
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import libs as pki_libs
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import atomic
 from ansible_collections.mailcert.acme.plugins.module_utils._store.tree import record
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Outcome, Task
@@ -237,4 +237,4 @@ def _outcome(
     )
 
 
-TASK = Task(run=run, argument_spec=ARGUMENT_SPEC, libraries=(pki_libs.require,))
+TASK = Task(run=run, argument_spec=ARGUMENT_SPEC, libraries=PKI)

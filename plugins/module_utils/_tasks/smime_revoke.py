@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import libs as acme_libs
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import revocation
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import certificate as acme_certificate
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, KeyMismatchError
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.require import ACME, PKI
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificate as pki_certificate
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import keys, pkcs12
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import libs as pki_libs
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import atomic
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Outcome, Task
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.account import connection
@@ -60,10 +59,10 @@ def run(params: dict[str, t.Any], context: Context) -> Outcome:
     until = options.deadline(params)
     if params["revoke_by"] == "certificate_key":
         client = AcmeClient(connection.transport(params, until, context), params["acme_directory"])
-        word = revocation.revoke(client, certificate.der, reason=REASONS[params["reason"]], certificate_key=key)
+        word = acme_certificate.revoke(client, certificate.der, reason=REASONS[params["reason"]], certificate_key=key)
     else:
         client = connection.client(params, until, connection.account_key(params), context)
-        word = revocation.revoke(client, certificate.der, reason=REASONS[params["reason"]])
+        word = acme_certificate.revoke(client, certificate.der, reason=REASONS[params["reason"]])
     return _outcome(certificate, changed=word != "already_revoked", reason=params["reason"])
 
 
@@ -102,7 +101,7 @@ def _outcome(certificate: pki_certificate.Certificate, *, changed: bool, reason:
 TASK = Task(
     run=run,
     argument_spec=ARGUMENT_SPEC,
-    libraries=(acme_libs.require, pki_libs.require),
+    libraries=(*ACME, *PKI),
     mutually_exclusive=(
         connection.ACCOUNT_KEY_EXCLUSIVE,
         ("certificate_path", "certificate_content", "pkcs12_path"),

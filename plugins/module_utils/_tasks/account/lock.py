@@ -16,7 +16,7 @@ import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import BusyError, StoreError
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import locks
-from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.paths import shown
+from ansible_collections.mailcert.acme.plugins.module_utils._text import escape
 
 LOCK = ".orders.lock"
 
@@ -43,9 +43,9 @@ def ordering(params: dict[str, t.Any]) -> t.Iterator[None]:
                 stack.enter_context(locks.lock(os.path.join(folder, LOCK), timeout=params["deadline"], shared=True))
             except BusyError:
                 raise BusyError(
-                    f"Another run changes the account key in {shown(folder)}, and did so for {params['deadline']}"
+                    f"Another run changes the account key in {escape(folder)}, and did so for {params['deadline']}"
                     " seconds; nothing was ordered or sent. Run again when it is done.",
-                    details={"path": shown(folder)},
+                    details={"path": escape(folder)},
                 ) from None
             except StoreError:
                 pass
@@ -63,8 +63,8 @@ def changing(params: dict[str, t.Any], folder: str) -> t.Iterator[None]:
             stack.enter_context(locks.lock(os.path.join(folder, LOCK), timeout=params["deadline"]))
         except BusyError:
             raise BusyError(
-                f"Runs that order with the account key in {shown(folder)} were at work for {params['deadline']} seconds;"
+                f"Runs that order with the account key in {escape(folder)} were at work for {params['deadline']} seconds;"
                 " the key stays as it is. Run again when they are done.",
-                details={"path": shown(folder)},
+                details={"path": escape(folder)},
             ) from None
         yield
