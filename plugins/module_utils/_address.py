@@ -19,11 +19,9 @@ import unicodedata
 from dataclasses import dataclass
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AddressError
-
-try:
-    import idna
-except ImportError:  # only domains that are not ASCII need it
-    idna = None  # type: ignore[assignment]
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.idna import idna
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.require import REQUIREMENTS, is_missing
+from ansible_collections.mailcert.acme.plugins.module_utils._text import quote
 
 # RFC 5321, section 4.5.3.1: octets of the local part; a path of 256 octets leaves 254 between its angle brackets
 MAX_LOCAL = 64
@@ -129,17 +127,17 @@ def _domain(address: str, domain: str) -> str:
         raise _refused(address, "is no mail address: its domain is no domain name")
     if a_labels.rpartition(".")[2].isdigit():
         raise _refused(address, "has an IP address for its domain; a certificate needs a domain name")
-    if idna is not None and "xn--" in a_labels:
+    if "xn--" in a_labels and not is_missing("idna"):
         _check_a_labels(address, a_labels)
     return a_labels
 
 
 def _to_a_labels(address: str, domain: str) -> str:
-    if idna is None:
+    if is_missing("idna"):
         raise AddressError(
-            f"The mail address {_shown(address)} has a domain that is not ASCII, and the Python library idna is not "
+            f"The mail address {quote(address, limit=80)} has a domain that is not ASCII, and the Python library idna is not "
             f"installed for {sys.executable}. Give the domain as A-labels (xn--...), or install it: "
-            f"{sys.executable} -m pip install 'idna>=3.0'"
+            f"{sys.executable} -m pip install '{REQUIREMENTS['idna']}'"
         )
     try:
         # upper case and compatibility forms are mapped as for what a user types (RFC 5895), then IDNA2008 judges
@@ -161,10 +159,4 @@ def _check_a_labels(address: str, domain: str) -> None:
 
 
 def _refused(address: str, why: str) -> AddressError:
-    return AddressError(f"The mail address {_shown(address)} {why}.")
-
-
-def _shown(address: str) -> str:
-    """The address as a message may show it: escaped, cut, never a control character."""
-    cut = address if len(address) <= 80 else address[:77] + "..."
-    return "'" + "".join(c if c.isprintable() and c != "'" else c.encode("unicode_escape").decode() for c in cut) + "'"
+    return AddressError(f"The mail address {quote(address, limit=80)} {why}.")

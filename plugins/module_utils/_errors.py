@@ -5,7 +5,8 @@
 
 Whatever a layer finds wrong, it raises as a :class:`SmimeError`. Each one carries what the result of a task tells the
 user: a sentence (``msg``), a stable ``error_code``, the ``stage`` of the chain, and whether trying again later can help
-(``retryable``). A problem document of the CA (RFC 8555, section 6.7) travels word for word in ``problem``.
+(``retryable``). A problem document of the CA (RFC 8555, section 6.7) travels word for word in ``problem``. The
+file is longer than others, since every error is in it.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 from ansible.module_utils.errors import UnsupportedError
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import SmimeError
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.require import require
 from ansible_collections.mailcert.acme.plugins.module_utils._secrets import HIDDEN, secret_options, sift
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Task
 
@@ -32,8 +33,7 @@ class InternalError(SmimeError):
 def perform(task: Task, params: dict[str, t.Any], context: Context) -> dict[str, t.Any]:
     """Run a task with validated parameters; gives the result, ``failed`` among its keys where it failed."""
     try:
-        for require in task.libraries:
-            require()
+        require(*task.libraries)
         return task.run(params, context).as_result(diff=context.diff)
     except SmimeError as error:
         return {"failed": True, **error.as_result()}

@@ -4,7 +4,7 @@
 """What a task is, apart from how Ansible runs it.
 
 Each file in ``_tasks`` owns one :class:`Task`: an argument spec, the libraries it needs, and ``run(params, context)``.
-Both shells in ``_shell`` call the same ``run`` with validated parameters; it returns an :class:`Outcome` or raises one
+Both ways in ``_runner`` call the same ``run`` with validated parameters; it returns an :class:`Outcome` or raises one
 of ``_errors``.
 """
 
@@ -14,10 +14,7 @@ import dataclasses
 import datetime
 import typing as t
 
-
-def utc_now() -> datetime.datetime:
-    """The time now, aware, UTC."""
-    return datetime.datetime.now(datetime.timezone.utc)
+from ansible_collections.mailcert.acme.plugins.module_utils._time import utc_now
 
 
 @dataclasses.dataclass
@@ -70,14 +67,15 @@ class Outcome:
 class Task:
     """One module's substance.
 
-    ``result``: the dataclass of its return keys. ``libraries``: the ``require`` functions of the layers it uses; each raises ``MissingLibraryError``.
+    ``result``: the dataclass of its return keys.
+    ``libraries``: the libraries that it needs whatever its options are, by their names in ``_libs.require``.
     The remaining fields are those of Ansible's argument spec.
     """
 
     run: t.Callable[[dict[str, t.Any], Context], Outcome]
     argument_spec: dict[str, t.Any]
     result: type | None = None
-    libraries: tuple[t.Callable[[], None], ...] = ()
+    libraries: tuple[str, ...] = ()
     mutually_exclusive: tuple[t.Any, ...] = ()
     required_together: tuple[t.Any, ...] = ()
     required_one_of: tuple[t.Any, ...] = ()

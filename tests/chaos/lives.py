@@ -17,6 +17,7 @@ import typing as t
 import jinja2.nativetypes
 import yaml
 from ansible_collections.mailcert.acme.plugins.module_utils import _runner
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.require import require
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import run_id as common_run_id
 
@@ -56,8 +57,7 @@ def warm() -> None:
     for name in ("select", "account", "issue", "roll_account_key"):
         modules.update(map(module_of, read(f"tasks/{name}.yml")))
     for task in map(task_of, modules):
-        for require in task.libraries:
-            require()
+        require(*task.libraries)
     read("defaults/main.yml")
 
 

@@ -34,6 +34,7 @@ PLUMBING = (
     "_acme/transport.py",
     "_acme/client.py",
     "_acme/directory.py",
+    "_https.py",
     "_mail/tls.py",
 )
 UNWATCHED = "unwatched"

@@ -18,17 +18,17 @@ UTILS = PLUGINS / "module_utils"
 OURS = "ansible_collections.mailcert.acme.plugins"
 LAYERS = ("_acme", "_mail", "_pki", "_store")
 # what every layer may use beside its own files
-SHARED_NAMES = ("_errors", "_address", "_deadline", "_limits")
+SHARED_NAMES = ("_errors", "_limits", "_time", "_text", "_net", "_libs", "_address", "_deadline", "_https")
 SHARED = {f"{OURS}.module_utils.{name}" for name in SHARED_NAMES}
 # The rooms of each layer, the upper ones first: an import leads downwards, and never up or in a ring. A file that is in
 # no folder is a room of its own; for _tasks these are the modules' own files, which may use all folders.
 ROOMS = {
     "_tasks": ("smime_*", "order", "challenge", "fleet", "mailbox", "renewal", "account", "common"),
-    "_mail": ("reply", "authentication", "local", "imap", "smtp", "login", "dns", "source", "tls", "message", "masking", "libs"),
+    "_mail": ("reply", "authentication", "local", "imap", "smtp", "login", "dns", "source", "tls", "special_use", "message"),
     "_store": ("tree", "state", "backoff", "fs"),
 }
 MOST_ENTRIES = 20
-# the import name of each library, which only the libs.py of a layer may import
+# the import name of each library, which only _libs may import
 LIBRARIES = set("asn1crypto authres cryptography dkim dns google idna imapclient josepy msal nacl requests spf urllib3".split())
 STDLIB = frozenset(getattr(sys, "stdlib_module_names", ()))
 knows_stdlib = pytest.mark.skipif(not STDLIB, reason="not applicable: Python 3.9 does not name its own modules")
@@ -91,7 +91,8 @@ def is_stdlib(module: str) -> bool:
 
 
 LAYER_FILES = [path for layer in LAYERS for path in python_files(UTILS / layer)]
-SHARED_FILES = [UTILS / f"{name}.py" for name in SHARED_NAMES]
+LIBRARY_FILES = python_files(UTILS / "_libs")
+SHARED_FILES = [UTILS / f"{name}.py" for name in SHARED_NAMES if name != "_libs"] + LIBRARY_FILES
 ALL_FILES = python_files(PLUGINS)
 
 
@@ -105,8 +106,6 @@ def test_a_layer_imports_only_itself_and_what_is_shared(path: pathlib.Path) -> N
     layer = path.relative_to(UTILS).parts[0]
     own = f"{OURS}.module_utils.{layer}"
     allowed = {own, *SHARED}
-    if path.name == "libs.py":
-        allowed |= LIBRARIES
     strangers = [
         f"line {found.line}: {found.module}"
         for found in imports(path)
@@ -124,20 +123,19 @@ def test_a_layer_can_be_imported_without_ansible(path: pathlib.Path) -> None:
 @knows_stdlib
 @pytest.mark.parametrize("path", SHARED_FILES, ids=named)
 def test_what_is_shared_stands_below_the_layers(path: pathlib.Path) -> None:
-    # idna is the one library that _address may use, guarded
-    allowed = {*SHARED, "idna"} if path.name == "_address.py" else SHARED
+    allowed = {*SHARED, *LIBRARIES} if path in LIBRARY_FILES else SHARED
     strangers = [found for found in imports(path) if not is_stdlib(found.module) and not within(found.module, allowed)]
     assert not strangers
 
 
 @pytest.mark.parametrize("path", ALL_FILES, ids=named)
 def test_a_library_is_imported_in_libs_alone(path: pathlib.Path) -> None:
-    if path.name == "libs.py" or path == UTILS / "_address.py":
+    if path in LIBRARY_FILES:
         return
     assert not [found for found in imports(path) if within(found.module, LIBRARIES)]
 
 
-@pytest.mark.parametrize("path", [path for path in ALL_FILES if path.name == "libs.py"], ids=named)
+@pytest.mark.parametrize("path", LIBRARY_FILES, ids=named)
 def test_libs_imports_under_guard(path: pathlib.Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     tries = [node for node in ast.walk(tree) if isinstance(node, ast.Try)]
@@ -151,6 +149,14 @@ def test_libs_imports_under_guard(path: pathlib.Path) -> None:
             continue
         if any(within(module, LIBRARIES) for module in modules):
             assert node in guarded, f"line {node.lineno} imports a library without a try"
+
+
+@pytest.mark.parametrize("path", LIBRARY_FILES, ids=named)
+def test_a_library_costs_only_those_who_use_it(path: pathlib.Path) -> None:
+    """A file of _libs imports no other one but the one that finds out what is missing."""
+    ours = [found.module for found in imports(path) if within(found.module, [OURS])]
+    base = f"{OURS}.module_utils"
+    assert not [module for module in ours if not within(module, [f"{base}._libs.require", f"{base}._errors"])]
 
 
 @pytest.mark.parametrize("path", ALL_FILES, ids=named)

@@ -15,8 +15,9 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     InputError,
     TermsError,
 )
+from ansible_collections.mailcert.acme.plugins.module_utils._text import one_line
 
-from . import jws, parse
+from . import jws
 from .account_key import AccountKey
 from .client import AcmeClient
 from .http import Response
@@ -59,7 +60,7 @@ def _account(response: Response, *, uri: str, created: bool = False) -> Account:
     return Account(
         uri=uri,
         # some answer a lookup with nothing but the Location
-        status=parse.clean(raw.get("status"), 40) or "valid",
+        status=one_line(raw.get("status"), limit=40) or "valid",
         contact=tuple(entry for entry in contact if isinstance(entry, str)) if isinstance(contact, list) else (),
         terms=terms if isinstance(terms, bool) else None,
         created=created,
@@ -134,7 +135,7 @@ def create(
     account = _account(response, uri=uri, created=response.status == 201 or response.resent)
     if account.status != "valid":
         raise AccountError(
-            f"The account {parse.clean(uri, 200)} is {account.status}. Use a new account key.", stage="account"
+            f"The account {one_line(uri, limit=200)} is {account.status}. Use a new account key.", stage="account"
         )
     client.account_uri = uri
     return account
@@ -143,7 +144,7 @@ def create(
 def _blame_binding(error: AcmeProblemError, eab: ExternalAccountBinding) -> None:
     """Where an account with a binding is refused, the binding is what to look at first."""
     error.message += (
-        f" Check external_account_binding (kid {parse.clean(eab.kid, 100)}, alg {eab.alg}): kid, key and alg must be what"
+        f" Check external_account_binding (kid {one_line(eab.kid, limit=100)}, alg {eab.alg}): kid, key and alg must be what"
         " the CA gave you, and many CAs take each only once."
     )
     error.args = (error.message,)

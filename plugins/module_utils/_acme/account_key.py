@@ -16,8 +16,14 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     KeyPolicyError,
     PassphraseError,
 )
-
-from .libs import UnsupportedAlgorithm, ec, josepy, require, rsa, serialization
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.cryptography import (
+    UnsupportedAlgorithm,
+    ec,
+    rsa,
+    serialization,
+)
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.josepy import josepy
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.require import require
 
 KEY_TYPES = ("secp256r1", "secp384r1", "secp521r1", "rsa2048", "rsa3072", "rsa4096")
 MIN_RSA_BITS = 2048
@@ -49,7 +55,7 @@ class AccountKey:
         :arg source: the option, and its value where that is a path, for the sentence.
         :raises KeyPolicyError: it is neither RSA of 2048 bits or more nor EC on P-256, P-384 or P-521.
         """
-        require()
+        require("cryptography", "josepy")
         if isinstance(key, rsa.RSAPrivateKey):
             if not MIN_RSA_BITS <= key.key_size <= MAX_RSA_BITS:
                 raise KeyPolicyError(
@@ -96,7 +102,7 @@ def generate_account_key(key_type: str = "secp256r1", *, passphrase: str | None 
     :arg key_type: one of ``KEY_TYPES``.
     :raises InputError: another type.
     """
-    require()
+    require("cryptography", "josepy")
     if key_type not in KEY_TYPES:
         raise InputError(f"account_key_type must be one of {', '.join(KEY_TYPES)}.", stage="account")
     if key_type.startswith("rsa"):
@@ -122,7 +128,7 @@ def load_account_key(pem: bytes, *, passphrase: str | None = None, source: str) 
     :raises PassphraseError: wrong, missing, or given where nothing is encrypted.
     :raises KeyPolicyError: see :meth:`AccountKey.from_private_key`.
     """
-    require()
+    require("cryptography", "josepy")
     block = _private_block(pem, source)
     encrypted = b"ENCRYPTED" in block[:200]
     password = passphrase.encode("utf-8", "surrogateescape") if passphrase else None

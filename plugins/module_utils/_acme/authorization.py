@@ -16,6 +16,8 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     AuthorizationError,
     NotAcmeError,
 )
+from ansible_collections.mailcert.acme.plugins.module_utils._text import one_line
+from ansible_collections.mailcert.acme.plugins.module_utils._time import parse_rfc3339_or_none
 
 from . import parse
 from .client import AcmeClient
@@ -72,7 +74,7 @@ class Authorization:
         """The error of an authorization that has come to its end without being valid."""
         reason = self.reason()
         return AuthorizationError(
-            f"The authorization for {parse.clean(self.address, 320)} is {self.status}"
+            f"The authorization for {one_line(self.address, limit=320)} is {self.status}"
             f"{': ' + reason if reason else ', and the CA gives no reason'}.",
             problem=self.problem(),
         )
@@ -94,7 +96,7 @@ def _challenge(client: AcmeClient, raw: dict[str, t.Any], *, stage: str) -> Emai
     return EmailChallenge(
         url=client.transport.check_url(raw.get("url"), name="the URL of the challenge", stage=stage),
         # RFC 8823 itself shows a challenge without a status
-        status=parse.clean(status, 40) or "pending",
+        status=one_line(status, limit=40) or "pending",
         token=token,
         from_address=t.cast(str, sender),
         error=Problem.from_json(raw["error"]) if isinstance(raw.get("error"), dict) else None,
@@ -116,8 +118,8 @@ def _authorization(client: AcmeClient, response: Response, *, url: str) -> Autho
         raise NotAcmeError("The CA gave an authorization of which nothing can be made.", stage=stage)
     if identifier.get("type") != "email":
         raise AuthorizationError(
-            f"The CA wants an authorization for {parse.clean(identifier.get('type'), 40)}"
-            f" {parse.clean(identifier['value'], 200)}, which is no mail address.",
+            f"The CA wants an authorization for {one_line(identifier.get('type'), limit=40)}"
+            f" {one_line(identifier['value'], limit=200)}, which is no mail address.",
             stage=stage,
         )
     entries = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
@@ -125,9 +127,9 @@ def _authorization(client: AcmeClient, response: Response, *, url: str) -> Autho
         _challenge(client, entry, stage=stage) for entry in entries if entry.get("type") == CHALLENGE_TYPE
     )
     if status == "pending" and not challenges:
-        offered = ", ".join(parse.clean(entry.get("type"), 40) for entry in entries[:10]) or "nothing"
+        offered = ", ".join(one_line(entry.get("type"), limit=40) for entry in entries[:10]) or "nothing"
         raise AuthorizationError(
-            f"The CA offers no {CHALLENGE_TYPE} challenge for {parse.clean(identifier['value'], 320)}, but {offered}.",
+            f"The CA offers no {CHALLENGE_TYPE} challenge for {one_line(identifier['value'], limit=320)}, but {offered}.",
             stage=stage,
         )
     return Authorization(
@@ -135,8 +137,8 @@ def _authorization(client: AcmeClient, response: Response, *, url: str) -> Autho
         status=status,
         address=identifier["value"],
         challenges=challenges,
-        offered=tuple(parse.clean(entry.get("type"), 40) for entry in entries),
-        expires=parse.parse_time_or_none(raw.get("expires")),
+        offered=tuple(one_line(entry.get("type"), limit=40) for entry in entries),
+        expires=parse_rfc3339_or_none(raw.get("expires")),
         error=next((challenge.error for challenge in challenges if challenge.error), None),
         retry_after=response.retry_after,
         raw=raw,
@@ -206,7 +208,7 @@ def wait(client: AcmeClient, authorization: Authorization | str, *, deadline: De
             url,
             looks,
             deadline=deadline,
-            what=f"waiting for the CA to judge the authorization {parse.clean(url, 200)}",
+            what=f"waiting for the CA to judge the authorization {one_line(url, limit=200)}",
             stage="authorization",
         )
         now = fetch(client, url)

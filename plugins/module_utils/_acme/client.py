@@ -10,8 +10,8 @@ import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AccountError, InputError, NotAcmeError
+from ansible_collections.mailcert.acme.plugins.module_utils._net import host_of
 
-from . import parse
 from .account_key import AccountKey
 from .directory import Directory
 from .http import Response
@@ -100,7 +100,7 @@ class AcmeClient:
         if self.account_uri is not None and not self._uri_checked:
             self._uri_checked = True
             # a CA that has moved may know the account by another URL; the key is what it is known by for sure
-            if parse.host_of(self.account_uri) != parse.host_of(self.fetch_directory("account").new_account):
+            if host_of(self.account_uri) != host_of(self.fetch_directory("account").new_account):
                 self.account_uri = None
         if self.account_uri is None:
             response = self.lookup()

@@ -9,8 +9,8 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AcmeProblemError, NotAcmeError
+from ansible_collections.mailcert.acme.plugins.module_utils._text import one_line
 
-from . import parse
 from .problem import Problem
 from .transport import Transport
 
@@ -52,7 +52,7 @@ class Directory:
                 raise
             reason = Problem.from_json(error.problem).describe()
             raise NotAcmeError(
-                f"acme_directory {parse.clean(url, 200)} is no ACME directory: {reason}. Check the URL with the CA.",
+                f"acme_directory {one_line(url, limit=200)} is no ACME directory: {reason}. Check the URL with the CA.",
                 stage=stage,
                 problem=error.problem,
             ) from None
@@ -62,7 +62,7 @@ class Directory:
             if value is None or value == "":
                 if required:
                     raise NotAcmeError(
-                        f"acme_directory {parse.clean(url, 200)} is no ACME directory: it names no {name}. Check the URL"
+                        f"acme_directory {one_line(url, limit=200)} is no ACME directory: it names no {name}. Check the URL"
                         " with the CA.",
                         stage=stage,
                     )
@@ -80,11 +80,11 @@ class Directory:
             revoke_cert=resource("revokeCert"),
             key_change=resource("keyChange"),
             renewal_info=resource("renewalInfo") or None,
-            terms_of_service=parse.clean(meta.get("termsOfService")),
-            website=parse.clean(meta.get("website")),
+            terms_of_service=one_line(meta.get("termsOfService")),
+            website=one_line(meta.get("website")),
             external_account_required=meta.get("externalAccountRequired") is True,
             profiles=(
-                {parse.clean(name, 100): parse.clean(text) for name, text in profiles.items()}
+                {one_line(name, limit=100): one_line(text) for name, text in profiles.items()}
                 if isinstance(profiles, dict)
                 else {}
             ),

@@ -11,32 +11,36 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import errno
-import os
-import socket
-import ssl
 import sys
-import time
 import typing as t
 import warnings
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
+from ansible_collections.mailcert.acme.plugins.module_utils import _https as https
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     AcmeConnectionError,
     AcmeTlsError,
-    InputError,
     NotAcmeError,
 )
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.requests import requests, urllib3
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.require import require
+from ansible_collections.mailcert.acme.plugins.module_utils._net import check_url
+from ansible_collections.mailcert.acme.plugins.module_utils._text import first_words, one_line
+from ansible_collections.mailcert.acme.plugins.module_utils._time import parse_date_field, parse_retry_after
 
 from . import parse
-from .libs import requests, require, urllib3
 
 BODY_LIMIT = 1 << 20
 PROBLEM_LIMIT = 1 << 16
-_CHUNK = 1 << 16
-# as requests does, and SSL_CERT_FILE after it, which Python's own TLS follows
-_CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+# the sentence for each kind of failure after which the same request may succeed later
+_NO_ANSWER = {
+    "unresolved": "The name of {host} cannot be resolved. Check acme_directory and the DNS of this machine.",
+    "proxy": "The proxy of the environment for {host} does not work. Check https_proxy and no_proxy.",
+    "unreachable": "{host} cannot be reached: no connection. Check acme_directory and the network.",
+    "late": "{host} did not answer in time.",
+    "broken": "The connection to {host} broke before the response was complete.",
+}
 
 
 class NoAnswerError(AcmeConnectionError):
@@ -68,8 +72,10 @@ class Response:
         """What the body is where a JSON object is due, with its first words, for messages."""
         if not self.body.strip():
             return "an empty body"
-        words = parse.first_words(self.body)
-        return ("an HTML page" if self.is_html else "something else") + (f' that begins with "{words}"' if words else "")
+        words = first_words(self.body)
+        return ("an HTML page" if self.is_html else "something else") + (
+            f' that begins with "{words}"' if words else ""
+        )
 
     def json(self) -> dict[str, t.Any]:
         """The JSON object of the body.
@@ -80,7 +86,7 @@ class Response:
             return parse.parse_json(self.body)
         except ValueError:
             raise NotAcmeError(
-                f"{parse.clean(self.url, 200)} answers with HTTP status {self.status} and {self.looks_like} where a JSON"
+                f"{one_line(self.url, limit=200)} answers with HTTP status {self.status} and {self.looks_like} where a JSON"
                 " object of an ACME server is due. Check acme_directory.",
                 stage=self.stage,
             ) from None
@@ -88,13 +94,13 @@ class Response:
     @property
     def date(self) -> dt.datetime | None:
         """The server's clock when it answered, if it tells."""
-        return parse.parse_http_date(self.headers.get("Date"))
+        return parse_date_field(self.headers.get("Date"))
 
     @property
     def retry_after(self) -> float | None:
         """Seconds of the Retry-After field, None if there is none that can be read."""
         text = self.headers.get("Retry-After")
-        return parse.parse_retry_after(text, reference=self.date or self.received) if text else None
+        return parse_retry_after(text, reference=self.date or self.received) if text else None
 
     @property
     def location(self) -> str:
@@ -134,10 +140,10 @@ class Exchange:
         allow_http_loopback: bool,
         now: t.Callable[[], dt.datetime],
     ) -> None:
-        require()
+        require("requests")
         self._timeout = float(timeout)
         self._validate_certs = validate_certs
-        self._verify = _trust(ca_path) if validate_certs else False
+        self._verify = https.trust_store(ca_path, option="ca_path") if validate_certs else False
         self._allow_http_loopback = allow_http_loopback
         self._now = now
         self._headers = {
@@ -159,7 +165,7 @@ class Exchange:
 
         :raises ValueError: with the reason, in words that go on from the URL's name.
         """
-        return parse.check_url(url, allow_http_loopback=self._allow_http_loopback)
+        return check_url(url, allow_http_loopback=self._allow_http_loopback)
 
     def send(
         self,
@@ -181,7 +187,7 @@ class Exchange:
         :raises AcmeTlsError: its certificate does not verify, or it speaks no TLS.
         :raises NotAcmeError: the body is larger than the limit, or no HTTP.
         """
-        host = parse.clean(urlsplit(url).netloc, 100)
+        host = one_line(urlsplit(url).netloc, limit=100)
         timeout = max(0.05, min(self._timeout, left))
         outer = sys.exc_info()[1]
         try:
@@ -189,27 +195,21 @@ class Exchange:
             # RFC 8555, section 6.4: the exact string that the server gave and the JWS names, not re-encoded
             request.url = url
             with self._no_warning():
-                answer = self._adapter.send(
-                    request, stream=True, timeout=timeout, verify=self._verify, proxies=self._proxies_for(url)
+                answer, data = https.exchange(
+                    self._adapter,
+                    request,
+                    seconds=timeout,
+                    limit=limit,
+                    verify=self._verify,
+                    proxies=self._proxies_for(url),
                 )
-                try:
-                    data = _read(answer.raw, limit=limit, seconds=timeout)
-                    length = answer.headers.get("Content-Length", "")
-                    # urllib3 1 takes half a body for a whole one
-                    if data is not None and method != "HEAD" and length.isdecimal() and len(data) < int(length):
-                        raise ConnectionResetError("the body is shorter than announced")
-                except BaseException:
-                    # half a response must not be taken for the beginning of the next
-                    answer.close()
-                    raise
-            answer.raw.release_conn()
-        except (OSError, urllib3.exceptions.HTTPError, ValueError) as error:
-            raise _classify(error, outer=outer, host=host, stage=stage) from error
-        if data is None:
+        except https.TooLargeError:
             raise NotAcmeError(
                 f"{host} answers with more than {limit} bytes, which no ACME server does. Check acme_directory.",
                 stage=stage,
-            )
+            ) from None
+        except https.failures() as error:
+            raise _error(https.failure_of(error, outer=outer), host=host, stage=stage) from error
         return Response(answer.status_code, answer.headers, data, url, self._now(), stage)
 
     def _proxies_for(self, url: str) -> dict[str, str]:
@@ -230,106 +230,18 @@ class Exchange:
             yield
 
 
-def _trust(ca_path: str | None) -> str | bool:
-    """The trust store as requests takes it, checked."""
-    source, path = "ca_path", ca_path
-    if not path:
-        name = next((name for name in _CA_VARIABLES if os.environ.get(name)), None)
-        if name is None:
-            return True
-        source, path = f"The environment variable {name}", os.environ[name]
-    if os.path.isdir(path):
-        return path
-    try:
-        if ca_path:
-            # a system bundle takes longer to read than a whole request, and is not the user's doing
-            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
-        elif not os.path.exists(path):
-            raise FileNotFoundError(errno.ENOENT, "No such file or directory")
-    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-        unreadable = getattr(error, "errno", None) in (errno.ENOENT, errno.EACCES, errno.ENOTDIR)
-        reason = "cannot be read" if unreadable else "holds no certificate in PEM form"
-        raise InputError(f"{source} {path} {reason}. Name a PEM file of the CA's root certificates.") from error
-    return path
-
-
-def _read(raw: t.Any, *, limit: int, seconds: float) -> bytes | None:
-    """The body; None if it is larger than the limit.
-
-    ``read1`` returns what is there, so that a server that drips cannot hold us beyond the time; urllib3 1 lacks it.
-    """
-    read = getattr(raw, "read1", None) or raw.read
-    end = time.monotonic() + seconds
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        part = read(_CHUNK, decode_content=True)
-        if not part:
-            return b"".join(parts)
-        parts.append(part)
-        size += len(part)
-        if size > limit:
-            raw.close()
-            return None
-        if time.monotonic() > end:
-            raise TimeoutError("the body takes too long")
-
-
-def _chain(error: BaseException, outer: BaseException | None) -> t.Iterator[BaseException]:
-    """An exception and all that it wraps, however requests and urllib3 wrap it.
-
-    :arg outer: what a caller was handling when we began; it has nothing to do with this failure.
-    """
-    todo: list[t.Any] = [error]
-    seen: set[int] = {id(outer)}
-    while todo:
-        one = todo.pop()
-        if isinstance(one, BaseException) and id(one) not in seen:
-            seen.add(id(one))
-            yield one
-            todo += [getattr(one, "reason", None), one.__cause__, one.__context__, *one.args]
-
-
-def _classify(
-    error: BaseException, *, outer: BaseException | None, host: str, stage: str
-) -> NoAnswerError | AcmeTlsError | NotAcmeError:
-    """What a failure to exchange means."""
-    exceptions = urllib3.exceptions
-    chain = list(_chain(error, outer))
-
-    def among(*kinds: t.Any) -> BaseException | None:
-        return next((one for one in chain if isinstance(one, kinds)), None)
-
-    # urllib3 1 compares host names itself and has an exception of its own for it
-    unverified = among(ssl.SSLCertVerificationError, urllib3.connection.CertificateError)
-    if unverified is not None:
-        reason = parse.clean(getattr(unverified, "verify_message", "") or str(unverified), 200).rstrip(".")
+def _error(failure: https.Failure, *, host: str, stage: str) -> NoAnswerError | AcmeTlsError | NotAcmeError:
+    """A failure to exchange, as the user is to read it."""
+    if failure.kind == "unverified":
         return AcmeTlsError(
-            f"The TLS certificate of {host} does not verify: {reason}. Check the host name in acme_directory, or set"
-            " ca_path to the root certificates of the CA's server.",
+            f"The TLS certificate of {host} does not verify: {failure.reason}. Check the host name in acme_directory, or"
+            " set ca_path to the root certificates of the CA's server.",
             stage=stage,
         )
-    if among(socket.gaierror):
-        return NoAnswerError(
-            f"The name of {host} cannot be resolved. Check acme_directory and the DNS of this machine.",
-            stage=stage,
-            sent=False,
+    if failure.kind == "no_tls":
+        return AcmeTlsError(
+            f"{host} speaks no TLS that can be used: {failure.reason}. Check acme_directory.", stage=stage
         )
-    tls = among(ssl.SSLError, exceptions.SSLError)
-    if tls is not None and among(ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionError) is None:
-        reason = parse.clean(getattr(tls, "reason", None) or str(tls), 200).replace("_", " ").lower()
-        return AcmeTlsError(f"{host} speaks no TLS that can be used: {reason}. Check acme_directory.", stage=stage)
-    if among(requests.exceptions.ProxyError, exceptions.ProxyError):
-        return NoAnswerError(
-            f"The proxy of the environment for {host} does not work. Check https_proxy and no_proxy.",
-            stage=stage,
-            sent=False,
-        )
-    if among(exceptions.NewConnectionError, exceptions.ConnectTimeoutError):
-        return NoAnswerError(f"{host} cannot be reached: no connection. Check acme_directory and the network.", stage=stage, sent=False)
-    if among(exceptions.ReadTimeoutError, socket.timeout, TimeoutError):
-        return NoAnswerError(f"{host} did not answer in time.", stage=stage, sent=True)
-    if isinstance(error, ValueError) and among(exceptions.ProtocolError) is None:
-        # InvalidURL and its like
+    if failure.kind == "unusable":
         return NotAcmeError(f"{host} cannot be asked: its URL cannot be used. Check acme_directory.", stage=stage)
-    return NoAnswerError(f"The connection to {host} broke before the response was complete.", stage=stage, sent=True)
+    return NoAnswerError(_NO_ANSWER[failure.kind].format(host=host), stage=stage, sent=failure.sent)

@@ -13,10 +13,10 @@ import json
 import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.josepy import josepy
 
 from . import parse
 from .account_key import AccountKey
-from .libs import josepy
 
 MAC_ALGORITHMS = ("HS256", "HS384", "HS512")
 

@@ -15,8 +15,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     AcmeRateLimitedError,
     TermsError,
 )
-
-from . import parse
+from ansible_collections.mailcert.acme.plugins.module_utils._text import escape, one_line
 
 _URNS = ("urn:ietf:params:acme:error:", "urn:acme:error:")
 # one for each address of a certificate at most
@@ -117,8 +116,8 @@ class Problem:
     def kind(self) -> str:
         for urn in _URNS:
             if self.type.startswith(urn):
-                return parse.clean(self.type[len(urn) :], 80)
-        return "" if self.type == "about:blank" else parse.clean(self.type, 120)
+                return one_line(self.type[len(urn) :], limit=80)
+        return "" if self.type == "about:blank" else one_line(self.type, limit=120)
 
     def describe(self, *, whole: bool = False) -> str:
         """One line without a full stop: kind, detail, status where that is all there is, and the subproblems.
@@ -127,7 +126,7 @@ class Problem:
 
         :arg whole: keep the CA's own full stop.
         """
-        words = [part for part in (self.kind, parse.verbatim((self.detail or self.title).strip())) if part]
+        words = [part for part in (self.kind, escape((self.detail or self.title).strip())) if part]
         if not words:
             words = [f"HTTP status {self.status}" if self.status else "no reason given"]
         line = ": ".join(words)
@@ -144,7 +143,7 @@ class Problem:
 
 def clean_identifier(identifier: object) -> str:
     """The value of an ACME identifier, fit to be shown; empty if it is none."""
-    return parse.clean(identifier.get("value"), 320) if isinstance(identifier, dict) else ""
+    return one_line(identifier.get("value"), limit=320) if isinstance(identifier, dict) else ""
 
 
 def error_for(
@@ -165,7 +164,7 @@ def error_for(
     details: dict[str, t.Any] = {}
     kind = problem.kind
     message = f"The CA refused {_REFUSED.get(stage, 'the request')}: {problem.describe()}."
-    where = [parse.clean(url, 300) for url in (problem.instance, *help_urls, *terms_urls) if parse.clean(url)]
+    where = [one_line(url, limit=300) for url in (problem.instance, *help_urls, *terms_urls) if one_line(url)]
     if where:
         message += f" See {' and '.join(dict.fromkeys(where))}."
     if kind in _REMEDIES:
@@ -178,7 +177,7 @@ def error_for(
         message += " Try again later."
     elif kind == "userActionRequired":
         cls = TermsError
-        details["terms_url"] = parse.clean(next(iter(terms_urls), ""), 300)
+        details["terms_url"] = one_line(next(iter(terms_urls), ""), limit=300)
     elif kind == "accountDoesNotExist" or (problem.status == 401 and kind == "unauthorized"):
         # RFC 8555, section 7.3.6: 401 with unauthorized is what a deactivated account gets
         cls = AccountError

@@ -12,10 +12,11 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AcmeError, InputError, NotAcmeError
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.josepy import josepy
+from ansible_collections.mailcert.acme.plugins.module_utils._text import one_line
+from ansible_collections.mailcert.acme.plugins.module_utils._time import parse_rfc3339
 
-from . import parse
 from .directory import Directory
-from .libs import josepy
 from .transport import Transport
 
 # seconds: section 4.3.2 gives the bounds, section 4.3.3 the wait after a failure
@@ -99,13 +100,13 @@ def _window(raw: dict[str, t.Any]) -> tuple[dt.datetime, dt.datetime, str]:
     window = raw.get("suggestedWindow")
     window = window if isinstance(window, dict) else {}
     try:
-        start, end = parse.parse_time(window.get("start")), parse.parse_time(window.get("end"))
+        start, end = parse_rfc3339(window.get("start")), parse_rfc3339(window.get("end"))
     except ValueError:
         raise NotAcmeError("The CA's renewal information holds no window of two timestamps.", stage="select") from None
     if end <= start:
         raise NotAcmeError("The CA's renewal window ends before it begins.", stage="select")
     url = raw.get("explanationURL")
-    explanation = parse.clean(url, 500) if isinstance(url, str) and url.startswith(("https://", "http://")) else ""
+    explanation = one_line(url, limit=500) if isinstance(url, str) and url.startswith(("https://", "http://")) else ""
     return start, end, explanation
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AcmeConnectionError, AcmeError, NotAcmeError
+from ansible_collections.mailcert.acme.plugins.module_utils._text import one_line
 
 from . import parse
 from .http import PROBLEM_LIMIT, Response
@@ -31,10 +32,10 @@ def is_limited(response: Response, problem: Problem) -> bool:
 
 def refusal(response: Response, problem: Problem, *, method: str) -> AcmeError:
     """The error of a response that is no success."""
-    where = parse.clean(response.url, 200)
+    where = one_line(response.url, limit=200)
     if response.status < 400:
         return NotAcmeError(
-            f"{where} redirects a {method} request to {parse.clean(response.location, 200) or 'nowhere'}, which is"
+            f"{where} redirects a {method} request to {one_line(response.location, limit=200) or 'nowhere'}, which is"
             " not followed. Set acme_directory to the CA's own URL.",
             stage=response.stage,
         )

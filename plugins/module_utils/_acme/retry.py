@@ -17,13 +17,10 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     AcmeError,
     AcmeRateLimitedError,
 )
-
-from . import parse
+from ansible_collections.mailcert.acme.plugins.module_utils._text import one_line
 
 #: with 30 % of nonces refused, one request of ten millions meets so many in a row
 NONCE_RETRIES = 15
-#: a server that asks for more than so many seconds is left alone until another run
-LONGEST_RETRY_AFTER = 300.0
 #: statuses that may pass by themselves
 PASSING_STATUSES = frozenset((408, 425)) | frozenset(range(500, 600)) - frozenset((501, 505))
 # seconds: the first and the longest pause between two tries, before it is drawn at random
@@ -78,7 +75,7 @@ class Hold:
         """The error of a request that was not sent for it; ``details["held"]`` tells that the CA was not asked."""
         details = {"retry_after": round(self.seconds, 1), "held": True}
         left = f"is left alone for another {max(1, round(self.seconds))} seconds"
-        reason = parse.clean(self.reason).rstrip(".")
+        reason = one_line(self.reason).rstrip(".")
         if self.limited:
             return AcmeRateLimitedError(
                 f"The CA asked for fewer requests and {left}: {reason}.",

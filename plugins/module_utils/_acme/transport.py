@@ -1,7 +1,10 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Signed requests that get through: nonces, retries, rate limits (RFC 8555, sections 6.2 to 6.7)."""
+"""Signed requests that get through: nonces, retries, rate limits (RFC 8555, sections 6.2 to 6.7).
+
+The file is longer than others: the loop of tries, its pauses and its nonces are one state, and are read together.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,9 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     InputError,
     NotAcmeError,
 )
+from ansible_collections.mailcert.acme.plugins.module_utils._limits import LONGEST_PAUSE_IN_A_RUN
+from ansible_collections.mailcert.acme.plugins.module_utils._text import one_line
+from ansible_collections.mailcert.acme.plugins.module_utils._time import utc_now
 
 from . import jws, parse, retry
 from .account_key import AccountKey
@@ -76,7 +82,7 @@ class Transport:
         pace: retry.Pace | None = None,
         sleep: t.Callable[[float], None] = time.sleep,
         random: t.Callable[[], float] = randomness.random,
-        now: t.Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.timezone.utc),
+        now: t.Callable[[], dt.datetime] = utc_now,
         allow_http_loopback: bool = False,
     ) -> None:
         self.deadline = deadline or Deadline(None)
@@ -120,7 +126,7 @@ class Transport:
             return self._exchange.check_url(url)
         except ValueError as error:
             if option:
-                raise InputError(f"{option} {parse.clean(url, 200)} {error}.", stage=stage) from None
+                raise InputError(f"{option} {one_line(url, limit=200)} {error}.", stage=stage) from None
             raise NotAcmeError(
                 f"The CA gave something of which nothing can be made: {name} {error}.", stage=stage
             ) from None
@@ -230,7 +236,7 @@ class Transport:
         pause = retry.pause(self._random(), failures, wait=wait, limited=limited)
         if wait is not None:
             failure.details.setdefault("retry_after", wait)
-        too_long = (wait or 0.0) > retry.LONGEST_RETRY_AFTER or pause >= self.deadline.remaining()
+        too_long = (wait or 0.0) > LONGEST_PAUSE_IN_A_RUN or pause >= self.deadline.remaining()
         if failures >= self.retries or too_long:
             self.pace.gave_up(failure, retry.place(failure.stage, looking=looking))
             raise failure
@@ -252,7 +258,7 @@ class Transport:
             hold = self.pace.hold(retry.place(stage, looking=looking))
             if hold is None:
                 return
-            if hold.closed or hold.seconds > retry.LONGEST_RETRY_AFTER or hold.seconds >= self.deadline.remaining():
+            if hold.closed or hold.seconds > LONGEST_PAUSE_IN_A_RUN or hold.seconds >= self.deadline.remaining():
                 raise hold.error(stage)
             self.sleep(hold.seconds)
 
@@ -305,7 +311,7 @@ class Transport:
         nonce = _nonce_of(response)
         if nonce is None:
             raise NotAcmeError(
-                f"{parse.clean(self.new_nonce_url, 200)} gives no nonce, so it is no ACME server's. Check"
+                f"{one_line(self.new_nonce_url, limit=200)} gives no nonce, so it is no ACME server's. Check"
                 " acme_directory.",
                 stage=stage,
             )

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import ipaddress
 import os
 import socket
 import ssl
@@ -21,7 +20,8 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     MailError,
     MailTlsError,
 )
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import plain
+from ansible_collections.mailcert.acme.plugins.module_utils._net import is_loopback
+from ansible_collections.mailcert.acme.plugins.module_utils._text import one_line
 
 T = t.TypeVar("T")
 Settings = t.TypeVar("Settings", bound="Endpoint")
@@ -50,11 +50,11 @@ class Endpoint(t.Protocol):
     port: int
     encryption: str
     validate_certs: bool
-    ca_path: t.Optional[str]
+    ca_path: str | None
     allow_plaintext: bool
-    client_certificate: t.Optional[ClientCertificate]
+    client_certificate: ClientCertificate | None
     alternatives: tuple[tuple[str, int, str], ...]
-    on_reached: t.Optional[t.Callable[[str, int, str], None]]
+    on_reached: t.Callable[[str, int, str], None] | None
 
 
 def reach(settings: Settings, connect: t.Callable[[Settings], T]) -> tuple[Settings, T]:
@@ -100,9 +100,7 @@ def context(endpoint: Endpoint) -> ssl.SSLContext:
     return _trusting(endpoint, _context)
 
 
-def _trusting(
-    endpoint: Endpoint, make: t.Callable[[bool, t.Optional[str], t.Any], ssl.SSLContext]
-) -> ssl.SSLContext:
+def _trusting(endpoint: Endpoint, make: t.Callable[[bool, str | None, t.Any], ssl.SSLContext]) -> ssl.SSLContext:
     """A context with the roots of an endpoint."""
     if not endpoint.validate_certs:
         return make(False, None, None)
@@ -136,11 +134,13 @@ def _show(made: ssl.SSLContext, certificate: ClientCertificate) -> None:
     except (OSError, ValueError) as error:  # SSLError is an OSError
         key = f"its key {certificate.key_path}" if certificate.key_path else "the key in it"
         if asked:
-            why = "mail_client_key_passphrase does not open it" if certificate.passphrase else "the key has a passphrase"
+            why = (
+                "mail_client_key_passphrase does not open it" if certificate.passphrase else "the key has a passphrase"
+            )
         elif isinstance(error, ssl.SSLError):
-            why = (plain(error.reason or "") or "no PEM is there").lower().replace("_", " ")
+            why = (one_line(error.reason or "") or "no PEM is there").lower().replace("_", " ")
         else:
-            why = plain(getattr(error, "strerror", None) or type(error).__name__)
+            why = one_line(getattr(error, "strerror", None) or type(error).__name__)
         raise InputError(
             f"The client certificate {certificate.path} with {key} cannot be used: {why}. Check mail_client_cert_path, "
             "mail_client_key_path and mail_client_key_passphrase."
@@ -179,16 +179,6 @@ def check_encryption(endpoint: Endpoint, option: str) -> None:
             f"{option}: none would send the password to {endpoint.host} in plain text; use tls or starttls, or set "
             "allow_plaintext: true where the network is yours alone."
         )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine by its name or address alone; no DNS is asked."""
-    if host.lower().rstrip(".") == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 @contextlib.contextmanager
@@ -275,7 +265,7 @@ def connection_error(error: Exception, endpoint: Endpoint, protocol: str, stage:
     where, option = f"the {protocol} server {endpoint.host}:{endpoint.port}", protocol.lower()
     if isinstance(error, ssl.SSLCertVerificationError):
         return MailTlsError(
-            f"The TLS certificate of {where} does not verify: {plain(error.verify_message)}. Name its CA in "
+            f"The TLS certificate of {where} does not verify: {one_line(error.verify_message)}. Name its CA in "
             "mail_ca_path, or use the host name that stands in the certificate.",
             stage=stage,
         )
@@ -283,15 +273,19 @@ def connection_error(error: Exception, endpoint: Endpoint, protocol: str, stage:
         # with TLS 1.3 a server judges our certificate after the handshake, and tells it by an alert
         check = "mail_client_cert_path" if endpoint.client_certificate else f"{option}_port and {option}_encryption"
         return MailTlsError(
-            f"TLS with {where} failed: {plain(error.reason or str(error))}. Check {check}.",
+            f"TLS with {where} failed: {one_line(error.reason or str(error))}. Check {check}.",
             stage=stage,
         )
     if isinstance(error, socket.gaierror):
-        words = plain(error.strerror or "")
-        return MailConnectionError(f"The name of {where} cannot be resolved: {words}. Check {option}_host.", stage=stage)
+        words = one_line(error.strerror or "")
+        return MailConnectionError(
+            f"The name of {where} cannot be resolved: {words}. Check {option}_host.", stage=stage
+        )
     if isinstance(error, (TimeoutError, socket.timeout)):
         return MailConnectionError(f"There was no answer from {where} in time.", stage=stage)
     if isinstance(error, ConnectionRefusedError):
-        return MailConnectionError(f"The connection to {where} was refused. Check {option}_host and {option}_port.", stage=stage)
-    words = plain(str(error)) or type(error).__name__
+        return MailConnectionError(
+            f"The connection to {where} was refused. Check {option}_host and {option}_port.", stage=stage
+        )
+    words = one_line(str(error)) or type(error).__name__
     return MailConnectionError(f"The connection to {where} broke: {words}.", stage=stage)

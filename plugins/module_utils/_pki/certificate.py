@@ -4,7 +4,7 @@
 """Certificates: reading them.
 
 A fleet pass reads thousands, so nothing is computed before it is asked for; parsing alone takes 0.01 ms.
-What ties several together lives in ``chains``.
+``chain`` puts several of them in order.
 """
 
 from __future__ import annotations
@@ -15,16 +15,19 @@ import re
 import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import CertificateError, KeyPolicyError
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.cryptography import (
+    UnsupportedAlgorithm,
+    hashes,
+    parse_errors,
+    serialization,
+    x509,
+)
 
 from . import keys, subject_names
-from .chain import chain_of, order_chain, verify_chain_links
-from .libs import UnsupportedAlgorithm, hashes, parse_errors, serialization, x509
-from .words import what_it_is
+from .pem_kind import what_it_is
 
 if t.TYPE_CHECKING:
     from datetime import datetime
-
-__all__ = ("Certificate", "chain_of", "load_certificate", "load_chain", "order_chain", "verify_chain_links")
 
 T = t.TypeVar("T")
 

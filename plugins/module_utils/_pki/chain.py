@@ -11,9 +11,8 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import CertificateError
-
-from .libs import InvalidSignature, parse_errors
-from .words import shown
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.cryptography import InvalidSignature, parse_errors
+from ansible_collections.mailcert.acme.plugins.module_utils._text import quote
 
 if t.TYPE_CHECKING:
     from .certificate import Certificate
@@ -85,4 +84,4 @@ def _issued(issuer: Certificate, subject: Certificate) -> bool:
 
 
 def _name(certificate: Certificate) -> str:
-    return shown(certificate.subject or ", ".join(certificate.addresses) or f"serial {certificate.serial}")
+    return quote(certificate.subject or ", ".join(certificate.addresses) or f"serial {certificate.serial}")

@@ -1,10 +1,9 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Certificate requests (PKCS#10, RFC 2986): making them, and reading those that others made.
+"""Certificate requests (PKCS#10, RFC 2986): what one says, and reading those that others made.
 
-What a request must say stands in RFC 8823, sections 3 (8) and 3.3, and in the S/MIME BR, section 7.1.
-Whether a foreign request says what was wished is judged by :func:`check_csr`, which lives in ``csr_check``.
+``csr_build`` makes requests, and ``csr_check`` decides whether one asks for what was ordered, and for nothing else.
 """
 
 from __future__ import annotations
@@ -12,27 +11,23 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.mailcert.acme.plugins.module_utils._address import Address, parse
-from ansible_collections.mailcert.acme.plugins.module_utils._errors import AddressError, CsrError, KeyPolicyError
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import CsrError, KeyPolicyError
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.cryptography import (
+    UnsupportedAlgorithm,
+    parse_errors,
+    serialization,
+    x509,
+)
 
 from . import key_usage as usages
-from . import keys, san, subject_names
-from .csr_check import check_csr
-from .libs import UnsupportedAlgorithm, hashes, parse_errors, serialization, x509
-from .words import shown, what_it_is
+from . import keys, subject_names
+from .pem_kind import what_it_is
 
 if t.TYPE_CHECKING:
     from cryptography.x509 import CertificateSigningRequest
 
-__all__ = ("USAGES", "Csr", "build_csr", "check_csr", "load_csr")
-
-#: What ``usage`` may be.
-USAGES = usages.USAGES
-
 # a request with an RSA-4096 key is 1.7 KB, each address adds at most 260 bytes
 MAX_SIZE = 64 * 1024
-# RFC 5280, appendix A.1, ub-common-name
-MAX_COMMON_NAME = 64
 
 _EXTENSION_REQUEST = "1.2.840.113549.1.9.14"
 # Microsoft's way to ask for extensions; some CAs read it too
@@ -41,7 +36,7 @@ _MS_EXTENSION_REQUEST = "1.3.6.1.4.1.311.2.1.14"
 
 @dataclass(frozen=True)
 class Csr:
-    """What a request says. Foreign text, until :func:`check_csr` has judged it.
+    """What a request says. Foreign text, until :func:`~csr_check.check_csr` has checked it.
 
     :ivar addresses: the rfc822Names and SmtpUTF8Mailboxes of the subjectAltName, in order, as they stand there.
     :ivar other_san_types: the kinds of all other names there, such as ``DNSName`` or ``OtherName 1.3.6.1.5.5.7.8.7``.
@@ -77,37 +72,6 @@ class Csr:
     der: bytes = field(repr=False)
     pem: bytes = field(repr=False)
     source: str = field(compare=False)
-
-
-def build_csr(key: keys.PrivateKey, *, addresses: t.Sequence[str], usage: str, common_name: str | None = None) -> bytes:
-    """A request, signed with its key.
-
-    It asks for all addresses, domains in A-labels, as rfc822Names, or as SmtpUTF8Mailboxes where the local part is not
-    ASCII (RFC 9598, section 3), the key usage bits of the purpose (critical), and emailProtection. The subjectAltName is
-    critical where the subject is empty (RFC 5280, section 4.1.2.6).
-
-    :arg usage: ``dual``, ``sign`` or ``encrypt``.
-    :arg common_name: one of the addresses; None leaves the subject empty.
-    :return: PEM.
-    :raises AddressError: no address, or one twice.
-    :raises CsrError: a common name that is none of the addresses, or too long for one.
-    :raises InputError: no such usage.
-    :raises KeyPolicyError: a key outside the S/MIME profile.
-    """
-    spec = keys.spec_of(key)
-    keys.check_profile(spec, source="this request")
-    mailboxes = _checked_addresses(addresses)
-    subject = _checked_common_name(common_name, [mailbox.ascii for mailbox in mailboxes])
-    builder = x509.CertificateSigningRequestBuilder(
-        subject_name=x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name) for name in subject])
-    )
-    alternative = x509.SubjectAlternativeName([san.general_name(mailbox) for mailbox in mailboxes])
-    bits = usages.wanted_bits(usage, spec.type)
-    builder = builder.add_extension(alternative, critical=not subject)
-    builder = builder.add_extension(usages.extension_of(bits), critical=True)
-    purposes = x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.EMAIL_PROTECTION])
-    builder = builder.add_extension(purposes, critical=False)
-    return builder.sign(key, _hash_for(spec)).public_bytes(serialization.Encoding.PEM)
 
 
 def load_csr(data: bytes, *, source: str) -> Csr:
@@ -175,41 +139,3 @@ def _signature_valid(request: CertificateSigningRequest) -> bool:
     except parse_errors():
         # a signature by an algorithm that cannot be checked proves nothing
         return False
-
-
-def _checked_addresses(addresses: t.Sequence[str]) -> list[Address]:
-    if not addresses:
-        raise AddressError("A request needs at least one address.")
-    mailboxes: list[Address] = []
-    for address in addresses:
-        parsed = parse(address)
-        if parsed in mailboxes:
-            raise AddressError(f"The mail address {shown(address)} is given twice.")
-        mailboxes.append(parsed)
-    return mailboxes
-
-
-def _checked_common_name(common_name: str | None, mailboxes: list[str]) -> list[str]:
-    """The commonNames of the subject: none or one."""
-    if common_name is None:
-        return []
-    try:
-        name = parse(common_name).ascii
-    except AddressError:
-        name = ""
-    if name not in mailboxes:
-        raise CsrError(
-            f"The common name {shown(common_name)} is none of the addresses; a CA certifies nothing else by mail. "
-            "Leave common_name out, or give one of the addresses."
-        )
-    if len(name) > MAX_COMMON_NAME:
-        raise CsrError(
-            f"The common name {shown(common_name)} is longer than {MAX_COMMON_NAME} characters (RFC 5280). "
-            "Leave common_name out; the address stands in the subjectAltName."
-        )
-    return [name]
-
-
-def _hash_for(spec: keys.KeySpec) -> t.Any:
-    """The hash of a strength that suits the key (S/MIME BR, section 7.1.3.2)."""
-    return {"secp384r1": hashes.SHA384, "secp521r1": hashes.SHA512}.get(spec.curve or "", hashes.SHA256)()

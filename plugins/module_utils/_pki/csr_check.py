@@ -13,10 +13,10 @@ import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._address import parse
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AddressError, CsrError
+from ansible_collections.mailcert.acme.plugins.module_utils._text import quote, quote_list
 
 from . import key_usage as usages
 from . import keys, subject_names
-from .words import listed, shown
 
 if t.TYPE_CHECKING:
     from .csr import Csr
@@ -59,7 +59,7 @@ def check_csr(
         raise _refused(csr, "asks to become a CA")
     others = [oid for oid in csr.other_extensions if oid not in _HARMLESS_EXTENSIONS]
     if others:
-        raise _refused(csr, f"asks for extensions that were not wished for: {listed(others)}")
+        raise _refused(csr, f"asks for extensions that were not wished for: {quote_list(others)}")
 
 
 def _check_key(csr: Csr, wish: keys.KeySpec | None, forbidden: t.Collection[str]) -> None:
@@ -72,13 +72,13 @@ def _check_key(csr: Csr, wish: keys.KeySpec | None, forbidden: t.Collection[str]
 
 def _check_names(csr: Csr, wish: list[str]) -> None:
     if csr.other_san_types:
-        raise _refused(csr, f"asks for names that are no mail addresses: {listed(set(csr.other_san_types))}")
+        raise _refused(csr, f"asks for names that are no mail addresses: {quote_list(set(csr.other_san_types))}")
     asked = [_asked(address) for address in csr.addresses]
     missing, extra = set(wish) - set(asked), set(asked) - set(wish)
     if missing:
-        raise _refused(csr, f"does not ask for {listed(missing)} in its subjectAltName")
+        raise _refused(csr, f"does not ask for {quote_list(missing)} in its subjectAltName")
     if extra:
-        raise _refused(csr, f"asks for {listed(extra)}, which was not wished for")
+        raise _refused(csr, f"asks for {quote_list(extra)}, which was not wished for")
     if len(asked) != len(set(asked)):
         raise _refused(csr, "asks for the same address twice")
     if len(csr.common_names) > 1:
@@ -86,24 +86,27 @@ def _check_names(csr: Csr, wish: list[str]) -> None:
     for kind, values in (("commonName", csr.common_names), ("emailAddress", csr.dn_email_addresses)):
         for value in values:
             if _canonical(value) not in wish:
-                raise _refused(csr, f"has the {kind} {shown(value)}, which is none of the addresses wished for")
+                raise _refused(csr, f"has the {kind} {quote(value)}, which is none of the addresses wished for")
     if csr.other_dn_attributes:
-        raise _refused(csr, f"has a subject with more than addresses: {listed(csr.other_dn_attributes)}")
+        raise _refused(csr, f"has a subject with more than addresses: {quote_list(csr.other_dn_attributes)}")
 
 
 def _check_usage(csr: Csr, usage: str) -> None:
     if csr.usage != usage:
-        asked = csr.usage or f"{listed(csr.key_usage)} (none of dual, sign, encrypt)"
+        asked = csr.usage or f"{quote_list(csr.key_usage)} (none of dual, sign, encrypt)"
         raise _refused(csr, f"asks for the usage {asked}, and {usage} is wished for")
     # nonRepudiation may stand beside; an absent extension asks for both (RFC 8823, section 3.3)
     wanted = usages.wanted_bits(usage, csr.key_spec.type)
     if csr.key_usage and csr.key_usage - {"nonRepudiation"} != wanted:
         raise _refused(
-            csr, f"asks for the key usage {listed(csr.key_usage)}; {usage} with {csr.key_spec.type} is {listed(wanted)}"
+            csr,
+            f"asks for the key usage {quote_list(csr.key_usage)}; {usage} with {csr.key_spec.type} is {quote_list(wanted)}",
         )
     foreign = csr.extended_key_usage - {subject_names.EMAIL_PROTECTION}
     if foreign:
-        raise _refused(csr, f"asks for the extended key usage {listed(foreign)}; only emailProtection is wished for")
+        raise _refused(
+            csr, f"asks for the extended key usage {quote_list(foreign)}; only emailProtection is wished for"
+        )
 
 
 def _asked(address: str) -> str:

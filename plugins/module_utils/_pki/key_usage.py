@@ -12,9 +12,8 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
-
-from .libs import x509
-from .words import shown
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.cryptography import x509
+from ansible_collections.mailcert.acme.plugins.module_utils._text import quote
 
 if t.TYPE_CHECKING:
     from cryptography.x509 import KeyUsage
@@ -44,7 +43,7 @@ def check_usage(usage: str) -> None:
     :raises InputError: names the option ``usage`` and what it may be.
     """
     if usage not in USAGES:
-        raise InputError(f"usage is {shown(usage)}; it is dual, sign or encrypt.")
+        raise InputError(f"usage is {quote(usage)}; it is dual, sign or encrypt.")
 
 
 def bit_names(extension: KeyUsage) -> frozenset[str]:

@@ -13,9 +13,15 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import KeyLoadError, KeyPolicyError, PassphraseError
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.cryptography import (
+    UnsupportedAlgorithm,
+    ec,
+    rsa,
+    serialization,
+)
+from ansible_collections.mailcert.acme.plugins.module_utils._text import quote
 
-from .libs import UnsupportedAlgorithm, ec, rsa, serialization
-from .words import shown, what_it_is
+from .pem_kind import what_it_is
 
 if t.TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -61,16 +67,16 @@ def key_spec(type: str, size: int | None = None, curve: str | None = None) -> Ke
     if type == "RSA":
         wanted = DEFAULT_RSA_SIZE if size is None else size
         if isinstance(wanted, bool) or wanted not in RSA_SIZES:
-            raise KeyPolicyError(f"privatekey_size is {shown(size)}; for an RSA key it is 2048, 3072 or 4096.")
+            raise KeyPolicyError(f"privatekey_size is {quote(size)}; for an RSA key it is 2048, 3072 or 4096.")
         return KeySpec(type="RSA", size=wanted, curve=None)
     if type == "ECC":
         name = DEFAULT_CURVE if curve is None else curve
         if name not in CURVES:
             raise KeyPolicyError(
-                f"privatekey_curve is {shown(curve)}; for an ECC key it is secp256r1, secp384r1 or secp521r1."
+                f"privatekey_curve is {quote(curve)}; for an ECC key it is secp256r1, secp384r1 or secp521r1."
             )
         return KeySpec(type="ECC", size=None, curve=name)
-    raise KeyPolicyError(f"privatekey_type is {shown(type)}; it is RSA or ECC.")
+    raise KeyPolicyError(f"privatekey_type is {quote(type)}; it is RSA or ECC.")
 
 
 def check_profile(spec: KeySpec, *, source: str) -> None:

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 from ansible_collections.mailcert.acme.plugins.module_utils._address import parse
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AddressError, CertificateError
+from ansible_collections.mailcert.acme.plugins.module_utils._text import quote_list
 
 from . import chain as pki_chain
 from . import key_usage as usages
 from . import lint_profile, subject_names
-from .words import listed
 
 if t.TYPE_CHECKING:
     from datetime import datetime
@@ -87,9 +87,9 @@ def _address_errors(leaf: Certificate, wish: list[str]) -> list[str]:
     missing, extra = set(wish) - set(found), set(found) - set(wish)
     errors = []
     if missing:
-        errors.append(f"The certificate lacks the address {listed(missing)} in its subjectAltName.")
+        errors.append(f"The certificate lacks the address {quote_list(missing)} in its subjectAltName.")
     if extra:
-        errors.append(f"The certificate names {listed(extra)}, which was not asked for.")
+        errors.append(f"The certificate names {quote_list(extra)}, which was not asked for.")
     return errors
 
 
@@ -97,7 +97,7 @@ def _address_warnings(leaf: Certificate) -> list[str]:
     """A SmtpUTF8Mailbox in the form of RFC 8398, with U-labels, is the same address, and not found by all programs."""
     other = [address for address in leaf.addresses if not address.isascii() and _is_other_form(address)]
     if other:
-        return [f"The certificate does not have the domain of {listed(other)} in lower-case A-labels (RFC 9598)."]
+        return [f"The certificate does not have the domain of {quote_list(other)} in lower-case A-labels (RFC 9598)."]
     return []
 
 
@@ -117,16 +117,16 @@ def _usage_errors(leaf: Certificate, usage: str) -> list[str]:
     can_encrypt = usages.wanted_bits("encrypt", leaf.key_spec.type) <= bits
     errors = []
     if usage in ("dual", "sign") and not can_sign:
-        errors.append(f"The certificate cannot sign mail: its key usage is {listed(bits)}.")
+        errors.append(f"The certificate cannot sign mail: its key usage is {quote_list(bits)}.")
     if usage in ("dual", "encrypt") and not can_encrypt:
-        errors.append(f"No mail can be encrypted to the certificate: its key usage is {listed(bits)}.")
+        errors.append(f"No mail can be encrypted to the certificate: its key usage is {quote_list(bits)}.")
     return errors
 
 
 def _usage_warnings(leaf: Certificate, usage: str) -> list[str]:
     extra = leaf.key_usage - usages.wanted_bits(usage, leaf.key_spec.type) - {"nonRepudiation"}
     if extra:
-        return [f"The certificate allows more than was asked for ({usage}): {listed(extra)}."]
+        return [f"The certificate allows more than was asked for ({usage}): {quote_list(extra)}."]
     return []
 
 
@@ -140,7 +140,7 @@ def _time_errors(leaf: Certificate, chain: t.Sequence[Certificate], now: datetim
         errors.append(f"The certificate expired on {leaf.not_after.isoformat()}.")
     for issuer in chain:
         if not issuer.not_before <= now <= issuer.not_after:
-            errors.append(f"A certificate of the chain is not valid now: {listed([issuer.subject])}.")
+            errors.append(f"A certificate of the chain is not valid now: {quote_list([issuer.subject])}.")
     return errors
 
 

@@ -13,11 +13,11 @@ from datetime import timedelta
 
 from ansible_collections.mailcert.acme.plugins.module_utils._address import same
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import KeyPolicyError
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.cryptography import x509
+from ansible_collections.mailcert.acme.plugins.module_utils._text import quote_list
 
 from . import key_usage as usages
 from . import keys, subject_names
-from .libs import x509
-from .words import listed
 
 if t.TYPE_CHECKING:
     from .certificate import Certificate
@@ -70,27 +70,27 @@ def _usages(leaf: Certificate) -> t.Iterator[str]:
             yield "The key usage of the certificate is not critical (S/MIME BR 7.1.2.3 e)."
         foreign = leaf.key_usage - _ALLOWED_BITS[leaf.key_spec.type]
         if foreign:
-            yield f"The key usage of the certificate holds {listed(foreign)} (S/MIME BR 7.1.2.3 e)."
+            yield f"The key usage of the certificate holds {quote_list(foreign)} (S/MIME BR 7.1.2.3 e)."
     purposes = leaf.extended_key_usage
     forbidden = purposes & _FORBIDDEN_PURPOSES
     if forbidden:
-        yield f"The extended key usage of the certificate holds {listed(forbidden)} (S/MIME BR 7.1.2.3 f)."
+        yield f"The extended key usage of the certificate holds {quote_list(forbidden)} (S/MIME BR 7.1.2.3 f)."
     other = purposes - _FORBIDDEN_PURPOSES - {subject_names.EMAIL_PROTECTION}
     if other:
-        yield f"The extended key usage holds {listed(other)}; the Strict profile has emailProtection alone."
+        yield f"The extended key usage holds {quote_list(other)}; the Strict profile has emailProtection alone."
 
 
 def _names(leaf: Certificate) -> t.Iterator[str]:
     subject = leaf.subject_parts
     for name in (*subject.common_names, *subject.email_addresses):
         if not any(same(name, address) for address in leaf.addresses):
-            yield f"The subject of the certificate names {listed([name])}, which its subjectAltName lacks (7.1.4.2)."
+            yield f"The subject of the certificate names {quote_list([name])}, which its subjectAltName lacks (7.1.4.2)."
     if not leaf.subject:
         alternative = leaf.extension(x509.SubjectAlternativeName)
         if alternative is not None and not alternative.critical:
             yield "The subject of the certificate is empty, but its subjectAltName is not critical (RFC 5280 4.2.1.6)."
     if leaf.told.other_san_types:
-        kinds = listed(set(leaf.told.other_san_types))
+        kinds = quote_list(set(leaf.told.other_san_types))
         yield f"The subjectAltName of the certificate holds names that are no mail addresses: {kinds}."
 
 

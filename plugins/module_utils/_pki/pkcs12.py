@@ -20,22 +20,25 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     PassphraseError,
     Pkcs12Error,
 )
-
-from . import keys
-from .certificate import Certificate, chain_of
-from .libs import (
-    UnsupportedAlgorithm,
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.asn1crypto import (
     asn1_keys,
     asn1_pkcs12,
     asn1_x509,
     cms,
     core,
+)
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.cryptography import (
+    UnsupportedAlgorithm,
     parse_errors,
     pkcs12,
     serialization,
 )
+from ansible_collections.mailcert.acme.plugins.module_utils._text import quote
+
+from . import keys
+from .certificate import Certificate
+from .chain import chain_of
 from .pkcs12_cipher import ENCODINGS, MAC_DIGESTS, encrypt, mac_data
-from .words import shown
 
 __all__ = ("ENCODINGS", "KeyPair", "build", "encoding_of", "read")
 
@@ -86,7 +89,7 @@ def build(
     :raises PassphraseError: a passphrase that cannot be used.
     """
     if encoding not in ENCODINGS:
-        raise Pkcs12Error(f"The encoding of a PKCS#12 file is {' or '.join(ENCODINGS)}, not {shown(encoding)}.")
+        raise Pkcs12Error(f"The encoding of a PKCS#12 file is {' or '.join(ENCODINGS)}, not {quote(encoding)}.")
     secret = _secret(passphrase, passphrase_option)
     _check_pairs(pairs)
     try:
@@ -156,22 +159,22 @@ def _check_pairs(pairs: t.Sequence[KeyPair]) -> None:
         fingerprint = pair.certificate.public_fingerprint
         if keys.public_fingerprint(pair.key) != fingerprint:
             raise KeyMismatchError(
-                f"The private key for {shown(name)} does not belong to its certificate in {pair.certificate.source}.",
+                f"The private key for {quote(name)} does not belong to its certificate in {pair.certificate.source}.",
                 stage="pkcs12",
             )
         # a BMPString holds nothing beyond the Basic Multilingual Plane
         if not name or len(name) > MAX_NAME or not name.isprintable() or max(name) > "\uffff":
             raise Pkcs12Error(
-                f"The friendly name {shown(name)} cannot be used; it needs 1 to {MAX_NAME} printable characters, "
+                f"The friendly name {quote(name)} cannot be used; it needs 1 to {MAX_NAME} printable characters, "
                 "and no emoji."
             )
         # keytool folds names that are equal but for case, and one key would be lost
         if name.lower() in labels:
             raise Pkcs12Error(
-                f"The friendly name {shown(name)} is given to two keys of one PKCS#12 file; it may name one."
+                f"The friendly name {quote(name)} is given to two keys of one PKCS#12 file; it may name one."
             )
         if fingerprint in seen:
-            raise Pkcs12Error(f"The private key for {shown(name)} is given twice for one PKCS#12 file.")
+            raise Pkcs12Error(f"The private key for {quote(name)} is given twice for one PKCS#12 file.")
         labels.add(name.lower())
         seen.add(fingerprint)
 

@@ -15,7 +15,16 @@ import hmac
 import os
 import typing as t
 
-from .libs import PBKDF2HMAC, Cipher, TripleDES, algorithms, algos, core, hashes, modes, padding
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.asn1crypto import algos, core
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.cryptography import (
+    PBKDF2HMAC,
+    Cipher,
+    TripleDES,
+    algorithms,
+    block_padding,
+    hashes,
+    modes,
+)
 
 ENCODINGS = ("modern", "compatible")
 
@@ -61,7 +70,7 @@ def encrypt(data: bytes, secret: bytes, encoding: str) -> tuple[t.Any, bytes]:
         identifier = algos.EncryptionAlgorithm(
             {"algorithm": "pkcs12_sha1_tripledes_3key", "parameters": {"salt": salt, "iterations": rounds}}
         )
-    padder = padding.PKCS7(len(iv) * 8).padder()
+    padder = block_padding.PKCS7(len(iv) * 8).padder()
     encryptor = cipher.encryptor()
     return identifier, encryptor.update(padder.update(data) + padder.finalize()) + encryptor.finalize()
 

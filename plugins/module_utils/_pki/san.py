@@ -13,8 +13,8 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._address import Address
-
-from .libs import core, x509
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.asn1crypto import core
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.cryptography import x509
 
 if t.TYPE_CHECKING:
     from cryptography.x509 import GeneralName, OtherName

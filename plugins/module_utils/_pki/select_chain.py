@@ -10,8 +10,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
-
-from .libs import x509
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.cryptography import x509
 
 if t.TYPE_CHECKING:
     from .certificate import Certificate
@@ -38,7 +37,7 @@ _ATTRIBUTES = {
 _OIDS = {name.lower(): oid for oid, names in _ATTRIBUTES.items() for name in names}
 _DOTTED = re.compile(r"[0-2](\.[0-9]+)+")
 
-Parts = t.Tuple[t.Tuple[str, str], ...]
+Parts = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)

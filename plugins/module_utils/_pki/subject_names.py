@@ -8,9 +8,10 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.cryptography import x509
+
 from . import key_usage as usages
 from . import san
-from .libs import x509
 
 if t.TYPE_CHECKING:
     from cryptography.x509 import Extensions, GeneralName, Name

@@ -11,9 +11,9 @@ import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import account as accounts
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import account_key as account_keys
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import libs as acme_libs
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AccountError, InputError
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.require import ACME
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import atomic, locks
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Outcome, Task
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.account import (
@@ -313,7 +313,7 @@ def _describe(state: dict[str, t.Any] | None) -> str:
 TASK = Task(
     run=run,
     argument_spec=ARGUMENT_SPEC,
-    libraries=(acme_libs.require,),
+    libraries=ACME,
     mutually_exclusive=(connection.ACCOUNT_KEY_EXCLUSIVE, ("new_account_key_src", "new_account_key_content")),
     required_one_of=(connection.ACCOUNT_KEY_EXCLUSIVE,),
 )

@@ -9,9 +9,9 @@ import os
 import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import SmimeError, StoreError
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.require import PKI
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificate, keys, lint
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import key_usage as usages
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import libs as pki_libs
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import atomic
 from ansible_collections.mailcert.acme.plugins.module_utils._store.state.renewal_info import Renewal
 from ansible_collections.mailcert.acme.plugins.module_utils._store.tree import layout, lineage, record
@@ -190,7 +190,7 @@ def _broken(address: str, line: str, error: SmimeError) -> dict[str, t.Any]:
 TASK = Task(
     run=run,
     argument_spec=ARGUMENT_SPEC,
-    libraries=(pki_libs.require,),
+    libraries=PKI,
     mutually_exclusive=(("certificate_path", "certificate_content", "store_path"),),
     required_one_of=(("certificate_path", "certificate_content", "store_path"),),
 )

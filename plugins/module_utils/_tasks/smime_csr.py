@@ -10,9 +10,9 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import CsrError, KeyMismatchError, KeyPolicyError
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.require import PKI
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import csr as requests
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import csr_check, keys
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import libs as pki_libs
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import csr_build, csr_check, keys
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import atomic, locks
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Outcome, Task
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import options
@@ -139,7 +139,7 @@ def _work(given: CsrOptions, context: Context) -> Outcome:
     changed_request = request is None
     wanted = given.certificate
     if request is None:
-        request = requests.build_csr(
+        request = csr_build.build_csr(
             found.key, addresses=wanted.addresses, usage=wanted.usage, common_name=given.common_name
         )
     backups: list[str] = []
@@ -222,4 +222,4 @@ def _fitting_request(given: CsrOptions, found: _Key) -> bytes | None:
     return request.pem
 
 
-TASK = Task(run=run, argument_spec=CsrOptions.spec(), result=CsrResult, libraries=(pki_libs.require,))
+TASK = Task(run=run, argument_spec=CsrOptions.spec(), result=CsrResult, libraries=PKI)

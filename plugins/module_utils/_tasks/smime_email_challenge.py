@@ -8,12 +8,11 @@ from __future__ import annotations
 import contextlib
 import typing as t
 
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import libs as acme_libs
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.account_key import AccountKey
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AuthorizationError, ReplyUnknownError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import libs as mail_libs
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.require import ACME, MAIL
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import locks
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Outcome, Task
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.account import connection, lock
@@ -238,7 +237,7 @@ def _outcome(
 TASK = Task(
     run=run,
     argument_spec=ARGUMENT_SPEC,
-    libraries=(acme_libs.require, mail_libs.require),
+    libraries=(*ACME, *MAIL),
     mutually_exclusive=(connection.ACCOUNT_KEY_EXCLUSIVE,),
     required_one_of=(connection.ACCOUNT_KEY_EXCLUSIVE,),
 )

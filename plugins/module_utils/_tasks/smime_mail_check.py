@@ -10,7 +10,7 @@ import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, MailCheckError, SmimeError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import libs as mail_libs
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.require import MAIL
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.reply import dkim_sign, probe
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Outcome, Task
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import options
@@ -134,4 +134,4 @@ class _Looking:
         )
 
 
-TASK = Task(run=run, argument_spec=ARGUMENT_SPEC, libraries=(mail_libs.require,))
+TASK = Task(run=run, argument_spec=ARGUMENT_SPEC, libraries=MAIL)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import libs as acme_libs
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import CertificateError
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.require import ACME, PKI
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import (
     certificate as pki_certificate,
 )
@@ -18,7 +18,6 @@ from ansible_collections.mailcert.acme.plugins.module_utils._pki import (
     lint,
     select_chain,
 )
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import libs as pki_libs
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import atomic
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Outcome, Task
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.account import connection, lock
@@ -253,7 +252,7 @@ def _outcome(
 TASK = Task(
     run=run,
     argument_spec=ARGUMENT_SPEC,
-    libraries=(acme_libs.require, pki_libs.require),
+    libraries=(*ACME, *PKI),
     mutually_exclusive=(connection.ACCOUNT_KEY_EXCLUSIVE, ("csr_path", "csr_content")),
     required_one_of=(connection.ACCOUNT_KEY_EXCLUSIVE, ("csr_path", "csr_content")),
 )

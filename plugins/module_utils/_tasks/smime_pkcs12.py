@@ -12,9 +12,9 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, KeyMismatchError, SmimeError
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.require import PKI
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificate as pki_certificate
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import keys, pkcs12
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import libs as pki_libs
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import atomic
 from ansible_collections.mailcert.acme.plugins.module_utils._store.tree import record
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Outcome, Task
@@ -314,4 +314,4 @@ def _outcome(
     )
 
 
-TASK = Task(run=run, argument_spec=Pkcs12Options.spec(), result=Pkcs12Result, libraries=(pki_libs.require,))
+TASK = Task(run=run, argument_spec=Pkcs12Options.spec(), result=Pkcs12Result, libraries=PKI)

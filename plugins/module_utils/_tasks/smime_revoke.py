@@ -8,13 +8,12 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import libs as acme_libs
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import revocation
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import certificate as acme_certificate
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, KeyMismatchError
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.require import ACME, PKI
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificate as pki_certificate
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import keys, pkcs12
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import libs as pki_libs
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import atomic
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Outcome, Task
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.account import connection
@@ -113,10 +112,10 @@ def run(params: options.Params, context: Context) -> Outcome:
     reason = REASONS[given.reason]
     if by_certificate:
         client = AcmeClient(given.acme.transport(until, context), given.acme.directory)
-        word = revocation.revoke(client, certificate.der, reason=reason, certificate_key=key)
+        word = acme_certificate.revoke(client, certificate.der, reason=reason, certificate_key=key)
     else:
         client = given.acme.client(until, given.acme.account_key(), context)
-        word = revocation.revoke(client, certificate.der, reason=reason)
+        word = acme_certificate.revoke(client, certificate.der, reason=reason)
     return _outcome(certificate, changed=word != "already_revoked", reason=given.reason)
 
 
@@ -150,7 +149,7 @@ TASK = Task(
     run=run,
     argument_spec=RevokeOptions.spec(),
     result=RevokeResult,
-    libraries=(acme_libs.require, pki_libs.require),
+    libraries=(*ACME, *PKI),
     mutually_exclusive=(
         connection.ACCOUNT_KEY_EXCLUSIVE,
         ("certificate_path", "certificate_content", "pkcs12_path"),

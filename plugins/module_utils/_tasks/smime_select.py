@@ -10,7 +10,7 @@ import typing as t
 import uuid
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, SmimeError
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import libs as pki_libs
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.require import PKI
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import temporaries
 from ansible_collections.mailcert.acme.plugins.module_utils._store.tree import layout, lineage
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Outcome, Task
@@ -257,4 +257,4 @@ def _prepare(
     return False
 
 
-TASK = Task(run=run, argument_spec=ARGUMENT_SPEC, libraries=(pki_libs.require,))
+TASK = Task(run=run, argument_spec=ARGUMENT_SPEC, libraries=PKI)

@@ -11,6 +11,7 @@ import typing as t
 from ansible_collections.mailcert.acme.plugins.module_utils import _runner, _task
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks import smime_order, smime_select
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.fleet import desired
+from ansible_collections.mailcert.acme.plugins.module_utils._time import utc_now
 from conftest import Fleet
 
 MODULES = {"smime_select": smime_select, "smime_order": smime_order}
@@ -23,7 +24,7 @@ def run(module: str, options: dict[str, t.Any], *, ahead: float = 0.0, check: bo
     """
 
     def now() -> datetime.datetime:
-        return _task.utc_now() + datetime.timedelta(seconds=ahead)
+        return utc_now() + datetime.timedelta(seconds=ahead)
 
     context = _task.Context(check_mode=check, now=now)
     return _runner.run_in_process(MODULES[module].TASK, options, context, name=module, show_invocation=False)

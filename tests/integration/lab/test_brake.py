@@ -9,7 +9,7 @@ import datetime
 
 import fleet as inventories
 from ansible_collections.mailcert.acme.plugins.module_utils._store.backoff import attempts
-from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import document
+from ansible_collections.mailcert.acme.plugins.module_utils._time import utc_now
 from conftest import failures, summary
 from selecting import run, select
 
@@ -47,7 +47,7 @@ def test_changed_wish_of_too_many_stops_the_run_before_anything_is_done(make_fle
     fleet.hosts[names[6]]["smime_profile"] = "smime"
     assert select(fleet, check=True)["error_code"] == "too_many_changes"
     # what the CA refused a moment ago is held, and keeps no other from being reissued
-    now = document.utc_now()
+    now = utc_now()
     refused = attempts.Attempts(
         1, now, fleet.group["smime_acme_directory"], "acme_problem", "order", "No.", False,
         next_try=now + datetime.timedelta(hours=1),

@@ -13,7 +13,7 @@ import typing as t
 
 import pytest
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import account as accounts
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import account_key, renewal_info
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import account_key, ordering, renewal_info
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import authorization as authorizations
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import order as orders
 from cryptography import x509
@@ -103,7 +103,7 @@ def test_own_order_is_found_in_the_account_s_list(mailbox):
     mailbox.prepare()
     ordered = mailbox.order()
     with client_of(mailbox) as client:
-        assert orders.find_open(client, [mailbox.address]).url == ordered["order_uri"]
+        assert ordering.find_open(client, [mailbox.address]).url == ordered["order_uri"]
 
 
 def test_order_becomes_a_certificate(lab, issued):
@@ -141,7 +141,7 @@ def test_order_for_an_address_that_it_refuses(lab, mailbox):
 def test_replaces_is_repeated_by_the_order(issued):
     with client_of(issued) as client:
         name = leaf_of(issued).ari_id
-        assert orders.new_order(client, addresses=[issued.address], replaces=name).replaces == name
+        assert ordering.new_order(client, addresses=[issued.address], replaces=name).replaces == name
 
 
 def test_authorization_is_deactivated_and_ends_its_order(mailbox):

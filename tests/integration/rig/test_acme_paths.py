@@ -14,12 +14,12 @@ import typing as t
 import acme2certifier
 import pytest
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import account as accounts
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import account_key, renewal_info
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import account_key, ordering, renewal_info
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import authorization as authorizations
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import order as orders
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AcmeProblemError
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import csr
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import csr, csr_build
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import keys as private_keys
 from cryptography import x509
 from one_mailbox import OneMailbox, client_of, leaf_of
@@ -145,7 +145,7 @@ def test_account_has_no_list_of_orders(mailbox):
     """So after a lost response there is no own order to be found; newOrder is sent again."""
     with client_of(mailbox) as client:
         assert "orders" not in client.get(client.known_account_uri()).json()
-        assert orders.find_open(client, [mailbox.address]) is None
+        assert ordering.find_open(client, [mailbox.address]) is None
 
 
 # --- orders ----------------------------------------------------------------------------------------------------------
@@ -208,20 +208,20 @@ def test_dates_are_passed_over_and_that_is_told(mailbox):
 
 def test_replaces_is_passed_over(issued):
     with client_of(issued) as client:
-        order = orders.new_order(client, addresses=[issued.address], replaces=leaf_of(issued).ari_id)
+        order = ordering.new_order(client, addresses=[issued.address], replaces=leaf_of(issued).ari_id)
         assert (order.status, order.replaces) == ("pending", "")
 
 
 def test_valid_authorization_is_not_used_again(issued):
     with client_of(issued) as client:
-        order = orders.new_order(client, addresses=[issued.address])
+        order = ordering.new_order(client, addresses=[issued.address])
         (fresh,) = order.authorization_urls
         assert authorizations.fetch(client, fresh).status == "pending"
 
 
 def test_open_order_is_not_given_back(mailbox):
     with client_of(mailbox) as client:
-        first, second = [orders.new_order(client, addresses=[mailbox.address]) for dummy in range(2)]
+        first, second = [ordering.new_order(client, addresses=[mailbox.address]) for dummy in range(2)]
     assert first.url != second.url and set(first.authorization_urls).isdisjoint(second.authorization_urls)
 
 
@@ -257,7 +257,7 @@ def test_request_for_another_address_is_refused(mailbox):
     mailbox.answer(ordered)
     key = private_keys.generate(private_keys.key_spec("RSA", 2048, None))
     der = csr.load_csr(
-        csr.build_csr(key, addresses=["someone-else@rig.test"], usage="dual", common_name=None), source="csr"
+        csr_build.build_csr(key, addresses=["someone-else@rig.test"], usage="dual", common_name=None), source="csr"
     ).der
     with client_of(mailbox) as client:
         order = orders.wait(

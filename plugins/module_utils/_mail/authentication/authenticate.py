@@ -19,7 +19,8 @@ from ansible_collections.mailcert.acme.plugins.module_utils._limits import CHALL
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.message import challenge as message_challenge
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.message import headers
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.headers import Instance, Message
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import Refusal, shown
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import Refusal
+from ansible_collections.mailcert.acme.plugins.module_utils._text import quote
 
 from . import authentication_results, dkim_verify, smime
 from .proof import Proof
@@ -190,14 +191,14 @@ def _check_presence(proof: Proof, policy: Policy) -> None:
 def _check_sender(instance: Instance, wanted: str) -> str:
     sender = headers.one_address(instance)
     if not _address.same(sender, wanted):
-        raise Refusal("from_mismatch", f"From is {shown(sender)}, not {shown(wanted)}.")
+        raise Refusal("from_mismatch", f"From is {quote(sender)}, not {quote(wanted)}.")
     return sender
 
 
 def _recipient(instance: Instance, wanted: str) -> str:
     address = headers.one_address(instance)
     if not _address.same(address, wanted):
-        raise Refusal("recipient_mismatch", f"To is {shown(address)}, not {shown(wanted)}.")
+        raise Refusal("recipient_mismatch", f"To is {quote(address)}, not {quote(wanted)}.")
     return address
 
 

@@ -27,9 +27,11 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import libs
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.authres import authres
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.require import require
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.headers import Instance, Message
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import Refusal, shown
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import Refusal
+from ansible_collections.mailcert.acme.plugins.module_utils._text import quote
 
 from . import dkim_verify
 from .proof import Proof
@@ -68,9 +70,7 @@ class Gateway:
         return host.lower() in {name.lower() for name in self.hosts or (self.authserv_id,)}
 
 
-def verify_gateway(
-    mail: Message, *, from_domain: str, trusted: Gateway, level: str, now: datetime.datetime
-) -> Proof:
+def verify_gateway(mail: Message, *, from_domain: str, trusted: Gateway, level: str, now: datetime.datetime) -> Proof:
     """Prove a mail by the gateway's word that a DKIM signature by the domain of From is good.
 
     :arg from_domain: of the mail's only From address, lower-case A-labels.
@@ -78,7 +78,7 @@ def verify_gateway(
     :arg now: aware.
     :raises Refusal: with the reason.
     """
-    libs.require()
+    require("authres")
     failures: list[Refusal] = []
     for result in _passed(_dkim_results(mail, trusted), from_domain, trusted):
         try:
@@ -118,7 +118,7 @@ def _zone(mail: Message, trusted: Gateway) -> list[Instance]:
             if not trusted.is_ours(hosts[-1]):
                 break
     if not hosts or not trusted.is_ours(hosts[0]):
-        host = shown("".join(hosts)) if hosts else "nobody"
+        host = quote("".join(hosts)) if hosts else "nobody"
         raise Refusal("gateway_received", f"The topmost Received is by {host}, which is none of the gateway's hosts.")
     return zone
 
@@ -152,10 +152,10 @@ def _parsed(header: Instance) -> list[t.Any]:
         raise Refusal("gateway_syntax", "The gateway's Authentication-Results is too long, or cannot be read.")
     text = _QUOTED.sub(_unquoted, text).rstrip("; ")
     try:
-        return list(libs.authres.AuthenticationResultsHeader.parse_value(text).results)
+        return list(authres.AuthenticationResultsHeader.parse_value(text).results)
     except Exception as error:  # authres lets whatever goes wrong inside escape; all of it means: not read
         raise Refusal(
-            "gateway_syntax", f"The gateway's Authentication-Results cannot be read: {shown(str(error), 160)}."
+            "gateway_syntax", f"The gateway's Authentication-Results cannot be read: {quote(str(error), limit=160)}."
         ) from error
 
 
@@ -191,11 +191,13 @@ def _passed(results: list[t.Any], from_domain: str, trusted: Gateway) -> list[t.
     """The results that say ``pass`` for a signature by the domain of From; at least one."""
     passed = [result for result in results if result.result == "pass" and result.version in (None, "1")]
     if not passed:
-        words = ", ".join(f"dkim={shown(result.result, 40)}" for result in results[: dkim_verify.MAX_SIGNATURES])
+        words = ", ".join(f"dkim={quote(result.result, limit=40)}" for result in results[: dkim_verify.MAX_SIGNATURES])
         raise Refusal("gateway_failed", f"The gateway {trusted.authserv_id} says {words}.")
     ours = [result for result in passed if (_property(result, "d") or "").lower() == from_domain]
     if not ours:
-        domains = ", ".join(shown(_property(result, "d") or "", 40) for result in passed[: dkim_verify.MAX_SIGNATURES])
+        domains = ", ".join(
+            quote(_property(result, "d") or "", limit=40) for result in passed[: dkim_verify.MAX_SIGNATURES]
+        )
         raise Refusal("gateway_domain", f"The gateway says dkim=pass for {domains}, not for {from_domain} (From).")
     return ours[: dkim_verify.MAX_SIGNATURES]
 

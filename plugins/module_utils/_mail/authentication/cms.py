@@ -13,8 +13,18 @@ import datetime
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import libs
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import Refusal, shown
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.asn1crypto import cms, core
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.cryptography import (
+    InvalidSignature,
+    ec,
+    ed25519,
+    hashes,
+    rsa,
+    rsa_padding,
+    x509,
+)
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import Refusal
+from ansible_collections.mailcert.acme.plugins.module_utils._text import quote
 
 if t.TYPE_CHECKING:
     from cryptography.x509 import Certificate
@@ -43,7 +53,7 @@ DIGESTS = {
 _PSS = "1.2.840.113549.1.1.10"
 _MGF1 = "1.2.840.113549.1.1.8"
 # The kind of key, and the digest that the algorithm implies (RFC 5754, section 3; RFC 4056; RFC 8419)
-ALGORITHMS: t.Mapping[str, tuple[str, t.Optional[str]]] = {
+ALGORITHMS: t.Mapping[str, tuple[str, str | None]] = {
     "1.2.840.113549.1.1.1": ("rsa", None),
     "1.2.840.113549.1.1.11": ("rsa", "sha256"),
     "1.2.840.113549.1.1.12": ("rsa", "sha384"),
@@ -112,7 +122,7 @@ def parse(data: bytes) -> SignedData:
     """
     if len(data) > MAX_SIGNATURE:
         raise Refusal("too_large", f"The S/MIME signature has {len(data)} bytes; at most {MAX_SIGNATURE} are read.")
-    outer = libs.cms.ContentInfo.load(data, strict=True)
+    outer = cms.ContentInfo.load(data, strict=True)
     if outer["content_type"].dotted != SIGNED_DATA:
         raise Refusal("smime_syntax", "The S/MIME part is not signed-data.")
     body = outer["content"]
@@ -123,13 +133,13 @@ def parse(data: bytes) -> SignedData:
         raise Refusal("smime_syntax", f"The mail has {len(body['signer_infos'])} signers; it must have one.")
     info = body["signer_infos"][0]
     digest, kind, salt_length = _algorithms(info)
-    if isinstance(info["signed_attrs"], libs.core.Void):
+    if isinstance(info["signed_attrs"], core.Void):
         raise Refusal("smime_syntax", "The signature has no signed attributes.")
     # the tag of a SET in place of the implicit one (RFC 5652, section 5.4); what is read is what is verified
     signed = b"\x31" + info["signed_attrs"].dump()[1:]
     issuer, serial, key_identifier = _who(info["sid"])
     return SignedData(
-        content=None if isinstance(inner["content"], libs.core.Void) else bytes(inner["content"]),
+        content=None if isinstance(inner["content"], core.Void) else bytes(inner["content"]),
         certificates=_certificates(body["certificates"]),
         issuer=issuer,
         serial=serial,
@@ -152,18 +162,18 @@ def verify(signed: SignedData, content: bytes) -> Certificate:
     kind, digest = signed.attribute(CONTENT_TYPE), signed.attribute(MESSAGE_DIGEST)
     if kind is None or digest is None:
         raise Refusal("smime_syntax", "The signature has no content-type or no message-digest among its attributes.")
-    if libs.core.ObjectIdentifier.load(kind, strict=True).dotted != DATA:
+    if core.ObjectIdentifier.load(kind, strict=True).dotted != DATA:
         raise Refusal("smime_syntax", "The signed content-type is another one than the content's.")
     certificate = _certificate_of(signed)
     key = certificate.public_key()
     _check_key(signed, key)
-    computed = libs.hashes.Hash(_hash(signed.digest))
+    computed = hashes.Hash(_hash(signed.digest))
     computed.update(content)
-    if computed.finalize() != libs.core.OctetString.load(digest, strict=True).native:
+    if computed.finalize() != core.OctetString.load(digest, strict=True).native:
         raise Refusal("smime_broken", "The signed content was changed: its digest is not the one that was signed.")
     try:
         _verify_signature(signed, key)
-    except libs.InvalidSignature:
+    except InvalidSignature:
         raise Refusal("smime_broken", "The S/MIME signature does not verify.") from None
     return certificate
 
@@ -171,7 +181,7 @@ def verify(signed: SignedData, content: bytes) -> Certificate:
 def signing_time(signed: SignedData) -> datetime.datetime | None:
     """When the signer says that it was (RFC 5652, section 11.3), aware."""
     value = signed.attribute(SIGNING_TIME)
-    return None if value is None else libs.cms.Time.load(value, strict=True).native
+    return None if value is None else cms.Time.load(value, strict=True).native
 
 
 def _algorithms(info: t.Any) -> tuple[str, str, int]:
@@ -181,7 +191,7 @@ def _algorithms(info: t.Any) -> tuple[str, str, int]:
     algorithm = info["signature_algorithm"]["algorithm"].dotted
     kind, implied = ALGORITHMS.get(algorithm, ("", None))
     if digest is None or not kind or implied not in (None, digest):
-        raise Refusal("smime_algorithm", f"The S/MIME signature is by {shown(algorithm)} over {shown(named)}.")
+        raise Refusal("smime_algorithm", f"The S/MIME signature is by {quote(algorithm)} over {quote(named)}.")
     return digest, kind, _salt_length(info, named) if algorithm == _PSS else 0
 
 
@@ -208,25 +218,25 @@ def _who(sid: t.Any) -> tuple[bytes, int, bytes | None]:
 
 
 def _certificates(choices: t.Any) -> tuple[Certificate, ...]:
-    found = [] if not isinstance(choices, libs.cms.CertificateSet) else choices
+    found = [] if not isinstance(choices, cms.CertificateSet) else choices
     if len(found) > MAX_CERTIFICATES:
         raise Refusal("smime_syntax", f"The signature brings {len(found)} certificates, more than {MAX_CERTIFICATES}.")
     # the order stays; a set would lose it
     ders = {choice.chosen.dump(): None for choice in found if choice.name == "certificate"}
     if any(len(der) > MAX_CERTIFICATE for der in ders):
         raise Refusal("smime_syntax", f"The signature brings a certificate of more than {MAX_CERTIFICATE} bytes.")
-    return tuple(libs.x509.load_der_x509_certificate(der) for der in ders)
+    return tuple(x509.load_der_x509_certificate(der) for der in ders)
 
 
 def _attributes(signed: bytes) -> t.Mapping[str, tuple[bytes, ...]]:
-    attributes = libs.cms.CMSAttributes.load(signed, strict=True)
+    attributes = cms.CMSAttributes.load(signed, strict=True)
     if len(attributes) > MAX_ATTRIBUTES:
         raise Refusal("smime_syntax", f"The signature has {len(attributes)} attributes, more than {MAX_ATTRIBUTES}.")
     found: dict[str, tuple[bytes, ...]] = {}
     for attribute in attributes:
         oid = attribute["type"].dotted
         if oid in found:
-            raise Refusal("smime_syntax", f"The signature has the attribute {shown(oid)} twice.")
+            raise Refusal("smime_syntax", f"The signature has the attribute {quote(oid)} twice.")
         found[oid] = tuple(value.dump() for value in attribute["values"])
     return found
 
@@ -244,19 +254,19 @@ def _is_named(certificate: Certificate, signed: SignedData) -> bool:
     if signed.key_identifier is None:
         return certificate.serial_number == signed.serial and certificate.issuer.public_bytes() == signed.issuer
     try:
-        extension = certificate.extensions.get_extension_for_class(libs.x509.SubjectKeyIdentifier)
-    except libs.x509.ExtensionNotFound:
+        extension = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+    except x509.ExtensionNotFound:
         return False
     return extension.value.digest == signed.key_identifier
 
 
 def _check_key(signed: SignedData, key: t.Any) -> None:
-    if isinstance(key, libs.RSAPublicKey):
+    if isinstance(key, rsa.RSAPublicKey):
         fits = signed.kind in ("rsa", "rsapss") and MIN_RSA_BITS <= key.key_size <= MAX_RSA_BITS
-    elif isinstance(key, libs.ec.EllipticCurvePublicKey):
+    elif isinstance(key, ec.EllipticCurvePublicKey):
         fits = signed.kind == "ecdsa" and key.curve.name in CURVES
     else:
-        fits = isinstance(key, libs.ed25519.Ed25519PublicKey) and signed.kind == "ed25519"
+        fits = isinstance(key, ed25519.Ed25519PublicKey) and signed.kind == "ed25519"
     if not fits:
         raise Refusal("smime_algorithm", f"The signer's key is of a kind or a size that is refused for {signed.kind}.")
 
@@ -264,15 +274,15 @@ def _check_key(signed: SignedData, key: t.Any) -> None:
 def _verify_signature(signed: SignedData, key: t.Any) -> None:
     digest = _hash(signed.digest)
     if signed.kind == "rsa":
-        key.verify(signed.signature, signed.signed, libs.padding.PKCS1v15(), digest)
+        key.verify(signed.signature, signed.signed, rsa_padding.PKCS1v15(), digest)
     elif signed.kind == "rsapss":
-        scheme = libs.padding.PSS(mgf=libs.padding.MGF1(digest), salt_length=signed.salt_length)
+        scheme = rsa_padding.PSS(mgf=rsa_padding.MGF1(digest), salt_length=signed.salt_length)
         key.verify(signed.signature, signed.signed, scheme, digest)
     elif signed.kind == "ecdsa":
-        key.verify(signed.signature, signed.signed, libs.ec.ECDSA(digest))
+        key.verify(signed.signature, signed.signed, ec.ECDSA(digest))
     else:
         key.verify(signed.signature, signed.signed)
 
 
 def _hash(name: str) -> t.Any:
-    return {"sha256": libs.hashes.SHA256, "sha384": libs.hashes.SHA384, "sha512": libs.hashes.SHA512}[name]()
+    return {"sha256": hashes.SHA256, "sha384": hashes.SHA384, "sha512": hashes.SHA512}[name]()

@@ -9,8 +9,14 @@ import base64
 import binascii
 import typing as t
 
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import libs
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import Refusal, shown
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.cryptography import (
+    UnsupportedAlgorithm,
+    rsa,
+    serialization,
+)
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.dkimpy import InvalidTagValueList, parse_tag_value
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import Refusal
+from ansible_collections.mailcert.acme.plugins.module_utils._text import quote
 
 MIN_RSA_BITS = 1024  # RFC 8301, section 3.2
 MAX_RSA_BITS = 8192
@@ -18,9 +24,7 @@ MAX_RECORD = 8192
 ED25519_BYTES = 32
 
 
-def fetch(
-    name: str, txt: t.Callable[[str], t.Optional[t.Sequence[bytes]]], *, key_type: str, same_domain: bool
-) -> bytes:
+def fetch(name: str, txt: t.Callable[[str], t.Sequence[bytes] | None], *, key_type: str, same_domain: bool) -> bytes:
     """The key under a name, once it is known to be good, as a record without anything that could be read otherwise.
 
     :arg key_type: ``rsa`` or ``ed25519``, what the signature's algorithm needs.
@@ -46,7 +50,7 @@ def fetch(
         raise Refusal("dkim_key", f"The DKIM key {name} is not for mail (s=).")
     kind = tags.get(b"k", "rsa")
     if kind.lower() != key_type:
-        raise Refusal("dkim_key", f"The DKIM key {name} is of type {shown(kind)}, the signature's is {key_type}.")
+        raise Refusal("dkim_key", f"The DKIM key {name} is of type {quote(kind)}, the signature's is {key_type}.")
     public = _public_key(name, tags.get(b"p", ""), key_type)
     return f"v=DKIM1; k={key_type}; p={base64.b64encode(public).decode('ascii')}".encode("ascii")
 
@@ -55,8 +59,8 @@ def _tags(name: str, record: bytes) -> dict[bytes, str]:
     try:
         if len(record) > MAX_RECORD:
             raise ValueError
-        tags = {tag: value.decode("ascii") for tag, value in libs.parse_tag_value(record).items()}
-    except (libs.InvalidTagValueList, ValueError):  # ValueError: not ASCII too
+        tags = {tag: value.decode("ascii") for tag, value in parse_tag_value(record).items()}
+    except (InvalidTagValueList, ValueError):  # ValueError: not ASCII too
         raise Refusal("dkim_key", f"The TXT record {name} is no DKIM key record.") from None
     # v= may be left out, but stands first if it stands (RFC 6376, section 3.6.1)
     if b"v" in tags and (tags[b"v"] != "DKIM1" or next(iter(tags)) != b"v"):
@@ -82,13 +86,13 @@ def _public_key(name: str, value: str, key_type: str) -> bytes:
             raise Refusal("dkim_key", f"The DKIM key {name} is no Ed25519 key.")
         return data
     try:
-        key = libs.load_der_public_key(data)
-    except (ValueError, TypeError, libs.UnsupportedAlgorithm):
+        key = serialization.load_der_public_key(data)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
         raise Refusal("dkim_key", f"The DKIM key {name} is no RSA key.") from None
-    if not isinstance(key, libs.RSAPublicKey):
+    if not isinstance(key, rsa.RSAPublicKey):
         raise Refusal("dkim_key", f"The DKIM key {name} is no RSA key.")
     if key.key_size < MIN_RSA_BITS:
         raise Refusal("dkim_weak_key", f"The DKIM key {name} has {key.key_size} bits; at least {MIN_RSA_BITS} count.")
     if key.key_size > MAX_RSA_BITS:
         raise Refusal("dkim_key", f"The DKIM key {name} has {key.key_size} bits; at most {MAX_RSA_BITS} are tried.")
-    return key.public_bytes(libs.Encoding.DER, libs.PublicFormat.SubjectPublicKeyInfo)
+    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)

@@ -16,9 +16,15 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import ResolverError, SmimeError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import libs
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.dkimpy import (
+    InvalidTagValueList,
+    dkim,
+    parse_tag_value,
+)
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.require import require
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.headers import Instance, Message
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import Refusal, shown
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import Refusal
+from ansible_collections.mailcert.acme.plugins.module_utils._text import quote
 
 from . import dkim_record
 from .proof import Proof
@@ -120,7 +126,7 @@ def verify_dkim(
     :raises Refusal: the reason of the first signature that was tried.
     :raises ResolverError: where none passed, and DNS could not answer for one of them.
     """
-    libs.require()
+    require("cryptography", "dkimpy", "PyNaCl")
     ours = signatures_of(mail, from_domain)
     if _LONG_BODY_BLANKS.search(mail.body):
         raise Refusal("too_large", "The body has a line with more than 127 blanks in a row.")
@@ -153,7 +159,7 @@ def signatures_of(mail: Message, domain: str) -> list[tuple[int, Instance]]:
         else:
             others.append(signer)
     if not ours:
-        signers = ", ".join(shown(signer, 40) for signer in others[:MAX_SIGNATURES])
+        signers = ", ".join(quote(signer, limit=40) for signer in others[:MAX_SIGNATURES])
         raise Refusal("dkim_domain", f"The mail is signed by {signers}, not by {domain}, the domain of From.")
     return ours
 
@@ -163,8 +169,8 @@ def tags_of(instance: Instance) -> dict[bytes, bytes]:
     if _LONG_BLANKS.search(instance.value):
         return {}
     try:
-        return libs.parse_tag_value(instance.value)
-    except libs.InvalidTagValueList:
+        return parse_tag_value(instance.value)
+    except InvalidTagValueList:
         return {}
 
 
@@ -184,7 +190,7 @@ def read_signature(index: int, instance: Instance) -> Signature:
     if b"l" in tags:
         raise Refusal("dkim_body_length", "The DKIM signature covers only a part of the body (l=).")
     if raw.get(b"a") not in ALGORITHMS:
-        raise Refusal("dkim_algorithm", f"The DKIM signature's algorithm is {shown(tags.get(b'a', ''))}.")
+        raise Refusal("dkim_algorithm", f"The DKIM signature's algorithm is {quote(tags.get(b'a', ''))}.")
     domain = tags.get(b"d", "").lower()
     selector = tags.get(b"s", "").lower()
     identity = tags.get(b"i", "@" + domain).lower().rpartition("@")[2]
@@ -263,11 +269,11 @@ def covered_headers(mail: Message, signature: Signature) -> dict[str, tuple[Inst
 def _check_signature(mail: Message, signature: Signature, record: bytes) -> None:
     """Body hash and signature, by dkimpy."""
     try:
-        verifier = libs.dkim.DKIM(mail.raw)
+        verifier = dkim.DKIM(mail.raw)
         parsed = [(name.lower(), value) for name, value in verifier.headers]
         same_mail = parsed == [(h.name.encode("ascii"), h.value + b"\r\n") for h in mail.headers]
         valid = same_mail and verifier.verify(idx=signature.index, dnsfunc=lambda _name, timeout=5: record)
     except Exception as error:  # dkimpy lets whatever goes wrong inside escape; all of it means: not verified
-        raise Refusal("dkim_broken", f"The DKIM signature does not verify: {shown(str(error), 160)}.") from error
+        raise Refusal("dkim_broken", f"The DKIM signature does not verify: {quote(str(error), limit=160)}.") from error
     if valid is not True:
         raise Refusal("dkim_broken", "The DKIM signature does not verify.")

@@ -16,10 +16,11 @@ import functools
 import re
 import typing as t
 
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import libs
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.asn1crypto import core
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.message import challenge, mime
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.headers import Instance, Message
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import Refusal, shown
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import Refusal
+from ansible_collections.mailcert.acme.plugins.module_utils._text import quote
 
 # id-aa-secureHeaderFieldsIdentifier (RFC 7508, section 3.1)
 SECURE_HEADER_FIELDS = "1.2.840.113549.1.9.16.2.55"
@@ -33,7 +34,7 @@ COMPARED = ("from", "to", "subject", "reply-to", "message-id")
 MAX_FIELDS = 100
 _DUPLICATED = 0  # HeaderFieldStatus: the field stands outside as well, with the same value
 
-Headers = t.Mapping[str, t.Tuple[Instance, ...]]
+Headers = t.Mapping[str, tuple[Instance, ...]]
 
 
 def read(mail: Message, content: bytes, attribute: bytes | None) -> Headers:
@@ -106,7 +107,7 @@ def _compare(name: str, outer: list[Instance], protected: tuple[Instance, ...]) 
             raise Refusal("reply_to_uncovered", "The S/MIME signature does not protect Reply-To.")
         raise Refusal("smime_unprotected", f"The S/MIME signature does not protect {name}.")
     if [_plain(o.value) for o in outer] != [_plain(p.value) for p in protected]:
-        raise Refusal("smime_mismatch", f"The header {name} is {shown(outer[0].value)}, which is not what was signed.")
+        raise Refusal("smime_mismatch", f"The header {name} is {quote(outer[0].value)}, which is not what was signed.")
 
 
 def _plain(value: bytes) -> bytes:
@@ -118,27 +119,27 @@ def _plain(value: bytes) -> bytes:
     return re.sub(rb"[ \t]+", b" ", value.replace(b"\r\n", b"")).strip(b" ")
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _secure_header_fields() -> t.Any:
     """The ASN.1 of RFC 7508, section 3.1, made at its first use: the library may be missing until then."""
 
-    class HeaderField(libs.core.Sequence):
+    class HeaderField(core.Sequence):
         """One header."""
 
         _fields = [
-            ("name", libs.core.VisibleString),
-            ("value", libs.core.UTF8String),
-            ("status", libs.core.Integer, {"default": _DUPLICATED}),
+            ("name", core.VisibleString),
+            ("value", core.UTF8String),
+            ("status", core.Integer, {"default": _DUPLICATED}),
         ]
 
-    class HeaderFields(libs.core.SequenceOf):
+    class HeaderFields(core.SequenceOf):
         """All of them."""
 
         _child_spec = HeaderField
 
-    class SecureHeaderFields(libs.core.Set):
+    class SecureHeaderFields(core.Set):
         """The value of the attribute."""
 
-        _fields = [("algorithm", libs.core.Enumerated), ("fields", HeaderFields)]
+        _fields = [("algorithm", core.Enumerated), ("fields", HeaderFields)]
 
     return SecureHeaderFields

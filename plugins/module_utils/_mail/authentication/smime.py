@@ -15,18 +15,19 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.cryptography import UnsupportedAlgorithm, x509
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.require import require
 from ansible_collections.mailcert.acme.plugins.module_utils._limits import MOST_AHEAD
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import libs
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.message import mime
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.headers import Message
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import Refusal, shown
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import Refusal
+from ansible_collections.mailcert.acme.plugins.module_utils._text import quote
 
 from . import cms, header_protection, smime_signer
 from .proof import Proof
 
 if t.TYPE_CHECKING:
     from cryptography.x509 import Certificate
-
 
 
 @dataclass(frozen=True)
@@ -41,14 +42,14 @@ def load_roots(data: bytes) -> Roots:
 
     :raises InputError: where there is none, or one cannot be read.
     """
-    libs.require()
+    require("asn1crypto", "cryptography")
     try:
-        certificates = libs.x509.load_pem_x509_certificates(data)
+        certificates = x509.load_pem_x509_certificates(data)
         for certificate in certificates:
             certificate.public_key()
-    except (ValueError, TypeError, libs.UnsupportedAlgorithm) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise InputError(
-            f"The roots for S/MIME are no certificates in PEM (-----BEGIN CERTIFICATE-----): {shown(str(error))}."
+            f"The roots for S/MIME are no certificates in PEM (-----BEGIN CERTIFICATE-----): {quote(str(error))}."
         ) from None
     return Roots(certificates=tuple(certificates))
 
@@ -60,7 +61,7 @@ def verify_smime(mail: Message, *, sender: str, roots: Roots, now: datetime.date
     :arg now: aware.
     :raises Refusal: with its reason, for every mail that is not proved, and nothing else.
     """
-    libs.require()
+    require("asn1crypto", "cryptography")
     try:
         return _verify(mail, sender=sender, roots=roots, now=now)
     except Refusal:
@@ -68,7 +69,9 @@ def verify_smime(mail: Message, *, sender: str, roots: Roots, now: datetime.date
     except Exception as error:
         # asn1crypto parses at the moment of each look and lets whatever goes wrong inside escape, from KeyError to
         # RecursionError; cryptography does the same for single extensions. All of it means: cannot be read.
-        raise Refusal("smime_syntax", f"The S/MIME signature cannot be read: {shown(str(error), 160)}.") from error
+        raise Refusal(
+            "smime_syntax", f"The S/MIME signature cannot be read: {quote(str(error), limit=160)}."
+        ) from error
 
 
 def _verify(mail: Message, *, sender: str, roots: Roots, now: datetime.datetime) -> Proof:

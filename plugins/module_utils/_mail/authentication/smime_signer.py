@@ -13,8 +13,13 @@ import datetime
 import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils import _address
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import libs
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import Refusal, shown
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.cryptography import (
+    ExtensionPolicy,
+    verification,
+    x509,
+)
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import Refusal
+from ansible_collections.mailcert.acme.plugins.module_utils._text import quote
 
 if t.TYPE_CHECKING:
     from cryptography.x509 import Certificate
@@ -42,47 +47,47 @@ def check(
     """
     _check_chain(certificate, others, roots, now)
     _check_usage(certificate)
-    names = _extension(certificate, libs.x509.SubjectAlternativeName)
-    found = names.get_values_for_type(libs.x509.RFC822Name) if names else []
+    names = _extension(certificate, x509.SubjectAlternativeName)
+    found = names.get_values_for_type(x509.RFC822Name) if names else []
     # an address in the subject does not count (RFC 8550, section 3 takes it as the old way)
     if not any(_address.same(name, sender) for name in found):
-        told = ", ".join(shown(name) for name in found[:3]) or "no address"
-        raise Refusal("smime_address", f"The signer's certificate is for {told}, not for {shown(sender)}.")
+        told = ", ".join(quote(name) for name in found[:3]) or "no address"
+        raise Refusal("smime_address", f"The signer's certificate is for {told}, not for {quote(sender)}.")
 
 
 def issuer_name(certificate: Certificate) -> str:
     """The issuer's common name, or all of its name, for the log."""
-    names = certificate.issuer.get_attributes_for_oid(libs.x509.NameOID.COMMON_NAME)
-    return shown(names[0].value if names else certificate.issuer.rfc4514_string())
+    names = certificate.issuer.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+    return quote(names[0].value if names else certificate.issuer.rfc4514_string())
 
 
 def _check_chain(
     certificate: Certificate, others: t.Sequence[Certificate], roots: t.Sequence[Certificate], now: datetime.datetime
 ) -> None:
     # the verifier counts signatures, and ends where CAs that certify each other would let it go round for ever
-    builder = libs.verification.PolicyBuilder().store(libs.verification.Store(list(roots))).time(now)
+    builder = verification.PolicyBuilder().store(verification.Store(list(roots))).time(now)
     builder = builder.max_chain_depth(MAX_INTERMEDIATES).extension_policies(ca_policy=_ca(), ee_policy=_signer())
     try:
         builder.build_client_verifier().verify(certificate, list(others))
-    except libs.verification.VerificationError as error:
+    except verification.VerificationError as error:
         raise Refusal(
-            "smime_chain", f"The signer's certificate does not chain to a root: {shown(str(error), 160)}."
+            "smime_chain", f"The signer's certificate does not chain to a root: {quote(str(error), limit=160)}."
         ) from None
 
 
 def _ca() -> t.Any:
     """What RFC 5280, section 4.2.1 asks of a CA's certificate, where the verifier's own rules are those of the web."""
-    agnostic = libs.verification.Criticality.AGNOSTIC
-    policy = libs.ExtensionPolicy.permit_all()
-    policy = policy.require_present(libs.x509.BasicConstraints, agnostic, None)
-    policy = policy.may_be_present(libs.x509.KeyUsage, agnostic, _may_sign_certificates)
-    return policy.may_be_present(libs.x509.ExtendedKeyUsage, agnostic, _is_for_mail)
+    agnostic = verification.Criticality.AGNOSTIC
+    policy = ExtensionPolicy.permit_all()
+    policy = policy.require_present(x509.BasicConstraints, agnostic, None)
+    policy = policy.may_be_present(x509.KeyUsage, agnostic, _may_sign_certificates)
+    return policy.may_be_present(x509.ExtendedKeyUsage, agnostic, _is_for_mail)
 
 
 def _signer() -> t.Any:
     """Extensions of the signer are looked at in :func:`check`, which has a reason for each; the verifier wants one."""
-    policy = libs.ExtensionPolicy.permit_all()
-    return policy.require_present(libs.x509.SubjectAlternativeName, libs.verification.Criticality.AGNOSTIC, None)
+    policy = ExtensionPolicy.permit_all()
+    return policy.require_present(x509.SubjectAlternativeName, verification.Criticality.AGNOSTIC, None)
 
 
 def _may_sign_certificates(_policy: t.Any, _certificate: t.Any, usage: t.Any) -> None:
@@ -98,10 +103,10 @@ def _is_for_mail(_policy: t.Any, _certificate: t.Any, purposes: t.Any) -> None:
 
 def _check_usage(certificate: Certificate) -> None:
     """RFC 8550, section 4.4.2 and 4.4.4; rule 8 wants emailProtection by its name, not just any purpose."""
-    purposes = _extension(certificate, libs.x509.ExtendedKeyUsage)
+    purposes = _extension(certificate, x509.ExtendedKeyUsage)
     if purposes is None or EMAIL_PROTECTION not in {purpose.dotted_string for purpose in purposes}:
         raise Refusal("smime_usage", "The signer's certificate is not for emailProtection.")
-    usage = _extension(certificate, libs.x509.KeyUsage)
+    usage = _extension(certificate, x509.KeyUsage)
     if usage is not None and not (usage.digital_signature or usage.content_commitment):
         raise Refusal("smime_usage", "The signer's certificate is not for signatures (key usage).")
 
@@ -109,5 +114,5 @@ def _check_usage(certificate: Certificate) -> None:
 def _extension(certificate: Certificate, kind: t.Any) -> t.Any:
     try:
         return certificate.extensions.get_extension_for_class(kind).value
-    except libs.x509.ExtensionNotFound:
+    except x509.ExtensionNotFound:
         return None

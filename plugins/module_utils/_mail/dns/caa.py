@@ -73,9 +73,7 @@ def judge(domain: str, lookup: t.Callable[[str], t.Sequence[CaaRecord]], identit
     return forbidden(f"only {', '.join(sorted(issuers))} may issue certificates for mail")
 
 
-def relevant(
-    domain: str, lookup: t.Callable[[str], t.Sequence[CaaRecord]]
-) -> tuple[str, t.Sequence[CaaRecord]]:
+def relevant(domain: str, lookup: t.Callable[[str], t.Sequence[CaaRecord]]) -> tuple[str, t.Sequence[CaaRecord]]:
     """The records of the domain or, up the tree, of the first one above it that has some (RFC 8659, section 3)."""
     name = domain
     while name:

@@ -10,8 +10,9 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, ResolverError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import libs
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import plain
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.dnspython import dns_exception, dns_resolver
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.require import require
+from ansible_collections.mailcert.acme.plugins.module_utils._text import one_line
 
 DEFAULT_PORT = 53
 
@@ -46,7 +47,7 @@ class CaaRecord:
         return bool(self.flags & 128)
 
     def __str__(self) -> str:
-        return f'{self.flags} {plain(self.tag)} "{plain(self.value)}"'
+        return f'{self.flags} {one_line(self.tag)} "{one_line(self.value)}"'
 
 
 class Resolver:
@@ -58,7 +59,7 @@ class Resolver:
     """
 
     def __init__(self, nameservers: t.Sequence[str] | None = None, *, timeout: float = 10.0) -> None:
-        libs.require()
+        require("dnspython")
         self._nameservers = [_endpoint(server) for server in nameservers or ()]
         self._timeout = timeout
         self._resolver: t.Any = None
@@ -118,9 +119,9 @@ class Resolver:
             if self._resolver is None:
                 self._resolver = self._make()
             return list(self._resolver.resolve(name.rstrip(".") + ".", kind, lifetime=self._timeout))
-        except (libs.dns_resolver.NXDOMAIN, libs.dns_resolver.NoAnswer):
+        except (dns_resolver.NXDOMAIN, dns_resolver.NoAnswer):
             return ()
-        except (libs.dns_exception.DNSException, OSError, ValueError) as error:
+        except (dns_exception.DNSException, OSError, ValueError) as error:
             # ValueError: a name whose labels are too long; it is not in DNS, but that is for no one to rely on
             raise ResolverError(
                 f"DNS could not answer for the {kind} record of {name}: {type(error).__name__}. Check dns_servers, or "
@@ -128,11 +129,11 @@ class Resolver:
             ) from error
 
     def _make(self) -> t.Any:
-        resolver = libs.dns_resolver.Resolver(configure=not self._nameservers)
+        resolver = dns_resolver.Resolver(configure=not self._nameservers)
         if self._nameservers:
             resolver.nameservers = [address for address, _port in self._nameservers]
             resolver.nameserver_ports = dict(self._nameservers)
-        resolver.cache = libs.dns_resolver.LRUCache()
+        resolver.cache = dns_resolver.LRUCache()
         return resolver
 
 

@@ -13,7 +13,8 @@ import time
 import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, SmimeError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import libs
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.pyspf import spf
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.require import require
 
 from .resolver import Resolver
 
@@ -36,7 +37,7 @@ def check(address: str, ip: str, resolver: Resolver) -> str:
     :raises InputError: for an *ip* that is none.
     :raises ResolverError: where DNS could not answer for now.
     """
-    libs.require_spf()
+    require("pyspf", purpose="a check of SPF")
     try:
         machine = str(ipaddress.ip_address(ip))
     except ValueError:
@@ -52,7 +53,7 @@ def check(address: str, ip: str, resolver: Resolver) -> str:
 
 
 def _query_class() -> type[t.Any]:
-    class Query(libs.spf.query):
+    class Query(spf.query):
         """pyspf asks DNS by this one method."""
 
         resolver: Resolver
@@ -64,17 +65,17 @@ def _query_class() -> type[t.Any]:
             self.end = self.end or time.monotonic() + MAX_SECONDS
             self.asked += 1
             if self.asked > MAX_LOOKUPS:
-                raise libs.spf.PermError("Too many look-ups")
+                raise spf.PermError("Too many look-ups")
             if time.monotonic() > self.end:
-                raise libs.spf.TempError("The look-ups take too long")
+                raise spf.TempError("The look-ups take too long")
             host = str(name).rstrip(".").lower()
             if not all(0 < len(label) < 64 for label in host.split(".")):
                 return []
             found = self._look_up(host, qtype)
             if not found and not ignore_void:
                 self.void_lookups += 1
-                if self.void_lookups > libs.spf.MAX_VOID_LOOKUPS:
-                    raise libs.spf.PermError("Too many names without a record")
+                if self.void_lookups > spf.MAX_VOID_LOOKUPS:
+                    raise spf.PermError("Too many names without a record")
             return found
 
         def _look_up(self, host: str, kind: str) -> list[t.Any]:

@@ -15,7 +15,7 @@ import typing as t
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import ServerNotFoundError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import shown
+from ansible_collections.mailcert.acme.plugins.module_utils._text import quote
 
 from .resolver import Resolver, Service
 
@@ -72,9 +72,7 @@ def find(
     """
     details = {"protocol": protocol, "domain": domain}
     allowed = tuple(_plain(name) for name in (domain, *provider_domains))
-    found = [
-        (service, name, how) for name, how in SERVICES[protocol] for service in resolver.srv(f"{name}.{domain}")
-    ]
+    found = [(service, name, how) for name, how in SERVICES[protocol] for service in resolver.srv(f"{name}.{domain}")]
     if found and not any(service.target for service, _name, _how in found):
         raise ServerNotFoundError(
             f"{domain} says in DNS that it offers no {protocol.upper()}. Set {protocol}_host if it does all the same.",
@@ -87,7 +85,7 @@ def find(
             for service, name, how in _in_order(usable, draw)
         ]
         return replace(servers[0], others=tuple(servers[1:]))
-    outside = sorted({shown(_plain(service.target), 80) for service, _name, _how in found if service.target})
+    outside = sorted({quote(_plain(service.target), limit=80) for service, _name, _how in found if service.target})
     if outside:
         # no guessing either: the domain has said where its mail is
         raise ServerNotFoundError(
@@ -128,9 +126,7 @@ def _in_order(
         yield entry
 
 
-def _first(
-    entries: t.Sequence[tuple[Service, str, str]], draw: t.Callable[[], float]
-) -> tuple[Service, str, str]:
+def _first(entries: t.Sequence[tuple[Service, str, str]], draw: t.Callable[[], float]) -> tuple[Service, str, str]:
     """The one to use: lowest priority, of these implicit TLS, of these drawn by weight (RFC 2782)."""
     priority = min(service.priority for service, _name, _how in entries)
     best = [entry for entry in entries if entry[0].priority == priority]

@@ -15,6 +15,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import FolderError, InputError
+from ansible_collections.mailcert.acme.plugins.module_utils._mail import special_use
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.message import challenge, headers
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import Refusal
 
@@ -56,7 +57,7 @@ class Wish:
         if self.action == "move" and not self.folder:
             raise InputError("answered_mail: move needs answered_folder, the folder that answered challenges go to.")
         if self.folder:
-            folders.check([self.folder], "answered_folder")
+            special_use.check([self.folder], "answered_folder")
 
 
 def tidy(settings: ImapSettings, wish: Wish, *, message_id: str, place: Place | None) -> str:
@@ -84,11 +85,11 @@ class _Tidying:
     def __init__(self, session: Session, settings: ImapSettings) -> None:
         self._session = session
         self._settings = settings
-        self._listed: list[folders.Listed] = []
+        self._listed: list[special_use.Listed] = []
 
     def tidy(self, wish: Wish, message_id: str, place: Place | None) -> str:
         """See :func:`tidy`."""
-        if folders.is_special(wish.folder) or any(map(folders.is_special, self._settings.folders)):
+        if special_use.is_special(wish.folder) or any(map(special_use.is_special, self._settings.folders)):
             self._listed = folders.list_folders(self._session)
         target = self._target(wish) if wish.action == "move" else ""
         found = self._where_it_was(message_id, place) or self._anywhere(message_id)
@@ -117,7 +118,7 @@ class _Tidying:
     def _anywhere(self, message_id: str) -> tuple[Folder, int] | None:
         """The one mail with the Message-ID in the folders of the mailbox; ``None`` also where several have it."""
         found = []
-        names, _absent = folders.resolve(self._settings.folders, self._listed)
+        names, _absent = special_use.resolve(self._settings.folders, self._listed)
         for name in names:
             folder = self._session.open(name, readonly=False)
             with self._session.talking() as client:
@@ -146,7 +147,7 @@ class _Tidying:
 
     def _target(self, wish: Wish) -> str:
         """The folder to move to; a special use must be there, since nobody knows a name for it."""
-        names, absent = folders.resolve([wish.folder], self._listed)
+        names, absent = special_use.resolve([wish.folder], self._listed)
         if absent:
             raise FolderError(f"No folder is for {wish.folder}, so the answered mail stays. Check answered_folder.")
         return names[0]

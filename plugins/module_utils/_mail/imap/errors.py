@@ -13,7 +13,7 @@ import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import MailConnectionError, MailError, SmimeError
 from ansible_collections.mailcert.acme.plugins.module_utils._mail import tls
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import plain
+from ansible_collections.mailcert.acme.plugins.module_utils._text import one_line
 
 if t.TYPE_CHECKING:
     from .reader import ImapSettings
@@ -35,11 +35,11 @@ def errors(settings: ImapSettings) -> t.Iterator[None]:
         raise tls.connection_error(error, settings, "IMAP", STAGE) from error
     except (imaplib.IMAP4.abort, EOFError) as error:
         raise MailConnectionError(
-            f"The IMAP server {where} closed the connection: {plain(str(error), secrets=settings.login.secrets)}."
+            f"The IMAP server {where} closed the connection: {one_line(str(error), secrets=settings.login.secrets)}."
         ) from None
     except imaplib.IMAP4.error as error:
         raise MailError(
-            f"The IMAP server {where} refused a command: {plain(bare(str(error)), secrets=settings.login.secrets)}.",
+            f"The IMAP server {where} refused a command: {one_line(bare(str(error)), secrets=settings.login.secrets)}.",
             retryable=bool(PASSING.search(str(error))),
         ) from None
     except Exception as error:  # imapclient and imaplib fail in many ways on answers that are no IMAP

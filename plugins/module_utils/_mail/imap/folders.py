@@ -1,89 +1,30 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which folders are meant: by name, or by their special use (RFC 6154), whatever they are called.
-
-One LIST tells all of them. Where the server does not say what a folder is for, the names tell that mail programs and
-servers usually give it.
-"""
+"""The folders of a mailbox: one LIST gives all of them, with their special uses where the server has them."""
 
 from __future__ import annotations
 
 import imaplib
 import typing as t
-from dataclasses import dataclass
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     FolderError,
-    InputError,
     MailConnectionError,
     MailError,
 )
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import libs
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import shown
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.imapclient import decode_utf7
+from ansible_collections.mailcert.acme.plugins.module_utils._mail import special_use
+from ansible_collections.mailcert.acme.plugins.module_utils._text import quote
 
 if t.TYPE_CHECKING:
     from .session import Session
 
-# INBOX, and where spam filters put what they take a CA's mail for
-DEFAULT = ("INBOX", "\\Junk")
-
-# The special uses of RFC 6154 and RFC 8457, each with the names that such folders usually have, in lower case
-USUAL_NAMES: t.Mapping[str, tuple[str, ...]] = {
-    "\\all": ("all mail",),
-    "\\archive": ("archive", "archives"),
-    "\\drafts": ("drafts", "draft"),
-    "\\flagged": ("starred", "flagged"),
-    "\\important": ("important",),
-    "\\junk": ("junk", "spam", "junk e-mail", "junk email", "junk mail", "junk-e-mail", "bulk mail", "bulk"),
-    "\\sent": ("sent", "sent items", "sent messages", "sent mail", "sent-mail"),
-    "\\trash": ("trash", "deleted items", "deleted messages", "bin"),
-}
-# what XLIST, the forerunner at Google, calls some of them
-XLIST_USES = {"\\spam": "\\junk", "\\allmail": "\\all", "\\starred": "\\flagged"}
-# below these a folder of the mailbox itself may lie; each with any delimiter
-PARENTS = ("inbox", "[gmail]", "[google mail]")
-# no mail can be in these
-NOT_FOR_MAIL = frozenset(("\\noselect", "\\nonexistent"))
 # how many names a message shows
 SHOWN_NAMES = 20
 
 
-@dataclass(frozen=True)
-class Listed:
-    """A folder that the server has. ``attributes`` are in lower case; ``delimiter`` is empty where there is none."""
-
-    name: str
-    attributes: frozenset[str]
-    delimiter: str
-
-
-def check(wishes: t.Sequence[str], option: str) -> None:
-    """Refuse what can be no folder.
-
-    :raises InputError: naming the option.
-    """
-    for wish in wishes:
-        if has_control(wish):
-            raise InputError(f"{option} has a folder name with a control character in it.")
-        if not wish:
-            raise InputError(f"{option} has an empty folder name.")
-        if is_special(wish) and wish.lower() not in USUAL_NAMES:
-            known = ", ".join("\\" + use[1:].capitalize() for use in USUAL_NAMES)
-            raise InputError(f"{option}: {shown(wish)} is no special use of a folder; there are {known}.")
-
-
-def has_control(name: str) -> bool:
-    """Whether a name has a control character in it."""
-    return any(ord(character) < 32 or ord(character) == 127 for character in name)
-
-
-def is_special(wish: str) -> bool:
-    """Whether a special use is wished, and not a name."""
-    return wish.startswith("\\")
-
-
-def list_folders(session: Session) -> list[Listed]:
+def list_folders(session: Session) -> list[special_use.Listed]:
     """All folders, by one command.
 
     :raises MailError: the server does not tell them.
@@ -105,37 +46,11 @@ def list_folders(session: Session) -> list[Listed]:
         finally:
             client.folder_encode = encode
         return [
-            Listed(_decoded(name), frozenset(_uses(attributes)), (delimiter or b"").decode("ascii", "replace"))
+            special_use.Listed(
+                _decoded(name), frozenset(_uses(attributes)), (delimiter or b"").decode("ascii", "replace")
+            )
             for attributes, delimiter, name in rows
         ]
-
-
-def resolve(wishes: t.Sequence[str], listed: t.Sequence[Listed]) -> tuple[list[str], list[str]]:
-    """The names of the folders that are wished, each once, and the special uses that no folder has.
-
-    A name is taken as it is: a server may open folders that it does not list.
-    """
-    names: list[str] = []
-    absent = []
-    for wish in wishes:
-        found = with_use(wish.lower(), listed) if is_special(wish) else [_name(wish)]
-        if not found:
-            absent.append(wish)
-        names += [name for name in found if name not in names]
-    return names, absent
-
-
-def with_use(use: str, listed: t.Sequence[Listed]) -> list[str]:
-    """The folders of a special use: those of which the server says so, else the first with a usual name."""
-    # a name with a line break might begin a command of its own, and no user gives a folder such a name
-    able = [folder for folder in listed if not folder.attributes & NOT_FOR_MAIL and not has_control(folder.name)]
-    told = [folder.name for folder in able if use in folder.attributes]
-    if told:
-        return told
-    by_name: dict[str, str] = {}
-    for folder in able:
-        by_name.setdefault(_usual(folder), folder.name)
-    return [by_name[name] for name in USUAL_NAMES[use] if name in by_name][:1]
 
 
 def no_such_folder(session: Session, name: str, error: FolderError, *, option: str = "imap_folders") -> FolderError:
@@ -150,38 +65,23 @@ def no_such_folder(session: Session, name: str, error: FolderError, *, option: s
         raise
     except MailError:
         return error
-    if not names or _name(name) in map(_name, names):
+    if not names or special_use.canonical(name) in map(special_use.canonical, names):
         return error
-    listed = ", ".join(shown(known) for known in names[:SHOWN_NAMES])
+    listed = ", ".join(quote(known) for known in names[:SHOWN_NAMES])
     more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
-    return FolderError(f"The mailbox has no folder {shown(name)}. It has {listed}{more}. Check {option}.")
-
-
-def _name(name: str) -> str:
-    """INBOX is the one name whose case does not count (RFC 3501, section 5.1)."""
-    return "INBOX" if name.upper() == "INBOX" else name
-
-
-def _usual(folder: Listed) -> str:
-    """What a folder is called, in lower case; below a parent that stands for the mailbox without that."""
-    name = folder.name.lower()
-    if folder.delimiter:
-        parent, _delimiter, rest = name.partition(folder.delimiter)
-        if rest and parent in PARENTS:
-            name = rest
-    return name
+    return FolderError(f"The mailbox has no folder {quote(name)}. It has {listed}{more}. Check {option}.")
 
 
 def _uses(attributes: t.Iterable[bytes]) -> t.Iterator[str]:
     for attribute in attributes:
         text = attribute.decode("ascii", "replace").lower()
-        yield XLIST_USES.get(text, text)
+        yield special_use.XLIST_USES.get(text, text)
 
 
 def _decoded(name: bytes | str) -> str:
     if isinstance(name, str):  # digits, which imapclient takes for a number first
         return name
     try:
-        return libs.decode_utf7(name)
+        return decode_utf7(name)
     except UnicodeError:
         return name.decode("utf-8", "replace")

@@ -17,7 +17,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import FolderError, InputError, MailConnectionError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import tls
+from ansible_collections.mailcert.acme.plugins.module_utils._mail import special_use, tls
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.login.credentials import Login
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.message import headers
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.source import DEFAULT_INTERVAL, Candidate, offered
@@ -68,7 +68,7 @@ class ImapSettings:
     def __post_init__(self) -> None:
         if not self.folders:
             raise InputError("imap_folders is empty; name at least one folder, such as INBOX.")
-        imap_folders.check(self.folders, "imap_folders")
+        special_use.check(self.folders, "imap_folders")
 
     def open(self) -> MailboxReader:
         """See :class:`reading.Source`."""
@@ -163,9 +163,7 @@ class MailboxReader:
                     raise
                 self._sleep(until.clip(RECONNECT_PAUSE * (failures - 1)))
 
-    def _pass(
-        self, from_address: str, since: datetime.datetime, recipient: str | None
-    ) -> t.Iterator[Candidate]:
+    def _pass(self, from_address: str, since: datetime.datetime, recipient: str | None) -> t.Iterator[Candidate]:
         """One search over all folders. A mail counts as judged when it is given out, not before."""
         session = self._connected()
         found: list[Found] = []
@@ -204,8 +202,8 @@ class MailboxReader:
         """Open each folder in turn. A special use that no folder has is looked for each time; filters make them."""
         wishes = self._settings.folders
         if self._absent:
-            listed = imap_folders.list_folders(session) if any(map(imap_folders.is_special, wishes)) else []
-            self._names, self._absent = imap_folders.resolve(wishes, listed)
+            listed = imap_folders.list_folders(session) if any(map(special_use.is_special, wishes)) else []
+            self._names, self._absent = special_use.resolve(wishes, listed)
         for name in list(self._names):
             try:
                 yield session.open(name)

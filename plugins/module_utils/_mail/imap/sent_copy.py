@@ -12,6 +12,7 @@ import imaplib
 import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import FolderError
+from ansible_collections.mailcert.acme.plugins.module_utils._mail import special_use
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.message import headers
 
 from . import folders
@@ -39,8 +40,8 @@ def keep(settings: ImapSettings, data: bytes, *, folder: str) -> None:
 
 
 def _keep(session: imap_session.Session, data: bytes, folder: str) -> None:
-    listed = folders.list_folders(session) if folders.is_special(folder) else []
-    names, absent = folders.resolve([folder], listed)
+    listed = folders.list_folders(session) if special_use.is_special(folder) else []
+    names, absent = special_use.resolve([folder], listed)
     if absent:
         raise FolderError(f"No folder is for {folder}. Name one in sent_folder.")
     message_id = headers.split(data).all("message-id")[0].text.strip()

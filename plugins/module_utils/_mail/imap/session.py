@@ -4,7 +4,8 @@
 """One connection to an IMAP server: TLS, login, and the few commands that are needed (RFC 3501).
 
 imapclient speaks the protocol. What it and the standard library raise, for a broken connection, a refusal or an answer
-that makes no sense, is turned into the collection's errors here.
+that makes no sense, is turned into the collection's errors here. The file is longer than others, since all commands share
+the state of one connection.
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     MailConnectionError,
     MailTlsError,
 )
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import libs, tls
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.imapclient import IMAPClient
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.require import require
+from ansible_collections.mailcert.acme.plugins.module_utils._mail import tls
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.login import sasl
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import plain
+from ansible_collections.mailcert.acme.plugins.module_utils._text import one_line
 
 from .errors import PASSING, STAGE, bare, errors
 
@@ -79,12 +82,12 @@ def _connect_to(settings: ImapSettings) -> Session:
 
 
 def _connect(settings: ImapSettings) -> Session:
-    libs.require()
+    require("imapclient")
     tls.check_encryption(settings, "imap_encryption")
     context = None if settings.encryption == "none" else tls.context(settings)
     with errors(settings):
         client = tls.made_in_time(
-            lambda: libs.IMAPClient(
+            lambda: IMAPClient(
                 settings.host,
                 port=settings.port,
                 ssl=settings.encryption == "tls",
@@ -142,7 +145,7 @@ class Session:
                 self._client.starttls(context)
             except imaplib.IMAP4.error as error:
                 raise MailTlsError(
-                    f"The IMAP server {self._where} refused STARTTLS: {plain(str(error))}.", stage=STAGE
+                    f"The IMAP server {self._where} refused STARTTLS: {one_line(str(error))}.", stage=STAGE
                 ) from error
             # whatever came before TLS may be anybody's; imaplib would give it out with the next answers of its kind
             self._client._imap.untagged_responses.clear()
@@ -172,7 +175,7 @@ class Session:
                 told = exchange.error(login.secrets) if exchange else ""
                 raise LoginError(
                     f"The IMAP server {self._where} refused the login of {login.user}: "
-                    f"{plain(bare(words), secrets=login.secrets).rstrip('.')}{told and f' ({told})'}. "
+                    f"{one_line(bare(words), secrets=login.secrets).rstrip('.')}{told and f' ({told})'}. "
                     f"Check {login.advice('imap')}.",
                     retryable=bool(PASSING.search(words)),
                 ) from None
@@ -201,7 +204,7 @@ class Session:
                 self._opened = None
                 raise FolderError(
                     f"The folder {name!r} at the IMAP server {self._where} cannot be opened: "
-                    f"{plain(bare(str(error)), secrets=self._secrets).rstrip('.')}. Check {option}."
+                    f"{one_line(bare(str(error)), secrets=self._secrets).rstrip('.')}. Check {option}."
                 ) from error
             self._opened = name
             self._state[name] = (info.get(b"EXISTS"), info.get(b"UIDNEXT"))
@@ -264,7 +267,7 @@ class Session:
                 self._client.idle_done()
             except imaplib.IMAP4.error as error:
                 raise MailConnectionError(
-                    f"The IMAP server {self._where} fell out of step: {plain(str(error), secrets=self._secrets)}."
+                    f"The IMAP server {self._where} fell out of step: {one_line(str(error), secrets=self._secrets)}."
                 ) from error
 
     def close(self) -> None:

@@ -12,7 +12,8 @@ import os
 import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import FolderError, InputError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap import answered, folders
+from ansible_collections.mailcert.acme.plugins.module_utils._mail import special_use
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap import answered
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap.answered import Place, Wish
 
 from . import folders as local_folders
@@ -109,6 +110,6 @@ def _target(settings: FileSettings, wish: Wish) -> str:
         return wish.folder
     roots = settings.roots(wish.folder)
     if not roots or not os.path.isdir(os.path.join(roots[0], "cur")):
-        what = "is for" if folders.is_special(wish.folder) else "is called"
+        what = "is for" if special_use.is_special(wish.folder) else "is called"
         raise FolderError(f"No folder of the Maildir {what} {wish.folder}. Check answered_folder.", stage="challenge")
     return os.path.join(roots[0], "cur")

@@ -62,7 +62,9 @@ def opened(path: str) -> t.Iterator[int]:
         descriptor = os.open(path, _FOLDER)
     except OSError as error:
         why = "is a symbolic link or no folder" if isinstance(error, NotADirectoryError) else error.strerror
-        raise FolderError(f"The mail folder {path} cannot be opened: {why}. Check mail_path.", stage="challenge") from None
+        raise FolderError(
+            f"The mail folder {path} cannot be opened: {why}. Check mail_path.", stage="challenge"
+        ) from None
     try:
         yield descriptor
     finally:

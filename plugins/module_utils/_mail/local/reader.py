@@ -17,7 +17,7 @@ import time
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap import folders as imap_folders
+from ansible_collections.mailcert.acme.plugins.module_utils._mail import special_use
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.message import headers
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.source import DEFAULT_INTERVAL, Candidate, offered
 
@@ -55,7 +55,7 @@ class FileSettings:
 
     def __post_init__(self) -> None:
         if self.is_maildir:
-            imap_folders.check(self.folders, "imap_folders")
+            special_use.check(self.folders, "imap_folders")
 
     def open(self) -> FileReader:
         """See :class:`reading.Source`."""
@@ -79,7 +79,7 @@ class FileSettings:
 
     def roots(self, wish: str) -> list[str]:
         """The folders of a Maildir that have a name or a special use, as paths; none where no folder has the use."""
-        if imap_folders.is_special(wish):
+        if special_use.is_special(wish):
             return self._with_use(wish.lower())
         # Maildir++: a folder begins with a dot, and dots stand between its levels
         return [self.path if wish.upper() == "INBOX" else os.path.join(self.path, "." + wish.replace("/", "."))]
@@ -88,7 +88,7 @@ class FileSettings:
         """The folder with a usual name for a special use; a Maildir has no other sign for it."""
         with local_folders.opened(self.path) as folder, os.scandir(folder) as entries:
             names = {entry.name.lower(): entry.name for entry in entries if entry.is_dir(follow_symlinks=False)}
-        usual = (f"{parent}{name}" for name in imap_folders.USUAL_NAMES[use] for parent in (".", ".inbox."))
+        usual = (f"{parent}{name}" for name in special_use.USUAL_NAMES[use] for parent in (".", ".inbox."))
         return [os.path.join(self.path, names[name]) for name in usual if name in names][:1]
 
 

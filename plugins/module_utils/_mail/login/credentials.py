@@ -55,7 +55,7 @@ class PasswordLogin:
 
     def sasl_plain(self) -> bytes:
         """The message of SASL PLAIN (RFC 4616), which takes any characters."""
-        return f"{self.authzid}\0{self.user}\0{self.password}".encode("utf-8")
+        return f"{self.authzid}\0{self.user}\0{self.password}".encode()
 
     def renew(self) -> bool:
         """A password that was refused stays what it is."""
@@ -113,10 +113,10 @@ class TokenLogin:
         """
         bearer = f"auth=Bearer {self.tokens.token()}\x01\x01"
         if self.auth == "xoauth2":
-            return f"user={self.user}\x01{bearer}".encode("utf-8")
+            return f"user={self.user}\x01{bearer}".encode()
         # RFC 7628, section 3.1. Google and others take the user from the authorization identity.
         acting_for = (self.authzid or self.user).replace("=", "=3D").replace(",", "=2C")
-        return f"n,a={acting_for},\x01host={host}\x01port={port}\x01{bearer}".encode("utf-8")
+        return f"n,a={acting_for},\x01host={host}\x01port={port}\x01{bearer}".encode()
 
     def renew(self) -> bool:
         """A server refused the token. Tells whether another try with a new one makes sense."""

@@ -17,8 +17,16 @@ from dataclasses import dataclass, field
 from urllib.parse import quote_plus
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, TokenError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import libs
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import plain
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.google_auth import (
+    google_exceptions,
+    google_transport,
+)
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.google_auth import (
+    google_service_account as google_accounts,
+)
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.msal import msal
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.require import require
+from ansible_collections.mailcert.acme.plugins.module_utils._text import one_line
 
 from . import token_endpoint
 from .token_endpoint import TokenHttp
@@ -155,24 +163,24 @@ def google_service_account(http: TokenHttp, info: str, *, source: str, subject: 
     :arg info: the account's JSON key file.
     :arg source: where that comes from, for messages.
     """
-    libs.require_google_auth()
+    require("requests", "google-auth", purpose="oauth_grant: google_service_account")
     parsed = token_endpoint.parse(info.encode("utf-8"))
     url = parsed.get("token_uri")
     if not isinstance(url, str):
         raise InputError(f"{source} is no key file of a Google service account, which is JSON with a token_uri.")
     with http.session(url, option=f"token_uri in {source}") as session:
         try:
-            account = libs.google_service_account.Credentials.from_service_account_info(
+            account = google_accounts.Credentials.from_service_account_info(
                 parsed, scopes=scope.split() or [GOOGLE_SCOPE], subject=subject
             )
             # an assertion that it signs for itself would not act for anybody
-            account.refresh(libs.google_transport.Request(session))
+            account.refresh(google_transport.Request(session))
         except (ValueError, TypeError, KeyError, AttributeError):
             # what google-auth says may quote the key
             raise InputError(
                 f"{source} is no key file of a Google service account, or its private_key is broken."
             ) from None
-        except libs.google_exceptions.GoogleAuthError as error:
+        except google_exceptions.GoogleAuthError as error:
             raise TokenError(
                 f"No access token for {subject} by the service account of {source}: {type(error).__name__}."
             ) from None
@@ -184,13 +192,13 @@ def microsoft_app(http: TokenHttp, client: Client, *, tenant: str) -> Fetched:
 
     :arg client: its ``token_url`` is the authority, to which the tenant is added.
     """
-    libs.require_msal()
+    require("requests", "msal", purpose="oauth_grant: microsoft_app")
     if not re.fullmatch(r"[A-Za-z0-9.-]+", tenant):
         raise InputError("oauth_tenant must be the directory's ID or one of its domains.")
     with http.session(client.token_url, option="oauth_token_url") as session:
         try:
             # its own discovery of clouds would ask another host
-            application = libs.msal.ConfidentialClientApplication(
+            application = msal.ConfidentialClientApplication(
                 client.client_id,
                 client_credential=client.client_secret,
                 authority=f"{client.token_url.rstrip('/')}/{tenant}",
@@ -200,7 +208,7 @@ def microsoft_app(http: TokenHttp, client: Client, *, tenant: str) -> Fetched:
             answer = application.acquire_token_for_client(scopes=client.scope.split() or [MICROSOFT_SCOPE])
         except (ValueError, KeyError, RuntimeError):
             raise TokenError(
-                f"The sign-in service at {plain(client.token_url)} does not know the tenant {tenant}, or is none of "
+                f"The sign-in service at {one_line(client.token_url)} does not know the tenant {tenant}, or is none of "
                 "Microsoft's kind. Check oauth_tenant and oauth_token_url."
             ) from None
     return _fetched(answer)

@@ -13,7 +13,7 @@ import json
 import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import LoginError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import plain
+from ansible_collections.mailcert.acme.plugins.module_utils._text import one_line
 
 from .credentials import MECHANISMS, ExternalLogin, Login, PasswordLogin, TokenLogin
 
@@ -70,7 +70,7 @@ class Conversation:
             told = None
         if isinstance(told, dict):
             text = ", ".join(f"{name} {value}" for name, value in told.items() if isinstance(value, (str, int)))
-        return plain(text, secrets=secrets)
+        return one_line(text, limit=300, secrets=secrets)
 
 
 def over_imap(server: Server, login: Login, capabilities: t.Collection[bytes]) -> Conversation | None:
@@ -123,28 +123,24 @@ def over_smtp(server: Server, login: Login, offered: t.Collection[str]) -> Conve
     )
 
 
-def _by_certificate(
-    login: ExternalLogin, offered: t.Collection[str], server: Server, where: str
-) -> Conversation:
+def _by_certificate(login: ExternalLogin, offered: t.Collection[str], server: Server, where: str) -> Conversation:
     """SASL EXTERNAL, which servers offer once they have seen a client certificate that they take."""
     if server.client_certificate is None or server.encryption == "none":
         raise LoginError(f"{where} is to be shown a client certificate, and there is none, or no TLS to show it in.")
     if "EXTERNAL" not in offered:
         raise LoginError(
             f"{where} does not offer EXTERNAL, so it did not ask for the client certificate or does not take it; it "
-            f"offers {plain(', '.join(sorted(offered))) or 'no login at all'}. Check mail_client_cert_path, and which "
+            f"offers {one_line(', '.join(sorted(offered))) or 'no login at all'}. Check mail_client_cert_path, and which "
             "CAs the server trusts for clients."
         )
     return Conversation("EXTERNAL", login.message())
 
 
-def _by_token(
-    login: TokenLogin, offered: t.Collection[str], server: Server, where: str
-) -> Conversation:
+def _by_token(login: TokenLogin, offered: t.Collection[str], server: Server, where: str) -> Conversation:
     """The exchange for a token, which is fetched here if it has to be."""
     mechanism = MECHANISMS[login.auth]
     if mechanism not in offered:
         raise LoginError(
-            f"{where} does not offer {mechanism}; it offers {plain(', '.join(sorted(offered))) or 'no login at all'}."
+            f"{where} does not offer {mechanism}; it offers {one_line(', '.join(sorted(offered))) or 'no login at all'}."
         )
     return Conversation(mechanism, login.message(server.host, server.port), _AFTER_ERROR[login.auth])

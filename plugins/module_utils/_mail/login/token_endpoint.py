@@ -13,21 +13,19 @@ from __future__ import annotations
 import base64
 import io
 import json
-import os
-import ssl
-import time
 import typing as t
 from urllib.parse import parse_qs, unquote_plus, urlsplit
 
+from ansible_collections.mailcert.acme.plugins.module_utils import _https as https
+from ansible_collections.mailcert.acme.plugins.module_utils import _net as net
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, TokenError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import libs, tls
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import plain
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.requests import requests
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.require import require
+from ansible_collections.mailcert.acme.plugins.module_utils._mail import tls
+from ansible_collections.mailcert.acme.plugins.module_utils._text import one_line
 
 BODY_LIMIT = 1 << 18
-_CHUNK = 1 << 14
-# as requests does, and SSL_CERT_FILE after it, which Python's own TLS follows
-_CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 # what of a request is a secret
 _SECRET_FIELDS = ("client_secret", "refresh_token", "assertion", "client_assertion", "code", "password")
 # refusals that pass by themselves
@@ -41,21 +39,12 @@ def check_url(url: str, *, option: str, allow_http_loopback: bool) -> str:
     :raises InputError: it is no HTTPS URL; HTTP to loopback needs ``allow_http_loopback``.
     """
     try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        port = parts.port  # raises for one that is no number
-    except ValueError:
-        parts, host, port = urlsplit(""), "", None
-    if not host or port == 0 or parts.username is not None or parts.fragment or any(ord(c) <= 32 or ord(c) >= 127 for c in url):
-        raise InputError(f"{option} must be a URL that begins with https://, without a user name in it.")
-    if parts.scheme == "http" and allow_http_loopback and tls.is_loopback(host):
-        return url
-    if parts.scheme != "https":
+        return net.check_url(url, allow_http_loopback=allow_http_loopback, fragment=False)
+    except ValueError as error:
         raise InputError(
-            f"{option} must begin with https://. http:// is for the loopback interface only, with allow_plaintext: "
-            "true."
-        )
-    return url
+            f"{option} must be a URL that begins with https://; the one given {error}. http:// is for the loopback"
+            " interface only, with allow_plaintext: true."
+        ) from None
 
 
 class TokenHttp:
@@ -79,13 +68,14 @@ class TokenHttp:
 
         :raises InputError: nothing may be sent there, or ``oauth_ca_path`` cannot be used.
         """
-        libs.require_requests()
+        require("requests", purpose="an access token that is fetched")
         check_url(url, option=option, allow_http_loopback=self.allow_http_loopback)
-        session = libs.requests.Session()
+        verify = https.trust_store(self._ca_path, option="oauth_ca_path")
+        session = requests.Session()
         # an authentication that adds nothing keeps requests from looking into .netrc
         session.auth = lambda request: request
         session.adapters.clear()
-        adapter = _Adapter(url, self._timeout, self._deadline, _roots(self._ca_path))
+        adapter = _Adapter(url, self._timeout, self._deadline, verify)
         session.mount("https://", adapter)
         session.mount("http://", adapter)
         return session
@@ -95,12 +85,12 @@ class _Adapter:
     """What a session sends with. It gives back successful answers only."""
 
     def __init__(self, url: str, timeout: float, deadline: Deadline, verify: str | bool) -> None:
-        self._origin = _origin(url)
+        self._origin = net.origin(url)
         self._host = urlsplit(url).netloc
         self._timeout = timeout
         self._deadline = deadline
         self._verify = verify
-        self._adapter = libs.requests.adapters.HTTPAdapter()
+        self._adapter = requests.adapters.HTTPAdapter()
 
     def close(self) -> None:
         """Close the connections."""
@@ -111,43 +101,46 @@ class _Adapter:
 
         :raises TokenError: there is no answer, or one that is no success.
         """
-        if _origin(request.url) != self._origin:
+        if net.origin(request.url) != self._origin:
             raise TokenError(f"The token endpoint {self._host} sends us to another server, where nothing of ours goes.")
         self._deadline.check("fetching an access token", stage=TokenError.stage)
         seconds = self._deadline.clip(self._timeout)
-        if tls.is_loopback(urlsplit(request.url).hostname or ""):
+        if net.is_loopback(urlsplit(request.url).hostname or ""):
             # the proxy of the system is another machine, or has another loopback interface
             options["proxies"] = {}
 
         def exchange() -> tuple[t.Any, bytes]:
-            found = self._adapter.send(
-                request, **{**options, "stream": True, "timeout": seconds, "verify": self._verify}
+            return https.exchange(
+                self._adapter, request, seconds=seconds, limit=BODY_LIMIT, **{**options, "verify": self._verify}
             )
-            return found, _read(found, seconds)
 
         try:
             # the timeout of requests is one for each piece, which a server that drips its headers never lets strike
-            answer, data = tls.made_in_time(exchange, self._deadline.clip(3 * self._timeout), drop=lambda made: made[0].close())
-        except (OSError, libs.urllib3.exceptions.HTTPError, ValueError) as error:
-            raise self._no_answer(error) from None
+            answer, data = tls.made_in_time(
+                exchange, self._deadline.clip(3 * self._timeout), drop=lambda made: made[0].close()
+            )
+        except https.failures() as error:
+            raise self._no_answer(https.failure_of(error)) from None
         # the session reads what we have read
         answer.raw = io.BytesIO(data)
         if answer.status_code != 200:
             raise self._refusal(answer.status_code, data, _secrets(request))
         return answer
 
-    def _no_answer(self, error: Exception) -> TokenError:
-        exceptions = libs.requests.exceptions
-        if isinstance(error, exceptions.SSLError):
+    def _no_answer(self, failure: https.Failure) -> TokenError:
+        where = f"the token endpoint {self._host}"
+        if failure.kind == "no_tls":
+            return TokenError(f"TLS with {where} failed: {failure.reason}. Check oauth_token_url.")
+        if failure.kind == "unverified":
             return TokenError(
-                f"The TLS certificate of the token endpoint {self._host} does not verify. Name its CA in oauth_ca_path,"
-                " or use the host name that stands in the certificate."
+                f"The TLS certificate of {where} does not verify: {failure.reason}. Name its CA in oauth_ca_path, or use"
+                " the host name that is in the certificate."
             )
-        if isinstance(error, (exceptions.Timeout, TimeoutError)):
+        if failure.kind == "late":
             return TokenError(f"The token endpoint {self._host} did not answer in time.", retryable=True)
-        if isinstance(error, exceptions.ProxyError):
-            return TokenError(f"The proxy on the way to the token endpoint {self._host} does not work.", retryable=True)
-        if isinstance(error, ValueError):
+        if failure.kind == "proxy":
+            return TokenError(f"The proxy on the way to {where} does not work.", retryable=True)
+        if failure.kind == "unusable":
             return TokenError(f"The token endpoint {self._host} answers something that is no HTTP, or too much of it.")
         return TokenError(f"The token endpoint {self._host} cannot be reached, or broke off.", retryable=True)
 
@@ -160,8 +153,8 @@ class _Adapter:
         if not isinstance(code, str) or not code:
             passing = status >= 500 or status in (408, 429)
             return TokenError(f"{where} answers with HTTP status {status} and no reason.", retryable=passing)
-        code = plain(code, secrets=secrets, limit=80)
-        text = plain(words, secrets=secrets).rstrip(".") if isinstance(words, str) else ""
+        code = one_line(code, secrets=secrets, limit=80)
+        text = one_line(words, secrets=secrets).rstrip(".") if isinstance(words, str) else ""
         return TokenError(
             f"{where} refused to give an access token: {code}{text and f' ({text})'}. Check {_advice(code)}.",
             retryable=status >= 500 or status == 429 or code in _PASSING_ERRORS,
@@ -190,33 +183,6 @@ def _advice(code: str) -> str:
     }.get(code, "the OAuth options")
 
 
-def _origin(url: str) -> tuple[str, str, int | None]:
-    parts = urlsplit(url)
-    default = {"https": 443, "http": 80}.get(parts.scheme)
-    return parts.scheme, (parts.hostname or "").lower(), parts.port or default
-
-
-def _read(answer: t.Any, seconds: float) -> bytes:
-    """The body. ``read1`` returns what is there, so that a server that drips cannot hold us beyond the time."""
-    read = getattr(answer.raw, "read1", None) or answer.raw.read
-    end = time.monotonic() + seconds
-    data = b""
-    try:
-        while True:
-            part = read(_CHUNK, decode_content=True)
-            data += part
-            if not part:
-                answer.raw.release_conn()
-                return data
-            if len(data) > BODY_LIMIT:
-                raise ValueError("the answer is too large")
-            if time.monotonic() > end:
-                raise TimeoutError("the answer takes too long")
-    except BaseException:
-        answer.close()
-        raise
-
-
 def _secrets(request: t.Any) -> list[str]:
     """The secrets of a request."""
     body = request.body or b""
@@ -227,18 +193,3 @@ def _secrets(request: t.Any) -> list[str]:
         pair = base64.b64decode(basic).decode("utf-8", "replace")
         found += [basic, unquote_plus(pair.partition(":")[2])]
     return found
-
-
-def _roots(ca_path: str | None) -> str | bool:
-    """The trust store as requests takes it, checked where the user named it."""
-    if ca_path is None:
-        return next((path for path in map(os.environ.get, _CA_VARIABLES) if path), True)
-    try:
-        if not os.path.isdir(ca_path):
-            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=ca_path)
-    except (OSError, ssl.SSLError) as error:
-        raise InputError(
-            f"oauth_ca_path {ca_path} cannot be used: {error.strerror or 'it holds no certificate'}. It must be a PEM "
-            "file, or a folder with OpenSSL's hashed names."
-        ) from error
-    return ca_path

@@ -12,12 +12,14 @@ from __future__ import annotations
 import base64
 import binascii
 import datetime
-import email.utils
 import re
+
+from ansible_collections.mailcert.acme.plugins.module_utils._text import quote
+from ansible_collections.mailcert.acme.plugins.module_utils._time import parse_date_field
 
 from . import headers, key_authorization
 from .headers import Instance
-from .refusal import Refusal, shown
+from .refusal import Refusal
 
 # The address headers, identity headers and MIME headers that may stand once (RFC 5322, section 3.6; RFC 3834,
 # section 5; RFC 2045, section 3). Programs differ in which one of two they take.
@@ -74,10 +76,10 @@ def token_part1(subject: Instance, *, tagged: bool = False) -> str:
     if tagged:
         text = _MARKS.sub("", text)
     if _REPLY_PREFIX.match(text):
-        raise Refusal("is_reply", f"The subject is that of a reply or a forwarded mail: {shown(text)}.")
+        raise Refusal("is_reply", f"The subject is that of a reply or a forwarded mail: {quote(text)}.")
     match = _CHALLENGE.fullmatch(text)
     if match is None:
-        raise Refusal("not_a_challenge", f"The subject is not 'ACME: ' and a token: {shown(text)}.")
+        raise Refusal("not_a_challenge", f"The subject is not 'ACME: ' and a token: {quote(text)}.")
     token = "".join(match[1].split())
     try:
         size = len(key_authorization.decode_token(token)) if len(token) <= MAX_TOKEN else 0
@@ -96,7 +98,7 @@ def message_id(instance: Instance) -> str:
     text = instance.text
     # "=?": the standard library would take it for an encoded word, and write what that stands for into the reply
     if len(text) > MAX_MESSAGE_ID or "=?" in text or not _MESSAGE_ID.fullmatch(text):
-        raise Refusal("message_id_invalid", f"The Message-ID is none: {shown(text)}.")
+        raise Refusal("message_id_invalid", f"The Message-ID is none: {quote(text)}.")
     return text
 
 
@@ -106,13 +108,10 @@ def date(instance: Instance) -> datetime.datetime:
     :raises Refusal: ``date_invalid``.
     """
     text = instance.text
-    try:
-        value = email.utils.parsedate_to_datetime(text[:200])
-        if value.tzinfo is None:  # "-0000": UTC, the sender's zone unknown
-            value = value.replace(tzinfo=datetime.timezone.utc)
-        return value.astimezone(datetime.timezone.utc)
-    except (TypeError, ValueError, IndexError, OverflowError):  # what the standard library raises for what is no date
-        raise Refusal("date_invalid", f"The Date is none: {shown(text)}.") from None
+    found = parse_date_field(text[:200])
+    if found is None:
+        raise Refusal("date_invalid", f"The Date is none: {quote(text)}.")
+    return found
 
 
 def check_auto_submitted(instance: Instance) -> None:
@@ -121,13 +120,13 @@ def check_auto_submitted(instance: Instance) -> None:
     :raises Refusal: ``auto_submitted_value``.
     """
     if not _AUTO_GENERATED.fullmatch(instance.text):
-        raise Refusal("auto_submitted_value", f"Auto-Submitted is {shown(instance.text)}, not auto-generated.")
+        raise Refusal("auto_submitted_value", f"Auto-Submitted is {quote(instance.text)}, not auto-generated.")
 
 
 def _decoded(text: str) -> str:
     """The subject with its encoded words decoded (RFC 2047; RFC 8823, section 3.1 (1))."""
     if len(text) > MAX_SUBJECT or not text.isascii():
-        raise Refusal("not_a_challenge", f"The subject is too long, or not ASCII: {shown(text)}.")
+        raise Refusal("not_a_challenge", f"The subject is too long, or not ASCII: {quote(text)}.")
     if "=?" not in text:
         return text
     result = ""
@@ -136,7 +135,7 @@ def _decoded(text: str) -> str:
         match = _ENCODED_WORD.fullmatch(word)
         if match is None:
             if "=?" in word:
-                raise Refusal("not_a_challenge", f"The subject has an encoded word that is none: {shown(word)}.")
+                raise Refusal("not_a_challenge", f"The subject has an encoded word that is none: {quote(word)}.")
             result += blank + word
         else:
             # white space between two encoded words is no part of the text (RFC 2047, section 6.2)
@@ -147,7 +146,7 @@ def _decoded(text: str) -> str:
 
 def _encoded_word(charset: str, encoding: str, content: str) -> str:
     if charset.lower() not in ("utf-8", "us-ascii"):
-        raise Refusal("not_a_challenge", f"The subject is encoded in {shown(charset)}, not in UTF-8 or US-ASCII.")
+        raise Refusal("not_a_challenge", f"The subject is encoded in {quote(charset)}, not in UTF-8 or US-ASCII.")
     try:
         if encoding in "Bb":
             data = base64.b64decode(content, validate=True)
@@ -155,7 +154,7 @@ def _encoded_word(charset: str, encoding: str, content: str) -> str:
             data = re.sub(rb"=([0-9A-Fa-f]{2})", lambda m: bytes([int(m[1], 16)]), _underscores(content))
         decoded = data.decode("ascii")
     except (binascii.Error, ValueError):
-        raise Refusal("not_a_challenge", f"The subject has an encoded word that is bad: {shown(content)}.") from None
+        raise Refusal("not_a_challenge", f"The subject has an encoded word that is bad: {quote(content)}.") from None
     if not decoded.isprintable():
         raise Refusal("not_a_challenge", "The subject has a control character in an encoded word.")
     return decoded

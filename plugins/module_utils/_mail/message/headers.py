@@ -17,8 +17,9 @@ from dataclasses import dataclass
 
 from ansible_collections.mailcert.acme.plugins.module_utils import _address
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AddressError
+from ansible_collections.mailcert.acme.plugins.module_utils._text import quote
 
-from .refusal import Refusal, shown
+from .refusal import Refusal
 
 # A challenge mail is a few kilobytes; the limits leave room for HTML bodies and for what mail filters add.
 MAX_MESSAGE = 256 * 1024
@@ -119,7 +120,7 @@ def one_address(instance: Instance) -> str:
     address = match["angle"] or match["bare"] if match else ""
     # "=?": an address that is an encoded word is another one to who decodes it
     if not address or "=?" in address:
-        raise Refusal("address_syntax", f"The header {instance.name} is not one plain address: {shown(text)}.")
+        raise Refusal("address_syntax", f"The header {instance.name} is not one plain address: {quote(text)}.")
     try:
         return str(_address.parse(address))
     except AddressError as error:
@@ -154,7 +155,7 @@ def _check_line(line: bytes) -> None:
     if len(line) > MAX_LINE:
         raise Refusal("too_large", f"A header line has {len(line)} bytes; at most {MAX_LINE} are read.")
     if _CONTROL.search(line):
-        raise Refusal("malformed", f"A header line holds a control character: {shown(line)}.")
+        raise Refusal("malformed", f"A header line holds a control character: {quote(line)}.")
     if not line.strip(b" \t"):
         # obsolete folding: some programs take such a line for the end of the headers
         raise Refusal("malformed", "A header line holds nothing but blanks.")
@@ -163,6 +164,6 @@ def _check_line(line: bytes) -> None:
 def _instance(lines: list[bytes]) -> Instance:
     match = _FIELD.match(lines[0])
     if match is None:
-        raise Refusal("malformed", f"A header line has no field name: {shown(lines[0])}.")
+        raise Refusal("malformed", f"A header line has no field name: {quote(lines[0])}.")
     value = b"\r\n".join([lines[0][match.end() :], *lines[1:]])
     return Instance(name=match[1].decode("ascii").lower(), value=value)

@@ -16,9 +16,11 @@ import email.message
 import re
 from dataclasses import dataclass
 
+from ansible_collections.mailcert.acme.plugins.module_utils._text import quote
+
 from . import challenge
 from .headers import Message
-from .refusal import Refusal, shown
+from .refusal import Refusal
 
 # the library's parser takes time that grows with the square of the length
 MAX_CONTENT_TYPE = 2000
@@ -66,7 +68,7 @@ def content_type(part: Message) -> ContentType:
     parsed = email.message.Message()
     for instance in part.all("content-type"):
         if len(instance.value) > MAX_CONTENT_TYPE or not instance.value.isascii():
-            raise Refusal("malformed", f"A Content-Type is too long, or not ASCII: {shown(instance.value)}.")
+            raise Refusal("malformed", f"A Content-Type is too long, or not ASCII: {quote(instance.value)}.")
         parsed["Content-Type"] = instance.text
     return ContentType(name=parsed.get_content_type(), parsed=parsed)
 
@@ -88,13 +90,13 @@ def find(mail: Message) -> SignedMime:
     # smime-type is optional; the structure itself tells what it is (RFC 8551, section 3.2.2)
     if kind.name in _OPAQUE_TYPES and kind.parameter("smime-type").lower() in ("", "signed-data"):
         return SignedMime(content=None, signature=_base64(mail))
-    raise Refusal("smime_missing", f"The mail is {shown(kind.name)}, which is not signed by S/MIME.")
+    raise Refusal("smime_missing", f"The mail is {quote(kind.name)}, which is not signed by S/MIME.")
 
 
 def _two_parts(body: bytes, boundary: str) -> tuple[bytes, bytes]:
     """The octets of both parts. The CRLF before a delimiter line belongs to the delimiter."""
     if not _BOUNDARY.fullmatch(boundary):
-        raise Refusal("smime_syntax", f"The boundary of the signed mail is none: {shown(boundary)}.")
+        raise Refusal("smime_syntax", f"The boundary of the signed mail is none: {quote(boundary)}.")
     body = b"\r\n" + body
     start = b"\r\n--" + boundary.encode("ascii")
     lines = list(re.finditer(re.escape(start) + rb"(--)?[ \t]*(?=\r\n|\Z)", body))

@@ -12,7 +12,6 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import MailError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.masking import masked
 
 # Every reason there is, and what it means
 REASONS: t.Mapping[str, str] = {
@@ -68,7 +67,7 @@ class Refusal(MailError):
     """A mail that is not an authentic challenge; it gets no reply.
 
     :arg reason: one of :data:`REASONS`.
-    :arg sentence: what was found, for the log; what stems from the mail stands in it through :func:`shown`.
+    :arg sentence: what was found, for the log; what stems from the mail stands in it through :func:`~_text.quote`.
     """
 
     error_code = "challenge_refused"
@@ -76,18 +75,3 @@ class Refusal(MailError):
     def __init__(self, reason: str, sentence: str) -> None:
         super().__init__(sentence, details={"reason": reason})
         self.reason = reason
-
-
-def shown(value: str | bytes, limit: int = 80) -> str:
-    """Text of a stranger as a message may show it: quoted, ASCII, no control characters, at most *limit* characters."""
-    if isinstance(value, bytes):
-        value = value[: limit + 1].decode("utf-8", "backslashreplace")
-    cut = value if len(value) <= limit else value[:limit] + "..."
-    return ascii(cut)
-
-
-def plain(value: str | bytes, *, secrets: t.Sequence[str] = (), limit: int = 300) -> str:
-    """A server's words for a message: one line, no control characters, none of our secrets, at most *limit* long."""
-    text = masked(value.decode("utf-8", "replace") if isinstance(value, bytes) else value, secrets)
-    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return text if len(text) <= limit else text[:limit] + "..."

@@ -15,7 +15,14 @@ import re
 from dataclasses import dataclass, field
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, SigningError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import libs
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.cryptography import (
+    UnsupportedAlgorithm,
+    ed25519,
+    rsa,
+    serialization,
+)
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.dkimpy import dkim
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.require import require
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.authentication import dkim_record, dkim_verify
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.message import headers
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import Refusal
@@ -54,33 +61,37 @@ def load(data: bytes, *, domain: str, selector: str, passphrase: str | None, sou
     :arg source: the option that it is from, for messages.
     :raises InputError: it is none that DKIM has, or a weak one, or the selector is none.
     """
-    libs.require()
+    require("cryptography", "dkimpy", "PyNaCl")
     if not _SELECTOR.fullmatch(selector) or len(selector) > 63:
         raise InputError("dkim_selector must be the name below _domainkey, of letters, digits, dots and hyphens.")
     try:
         # without the check of its numbers, which costs a tenth of a second: the record in DNS tells what it must be
-        key = libs.load_pem_private_key(
+        key = serialization.load_pem_private_key(
             data, passphrase.encode("utf-8") if passphrase else None, unsafe_skip_rsa_key_validation=True
         )
     except TypeError:
         why = "has no passphrase, and dkim_privatekey_passphrase is set" if passphrase else "has a passphrase"
         raise InputError(f"The key of {source} {why}.") from None
-    except (ValueError, libs.UnsupportedAlgorithm):
+    except (ValueError, UnsupportedAlgorithm):
         # what the library says may quote the key
         why = ", or dkim_privatekey_passphrase does not open it" if passphrase else ""
         raise InputError(f"{source} is no private key in PEM{why}.") from None
-    if isinstance(key, libs.ed25519.Ed25519PrivateKey):
-        raw = key.private_bytes(libs.Encoding.Raw, libs.PrivateFormat.Raw, libs.NoEncryption())
-        public = key.public_key().public_bytes(libs.Encoding.Raw, libs.PublicFormat.Raw)
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        raw = key.private_bytes(
+            serialization.Encoding.Raw, serialization.PrivateFormat.Raw, serialization.NoEncryption()
+        )
+        public = key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
         return SigningKey(domain, selector, "ed25519-sha256", base64.b64encode(raw), public)
-    if not isinstance(key, libs.RSAPrivateKey):
+    if not isinstance(key, rsa.RSAPrivateKey):
         raise InputError(f"{source} is neither an RSA nor an Ed25519 key, and DKIM has no other.")
     if key.key_size < dkim_record.MIN_RSA_BITS:
         raise InputError(
             f"The DKIM key of {source} has {key.key_size} bits; below {dkim_record.MIN_RSA_BITS} nobody takes a signature."
         )
-    pem = key.private_bytes(libs.Encoding.PEM, libs.PrivateFormat.TraditionalOpenSSL, libs.NoEncryption())
-    public = key.public_key().public_bytes(libs.Encoding.DER, libs.PublicFormat.SubjectPublicKeyInfo)
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+    )
+    public = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return SigningKey(domain, selector, "rsa-sha256", pem, public)
 
 
@@ -115,7 +126,7 @@ def sign(data: bytes, key: SigningKey) -> bytes:
     # those that a reply never has need no second place
     covers += [name.encode("ascii") for name in ("mime-version", *dkim_verify.SHOULD_COVER)]
     try:
-        signature = libs.dkim.sign(
+        signature = dkim.sign(
             data,
             key.selector.encode("ascii"),
             key.domain.encode("ascii"),
@@ -124,7 +135,7 @@ def sign(data: bytes, key: SigningKey) -> bytes:
             signature_algorithm=key.algorithm.encode("ascii"),
             include_headers=covers,
         )
-    except (libs.dkim.DKIMException, ValueError, TypeError) as error:
+    except (dkim.DKIMException, ValueError, TypeError) as error:
         # what the library says may quote the key
         raise SigningError(f"The reply could not be signed with DKIM ({type(error).__name__}).") from None
     signed: bytes = signature + data

@@ -12,7 +12,7 @@ import typing as t
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import LoginError, TokenError
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.login import sasl
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.login.credentials import Login
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import plain
+from ansible_collections.mailcert.acme.plugins.module_utils._text import one_line
 
 if t.TYPE_CHECKING:
     from .submit import SmtpSettings
@@ -39,7 +39,7 @@ def log_in(settings: SmtpSettings, client: smtplib.SMTP, login: Login) -> None:
         told = exchange.error(login.secrets)
         raise LoginError(
             f"The SMTP server {settings.host}:{settings.port} refused the login of {login.user}: {code} "
-            f"{plain(words, secrets=login.secrets)}{told and f' ({told})'}. Check {login.advice('smtp')}.",
+            f"{one_line(words, secrets=login.secrets)}{told and f' ({told})'}. Check {login.advice('smtp')}.",
             stage=STAGE,
             # RFC 4954, section 6: 4yz is a passing trouble of the server
             retryable=400 <= code < 500,

@@ -70,12 +70,16 @@ class Submission:
         """
         client = self._client
         if client is None:
-            raise MailError("A rehearsal needs a connection; it is there within the with statement.", stage=submit.STAGE)
+            raise MailError(
+                "A rehearsal needs a connection; it is there within the with statement.", stage=submit.STAGE
+            )
         sender, recipient = (str(_address.parse(address)) for address in (sender, recipient))
         with submit.errors(self._settings):
             options = submit.envelope_options(client, sender, recipient)
             commands = {"sender": f"MAIL FROM:<{sender}>{options}", "recipient": f"RCPT TO:<{recipient}>"}
-            for step, command in commands.items():
+            step, code, words = "", 0, b""
+            for name, command in commands.items():
+                step = name
                 code, words = client.docmd(command)
                 if code not in (250, 251):
                     break

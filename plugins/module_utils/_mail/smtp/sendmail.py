@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 from ansible_collections.mailcert.acme.plugins.module_utils import _address
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, MailError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import plain
+from ansible_collections.mailcert.acme.plugins.module_utils._text import one_line
 
 from .submit import SendOutcome, check_line_ends
 
@@ -106,7 +106,7 @@ def send(settings: SendmailSettings, *, sender: str, recipient: str, data: bytes
                 "unknown", 0, f"{settings.path} did not end within {settings.timeout:g} seconds, and was ended"
             )
         words.seek(0)
-        said = plain(words.read(MAX_WORDS))
+        said = one_line(words.read(MAX_WORDS))
     return _outcome(os.path.basename(settings.path), code, said)
 
 

@@ -4,7 +4,8 @@
 """Sending the reply over SMTP submission (RFC 6409), and knowing what became of it.
 
 At most one reply ever leaves (rule 11), so the one question is whether the server can have taken the mail. Up to the
-final dot it cannot; with its answer to the dot we know; without that answer nobody knows.
+final dot it cannot; with its answer to the dot we know; without that answer no one knows. The file is longer than others,
+so that the whole way to that dot is in one place.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
 )
 from ansible_collections.mailcert.acme.plugins.module_utils._mail import tls
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.login.credentials import Login
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import plain
+from ansible_collections.mailcert.acme.plugins.module_utils._text import one_line
 
 from . import auth
 
@@ -214,7 +215,7 @@ def _submit(settings: SmtpSettings, client: smtplib.SMTP, sender: str, recipient
         client.send(b".\r\n")
         code, words = client.getreply()
     except (OSError, smtplib.SMTPException, ValueError) as error:
-        words = plain(str(error), secrets=_secrets(settings))
+        words = one_line(str(error), secrets=_secrets(settings))
         return SendOutcome("unknown", 0, f"the connection was lost after the mail was sent: {words}")
     text = told(settings, code, words)
     if 200 <= code < 300:
@@ -246,7 +247,7 @@ def _said_no(settings: SmtpSettings, code: int, words: bytes) -> SendOutcome:
 
 def told(settings: SmtpSettings, code: int, words: bytes) -> str:
     """What the server said, for a message. Some repeat a line of ours that they did not understand."""
-    return f"{code} {plain(words, secrets=_secrets(settings))}"
+    return f"{code} {one_line(words, secrets=_secrets(settings))}"
 
 
 def _secrets(settings: SmtpSettings) -> tuple[str, ...]:
@@ -287,7 +288,7 @@ def errors(settings: SmtpSettings) -> t.Iterator[None]:
     except smtplib.SMTPServerDisconnected as error:
         raise MailConnectionError(
             f"The SMTP server {settings.host}:{settings.port} closed the connection: "
-            f"{plain(str(error), secrets=_secrets(settings))}.",
+            f"{one_line(str(error), secrets=_secrets(settings))}.",
             stage=STAGE,
         ) from None
     except smtplib.SMTPResponseException as error:
@@ -296,7 +297,7 @@ def errors(settings: SmtpSettings) -> t.Iterator[None]:
     except smtplib.SMTPException as error:
         raise MailError(
             f"The SMTP server {settings.host}:{settings.port} cannot be used: "
-            f"{plain(str(error), secrets=_secrets(settings))}.",
+            f"{one_line(str(error), secrets=_secrets(settings))}.",
             stage=STAGE,
         ) from None
     except OSError as error:

@@ -13,20 +13,18 @@ import datetime
 import os
 import typing as t
 
+from ansible_collections.mailcert.acme.plugins.module_utils._limits import CLOCK_SKEW, LONGEST_PAUSE_BETWEEN_RUNS
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import atomic
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import document as fs_document
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.document import Document
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.paths import failed
+from ansible_collections.mailcert.acme.plugins.module_utils._time import format_iso
 
 from . import damaged
 
 # seconds until the next try after the first failure, and at most; it doubles with each failure
 FIRST_PAUSE = 300.0
 LONGEST_PAUSE = 86400.0
-# no limit of a CA is known that lasts longer; a Retry-After of a year must not let a certificate expire unasked
-LONGEST_ASKED = 7 * 86400.0
-# clocks of two machines that share a store may differ by so much
-SKEW = datetime.timedelta(minutes=10)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +45,7 @@ class Attempts:
     next_try: datetime.datetime | None = None
 
     @classmethod
-    def load(cls, path: str, finder: damaged.Finder = damaged.Finder()) -> Attempts | None:
+    def load(cls, path: str, finder: damaged.Finder = damaged.SILENT) -> Attempts | None:
         """What is kept at ``path``; None where nothing failed, or where it is damaged.
 
         :arg finder: who is told of a damaged file.
@@ -60,7 +58,7 @@ class Attempts:
 
         What was noted in the future was noted by a clock that was wrong, and holds nothing.
         """
-        standing = self.next_try is not None and self.at - SKEW <= now < self.next_try
+        standing = self.next_try is not None and self.at - CLOCK_SKEW <= now < self.next_try
         return standing and self.directory == directory
 
     def save(self, path: str) -> None:
@@ -78,7 +76,7 @@ def pause(count: int, draw: float, *, wait: float = 0.0, asked_only: bool = Fals
         spread a little.
     :arg asked_only: no more than that, since this was no attempt.
     """
-    wait = min(wait, LONGEST_ASKED)
+    wait = min(wait, LONGEST_PAUSE_BETWEEN_RUNS)
     own = 0.0 if asked_only else min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(max(0, count - 1), 20)) * (0.5 + draw / 2)
     return datetime.timedelta(seconds=max(own, wait + draw * min(60.0, wait / 10)))
 
@@ -111,5 +109,5 @@ def _read(document: Document) -> Attempts:
 
 
 def _fields(attempts: Attempts) -> dict[str, t.Any]:
-    moments = {name: fs_document.moment_text(getattr(attempts, name)) for name in ("at", "next_try")}
+    moments = {name: format_iso(getattr(attempts, name)) for name in ("at", "next_try")}
     return {**dataclasses.asdict(attempts), **moments}

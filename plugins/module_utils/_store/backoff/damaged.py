@@ -11,19 +11,20 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import StoreError
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import atomic, document
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.document import Built, Document
-from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.paths import failed, shown
+from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.paths import failed
+from ansible_collections.mailcert.acme.plugins.module_utils._text import escape
+from ansible_collections.mailcert.acme.plugins.module_utils._time import format_file_stamp, utc_now
 
 _MOST_OF_A_SECOND = 100
 
 
-def _to_nobody(sentence: str) -> None:
+def _to_no_one(sentence: str) -> None:
     del sentence
 
 
@@ -35,8 +36,12 @@ class Finder:
     :ivar write: whether the file may be put aside; not in check mode.
     """
 
-    tell: t.Callable[[str], None] = _to_nobody
+    tell: t.Callable[[str], None] = _to_no_one
     write: bool = True
+
+
+#: puts a damaged note aside and reports it to no one
+SILENT = Finder()
 
 
 def load(path: str, build: t.Callable[[Document], Built], *, what: str, finder: Finder) -> Built | None:
@@ -60,7 +65,7 @@ def load(path: str, build: t.Callable[[Document], Built], *, what: str, finder: 
             problem = f" {failed(path, 'cannot be renamed', error).message}"
         if not kept and not problem:
             return None  # another process was faster, and tells it
-    aside = f" It is kept as {shown(kept)}." if kept else problem
+    aside = f" It is kept as {escape(kept)}." if kept else problem
     finder.tell(f"{told}. The run goes on as if nothing had been noted there.{aside}")
     return None
 
@@ -75,7 +80,7 @@ def _put_aside(path: str) -> str:
 
     :raises OSError: it cannot be renamed.
     """
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    stamp = format_file_stamp(utc_now())
     names = [f"{path}.{stamp}{f'-{number}' if number else ''}.damaged" for number in range(_MOST_OF_A_SECOND)]
     kept = next((name for name in names if not os.path.lexists(name)), names[-1])
     try:

@@ -13,7 +13,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import ato
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import document as fs_document
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.document import Damaged, Document
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.locks import lock
-from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.paths import shown
+from ansible_collections.mailcert.acme.plugins.module_utils._text import escape
 
 COUNT = "orders.json"
 #: more than any CA takes of one account, and a file that is still small
@@ -41,7 +41,7 @@ class OrderCount:
         :raises StoreError: the file is damaged, so that nobody knows how many there were.
         """
         atomic.ensure_folder(self._folder)
-        with lock(f"{self._path}.lock", timeout=_LOCK_SECONDS, what=f"the orders in {shown(self._folder)}"):
+        with lock(f"{self._path}.lock", timeout=_LOCK_SECONDS, what=f"the orders in {escape(self._folder)}"):
             now = self._now()
             # a clock that was set back must not hold orders for longer than the rate says
             known = sorted(min(moment, now) for moment in self._read())

@@ -23,11 +23,14 @@ import random as randomness
 import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import StoreError
+from ansible_collections.mailcert.acme.plugins.module_utils._limits import CLOCK_SKEW, LONGEST_PAUSE_BETWEEN_RUNS
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import atomic
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import document as fs_document
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.document import Damaged, Document
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.locks import lock
-from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.paths import failed, shown
+from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.paths import failed
+from ansible_collections.mailcert.acme.plugins.module_utils._text import escape
+from ansible_collections.mailcert.acme.plugins.module_utils._time import format_iso, utc_now
 
 from . import damaged
 
@@ -39,10 +42,6 @@ FAILURES_TO_CLOSE = 3
 # seconds: the first time for which a stage is closed, and the longest that is our own guess
 _FIRST_CLOSURE = 60.0
 _LONGEST_CLOSURE = 3600.0
-# what a CA asks for counts up to here; a slip such as milliseconds must not hold a fleet until its certificates expire
-_LONGEST_ASKED = 7 * 86400.0
-# clocks of two machines that share a store may differ by so much
-_SKEW = datetime.timedelta(minutes=10)
 # what is older tells nothing any more about how the CA is now
 _FORGET = datetime.timedelta(hours=1)
 # seconds over which those who were held come back, the first time and at most
@@ -91,9 +90,9 @@ class SharedPace:
         self,
         folder: str,
         *,
-        now: t.Callable[[], datetime.datetime] = fs_document.utc_now,
+        now: t.Callable[[], datetime.datetime] = utc_now,
         random: t.Callable[[], float] = randomness.random,
-        finder: damaged.Finder = damaged.Finder(),
+        finder: damaged.Finder = damaged.SILENT,
     ) -> None:
         self.folder = folder
         self._path = os.path.join(folder, STATE)
@@ -161,7 +160,7 @@ class SharedPace:
             seconds = 0.0
             if count >= FAILURES_TO_CLOSE:
                 guess = min(_LONGEST_CLOSURE, _FIRST_CLOSURE * 2 ** min(count - FAILURES_TO_CLOSE, 10))
-                seconds = max(min(wait, _LONGEST_ASKED), guess * (0.5 + self._random() / 2))
+                seconds = max(min(wait, LONGEST_PAUSE_BETWEEN_RUNS), guess * (0.5 + self._random() / 2))
             told = Told(now + datetime.timedelta(seconds=seconds), now, count, reason, limited, problem)
             self._write(dataclasses.replace(state, stages={**state.stages, stage: told}))
 
@@ -192,7 +191,7 @@ class SharedPace:
             yield _standing(self._read(), now), now
 
     def _locked(self) -> contextlib.AbstractContextManager[None]:
-        return lock(f"{self._path}.lock", timeout=LOCK_SECONDS, what=f"the pace of the CA {shown(self.folder)}")
+        return lock(f"{self._path}.lock", timeout=LOCK_SECONDS, what=f"the pace of the CA {escape(self.folder)}")
 
     def _first_read(self) -> PaceState:
         """As :meth:`_read`, without the lock; only what is damaged is looked at again under it."""
@@ -213,8 +212,8 @@ class SharedPace:
 
 def _standing(state: PaceState, now: datetime.datetime) -> PaceState:
     """Without what was noted in the future: the clock that noted it was wrong."""
-    limit = state.limit if state.limit is not None and state.limit.at - _SKEW <= now else None
-    return PaceState(limit, {stage: told for stage, told in state.stages.items() if told.at - _SKEW <= now})
+    limit = state.limit if state.limit is not None and state.limit.at - CLOCK_SKEW <= now else None
+    return PaceState(limit, {stage: told for stage, told in state.stages.items() if told.at - CLOCK_SKEW <= now})
 
 
 def _read_told(fields: dict[str, t.Any]) -> Told:
@@ -245,8 +244,8 @@ def _read_state(document: Document) -> PaceState:
 
 def _told_fields(told: Told) -> dict[str, t.Any]:
     return {
-        "until": fs_document.moment_text(told.until),
-        "at": fs_document.moment_text(told.at),
+        "until": format_iso(told.until),
+        "at": format_iso(told.at),
         "count": told.count,
         "reason": told.reason,
         "limited": told.limited,

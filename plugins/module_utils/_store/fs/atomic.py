@@ -16,12 +16,13 @@ import grp
 import os
 import pwd
 import stat
-import time
 import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, StoreError, UnsafePathError
+from ansible_collections.mailcert.acme.plugins.module_utils._text import escape
+from ansible_collections.mailcert.acme.plugins.module_utils._time import format_file_stamp, utc_now
 
-from .paths import check_absolute, check_folder, check_parents, failed, named, shown
+from .paths import check_absolute, check_folder, check_parents, failed, named
 from .read import link_refused, read_file, read_optional
 from .temporaries import is_temporary, remove_stale_temporaries, temporary_name
 
@@ -147,7 +148,7 @@ def replace_link(path: str | os.PathLike[str], target: str) -> None:
     link = check_absolute(path, "path")
     check_parents(link)
     if os.path.lexists(link) and not os.path.islink(link):
-        raise UnsafePathError(f"{shown(link)} is no symbolic link; move it away.", details={"path": shown(link)})
+        raise UnsafePathError(f"{escape(link)} is no symbolic link; move it away.", details={"path": escape(link)})
     folder = os.path.dirname(link)
     remove_stale_temporaries(folder)
     temporary = temporary_name(folder)
@@ -242,7 +243,7 @@ def _checked_target(path: str | os.PathLike[str]) -> str:
         raise link_refused(target)
     if not stat.S_ISREG(found.st_mode):
         raise UnsafePathError(
-            f"{shown(target)} is no regular file; choose another path.", details={"path": shown(target)}
+            f"{escape(target)} is no regular file; choose another path.", details={"path": escape(target)}
         )
     return target
 
@@ -251,13 +252,13 @@ def _keep_copy(target: str) -> str | None:
     data = read_optional(target, limit=BACKUP_LIMIT, follow=False)
     if data is None:
         return None
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    stamp = format_file_stamp(utc_now())
     for number in range(1000):
         kept = f"{target}.{stamp}{f'-{number}' if number else ''}.bak"
         with contextlib.suppress(FileExistsError):
             create_exclusive(kept, data)
             return kept
-    raise StoreError(f"{shown(target)} has too many backups of this second.")
+    raise StoreError(f"{escape(target)} has too many backups of this second.")
 
 
 def _user_id(owner: str | int | None) -> int:
@@ -266,7 +267,7 @@ def _user_id(owner: str | int | None) -> int:
     try:
         return int(owner) if owner.isdecimal() else pwd.getpwnam(owner).pw_uid
     except (KeyError, ValueError):
-        raise InputError(f"owner names a user that does not exist here: {shown(owner)}.") from None
+        raise InputError(f"owner names a user that does not exist here: {escape(owner)}.") from None
 
 
 def _group_id(group: str | int | None) -> int:
@@ -275,4 +276,4 @@ def _group_id(group: str | int | None) -> int:
     try:
         return int(group) if group.isdecimal() else grp.getgrnam(group).gr_gid
     except (KeyError, ValueError):
-        raise InputError(f"group names a group that does not exist here: {shown(group)}.") from None
+        raise InputError(f"group names a group that does not exist here: {escape(group)}.") from None

@@ -14,9 +14,10 @@ import json
 import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import StoreError
+from ansible_collections.mailcert.acme.plugins.module_utils._text import escape
+from ansible_collections.mailcert.acme.plugins.module_utils._time import parse_iso
 
 from . import atomic
-from .paths import shown
 
 FORMAT = 1
 LIMIT = 1 << 20
@@ -29,16 +30,6 @@ class Damaged(ValueError):
 def encode(fields: t.Mapping[str, t.Any]) -> bytes:
     """The octets of a document: ASCII, so that any editor and locale can show it."""
     return json.dumps({"format": FORMAT, **fields}, indent=1).encode("ascii") + b"\n"
-
-
-def utc_now() -> datetime.datetime:
-    """The present moment; what every ``now`` parameter of this layer is unless a test holds it."""
-    return datetime.datetime.now(datetime.timezone.utc)
-
-
-def moment_text(moment: datetime.datetime | None) -> str | None:
-    """A moment as documents hold it: ISO 8601, UTC, microseconds only where there are some."""
-    return None if moment is None else moment.astimezone(datetime.timezone.utc).isoformat()
 
 
 class OtherFormat(Damaged):
@@ -80,12 +71,9 @@ class Document:
         if not value:
             return None
         try:
-            found = datetime.datetime.fromisoformat(value)
+            return parse_iso(value)
         except ValueError:
-            raise Damaged(f"{name} is no moment in time") from None
-        if found.tzinfo is None:
-            raise Damaged(f"{name} has no time zone")
-        return found
+            raise Damaged(f"{name} is no moment in time, or has no time zone") from None
 
     def present_moment(self, name: str) -> datetime.datetime:
         found = self.moment(name)
@@ -134,12 +122,12 @@ def load(
         return parse(data, build)
     except OtherFormat as other:
         raise error(
-            f"{what} {shown(path)} is {other}; use the version of the collection that wrote it.",
-            details={"path": shown(path)},
+            f"{what} {escape(path)} is {other}; use the version of the collection that wrote it.",
+            details={"path": escape(path)},
         ) from None
     except Damaged as damaged:
         raise error(
-            f"{what} {shown(path)} is damaged ({damaged}); {remedy}.", details={"path": shown(path), "damaged": True}
+            f"{what} {escape(path)} is damaged ({damaged}); {remedy}.", details={"path": escape(path), "damaged": True}
         ) from None
 
 

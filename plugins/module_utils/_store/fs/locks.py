@@ -18,9 +18,10 @@ import time
 import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import BusyError, InputError
+from ansible_collections.mailcert.acme.plugins.module_utils._text import escape
 
 from . import atomic
-from .paths import check_absolute, check_parents, failed, shown
+from .paths import check_absolute, check_parents, failed
 
 # seconds between two looks: short at first, since most locks are held for one small write
 FIRST_PAUSE = 0.002
@@ -54,9 +55,9 @@ def lock(
     try:
         if not _wait(lambda: _try(handle, target, shared=shared), timeout, sleep, clock):
             raise BusyError(
-                f"Another run holds {what or shown(target)} and did not release it within {timeout:g} seconds; "
+                f"Another run holds {what or escape(target)} and did not release it within {timeout:g} seconds; "
                 "try again when it is done.",
-                details={"path": shown(target)},
+                details={"path": escape(target)},
             )
         yield
     finally:
@@ -105,8 +106,8 @@ def slot(
 
     if not _wait(look, timeout, sleep, clock):
         raise BusyError(
-            f"All {count} slots of {what or shown(home)} were busy for {timeout:g} seconds; try again later.",
-            details={"path": shown(home)},
+            f"All {count} slots of {what or escape(home)} were busy for {timeout:g} seconds; try again later.",
+            details={"path": escape(home)},
         )
     number, handle = held[0]
     try:

@@ -19,6 +19,7 @@ import stat
 import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, StoreError, UnsafePathError
+from ansible_collections.mailcert.acme.plugins.module_utils._text import escape
 
 # as many as Linux itself follows on one way (path_resolution(7))
 MAX_LINKS = 40
@@ -34,11 +35,6 @@ _REMEDIES = {
 }
 
 
-def shown(path: str) -> str:
-    """A path as a message may show it: control characters and lone surrogates escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in path)
-
-
 def failed(path: str, doing: str, error: OSError | ValueError) -> StoreError:
     """The sentence for an operating system error; ``details`` has ``path``, ``errno`` and, if so, ``missing``.
 
@@ -47,10 +43,10 @@ def failed(path: str, doing: str, error: OSError | ValueError) -> StoreError:
     number = getattr(error, "errno", None)
     reason = os.strerror(number) if number else "the path is not usable"
     remedy = _REMEDIES.get(number or 0, "")
-    details: dict[str, t.Any] = {"path": shown(path), "errno": errno.errorcode.get(number or 0, "")}
+    details: dict[str, t.Any] = {"path": escape(path), "errno": errno.errorcode.get(number or 0, "")}
     if number in (errno.ENOENT, errno.ENOTDIR):
         details["missing"] = True
-    return StoreError(f"{shown(path)} {doing}: {reason}{'; ' + remedy if remedy else ''}.", details=details)
+    return StoreError(f"{escape(path)} {doing}: {reason}{'; ' + remedy if remedy else ''}.", details=details)
 
 
 @contextlib.contextmanager
@@ -82,11 +78,11 @@ def check_absolute(path: str | os.PathLike[str], option: str) -> str:
     try:
         os.fsencode(text)
     except ValueError:
-        raise InputError(f"{option} holds characters that no path can hold: {shown(text)}") from None
+        raise InputError(f"{option} holds characters that no path can hold: {escape(text)}") from None
     if "\0" in text:
-        raise InputError(f"{option} holds a NUL character, which no path can hold: {shown(text)}")
+        raise InputError(f"{option} holds a NUL character, which no path can hold: {escape(text)}")
     if not text.startswith("/"):
-        raise InputError(f"{option} is relative: {shown(text)}. Give an absolute path, one that begins with /.")
+        raise InputError(f"{option} is relative: {escape(text)}. Give an absolute path, one that begins with /.")
     return text.rstrip("/") or "/"
 
 
@@ -130,9 +126,9 @@ def check_folder(path: str) -> None:
             continue
         links += 1
         if links > MAX_LINKS:
-            raise StoreError(f"The symbolic links on the way to {shown(path)} go round in a circle.")
+            raise StoreError(f"The symbolic links on the way to {escape(path)} go round in a circle.")
         if found.st_uid not in (0, os.geteuid()):
-            raise _unsafe(path, f"{shown(here)} is a symbolic link of another user ({_user_name(found.st_uid)})")
+            raise _unsafe(path, f"{escape(here)} is a symbolic link of another user ({_user_name(found.st_uid)})")
         if target.startswith("/"):
             walked = "/"
         ahead.extend([piece for piece in target.split("/") if piece and piece != "."][::-1])
@@ -155,31 +151,31 @@ def check_owners(*targets: str) -> None:
             raise failed(path, "cannot be looked at", error) from error
         if owner != us and not (owner == 0 and os.access(path, os.R_OK)):
             raise UnsafePathError(
-                f"{shown(path)} belongs to another user ({_user_name(owner)}); run: chown {us} {shown(path)}, or run the task "
+                f"{escape(path)} belongs to another user ({_user_name(owner)}); run: chown {us} {escape(path)}, or run the task "
                 "as that user.",
-                details={"path": shown(path)},
+                details={"path": escape(path)},
             )
 
 
 def _judge(path: str, folder: str, found: os.stat_result) -> None:
     if not stat.S_ISDIR(found.st_mode):
-        raise StoreError(f"{shown(folder)}, on the way to {shown(path)}, is not a folder.")
+        raise StoreError(f"{escape(folder)}, on the way to {escape(path)}, is not a folder.")
     if found.st_uid not in (0, os.geteuid()):
         raise _unsafe(
             path,
-            f"the folder {shown(folder)} belongs to another user ({_user_name(found.st_uid)}); choose another path, "
+            f"the folder {escape(folder)} belongs to another user ({_user_name(found.st_uid)}); choose another path, "
             "or run the task as that user (become_user)",
         )
     if found.st_mode & stat.S_ISVTX:
         return
     if found.st_mode & stat.S_IWOTH:
-        raise _unsafe(path, f"everyone may write to the folder {shown(folder)}; run: chmod go-w {shown(folder)}")
+        raise _unsafe(path, f"everyone may write to the folder {escape(folder)}; run: chmod go-w {escape(folder)}")
     if found.st_mode & stat.S_IWGRP and not _is_private_group(found.st_gid, os.geteuid()):
-        raise _unsafe(path, f"a group may write to the folder {shown(folder)}; run: chmod g-w {shown(folder)}")
+        raise _unsafe(path, f"a group may write to the folder {escape(folder)}; run: chmod g-w {escape(folder)}")
 
 
 def _unsafe(path: str, why: str) -> UnsafePathError:
-    return UnsafePathError(f"The path {shown(path)} is not safe: {why}.", details={"path": shown(path)})
+    return UnsafePathError(f"The path {escape(path)} is not safe: {why}.", details={"path": escape(path)})
 
 
 @functools.lru_cache(maxsize=64)

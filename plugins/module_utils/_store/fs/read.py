@@ -10,8 +10,9 @@ import os
 import stat
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import StoreError, UnsafePathError
+from ansible_collections.mailcert.acme.plugins.module_utils._text import escape
 
-from .paths import failed, shown
+from .paths import failed
 
 # O_NONBLOCK: opening a FIFO must not wait for its writer
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
@@ -58,7 +59,7 @@ def _read_all(handle: int, path: str, limit: int, what: str) -> bytes:
     if not stat.S_ISREG(found.st_mode):
         kind = "a folder" if stat.S_ISDIR(found.st_mode) else "no regular file"
         raise StoreError(
-            f"{_prefix(what)}{shown(path)} is {kind}; give the path of a file.", details={"path": shown(path)}
+            f"{_prefix(what)}{escape(path)} is {kind}; give the path of a file.", details={"path": escape(path)}
         )
     if found.st_uid not in (0, os.geteuid()):
         _check_not_planted(path, what)
@@ -74,8 +75,8 @@ def _read_all(handle: int, path: str, limit: int, what: str) -> bytes:
         left -= len(piece)
         ask = max(1, min(65536, left))
     raise StoreError(
-        f"{_prefix(what)}{shown(path)} is larger than {limit} octets; this cannot be the right file.",
-        details={"path": shown(path)},
+        f"{_prefix(what)}{escape(path)} is larger than {limit} octets; this cannot be the right file.",
+        details={"path": escape(path)},
     )
 
 
@@ -87,9 +88,9 @@ def _check_not_planted(path: str, what: str) -> None:
     folder = os.path.dirname(os.path.abspath(path))
     if os.stat(folder).st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise UnsafePathError(
-            f"{_prefix(what)}{shown(path)} belongs to another user, and others may write to its folder; somebody may "
+            f"{_prefix(what)}{escape(path)} belongs to another user, and others may write to its folder; somebody may "
             "have put it there. Use a folder of your own.",
-            details={"path": shown(path)},
+            details={"path": escape(path)},
         )
 
 
@@ -100,13 +101,13 @@ def _prefix(what: str) -> str:
 def _unreadable(what: str, path: str, error: OSError | ValueError) -> StoreError:
     built = failed(path, "cannot be read", error)
     if built.details.get("missing"):
-        return StoreError(f"{_prefix(what)}{shown(path)} does not exist.", details=built.details)
+        return StoreError(f"{_prefix(what)}{escape(path)} does not exist.", details=built.details)
     return StoreError(f"{_prefix(what)}{built.message}", details=built.details)
 
 
 def link_refused(path: str) -> UnsafePathError:
     """The error for a symbolic link where none is followed."""
     return UnsafePathError(
-        f"{shown(path)} is a symbolic link, which is not followed here; give the path of the file itself.",
-        details={"path": shown(path)},
+        f"{escape(path)} is a symbolic link, which is not followed here; give the path of the file itself.",
+        details={"path": escape(path)},
     )

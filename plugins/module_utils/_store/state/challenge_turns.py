@@ -25,7 +25,9 @@ from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import ato
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import document as fs_document
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.document import Document
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.locks import lock
-from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.paths import check_absolute, shown
+from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.paths import check_absolute
+from ansible_collections.mailcert.acme.plugins.module_utils._text import escape
+from ansible_collections.mailcert.acme.plugins.module_utils._time import format_iso, utc_now
 
 LOCK_SECONDS = 30.0
 _SKEW = datetime.timedelta(minutes=10)
@@ -67,7 +69,7 @@ class Turns:
         folder: str | os.PathLike[str],
         directory: str,
         *,
-        now: t.Callable[[], datetime.datetime] = fs_document.utc_now,
+        now: t.Callable[[], datetime.datetime] = utc_now,
         is_gone: t.Callable[[str], bool] = lambda run_id: False,
     ) -> None:
         self.folder = os.path.join(check_absolute(folder, "The folder of the replies"), "turns")
@@ -172,7 +174,7 @@ class Turns:
         return turn.awaits and -_SKEW <= now - turn.opened < CHALLENGE_LIFETIME
 
     def _locked(self) -> contextlib.AbstractContextManager[None]:
-        return lock(os.path.join(self.folder, "lock"), timeout=LOCK_SECONDS, what=f"the turns in {shown(self.folder)}")
+        return lock(os.path.join(self.folder, "lock"), timeout=LOCK_SECONDS, what=f"the turns in {escape(self.folder)}")
 
     def _read(self) -> Turn | None:
         return fs_document.load(
@@ -186,9 +188,9 @@ class Turns:
     def _write(self, turn: Turn) -> Turn:
         fields = {
             "urls": list(turn.urls),
-            "opened": fs_document.moment_text(turn.opened),
+            "opened": format_iso(turn.opened),
             "run_id": turn.run_id,
-            "until": fs_document.moment_text(turn.until),
+            "until": format_iso(turn.until),
             "displaced": list(turn.displaced),
             "owner": turn.owner,
             "awaits": turn.awaits,

@@ -22,7 +22,9 @@ from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import ato
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import document as fs_document
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.document import Damaged, Document
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.locks import lock
-from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.paths import check_absolute, shown
+from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.paths import check_absolute
+from ansible_collections.mailcert.acme.plugins.module_utils._text import escape
+from ansible_collections.mailcert.acme.plugins.module_utils._time import format_iso, utc_now
 
 #: In the order in which an order passes them; ``abandoned`` can follow each but ``closed``.
 STATES = ("new", "ordered", "finalizing", "issued", "closed", "abandoned")
@@ -100,7 +102,7 @@ class Journal:
     def __init__(
         self,
         path: str,
-        now: t.Callable[[], datetime.datetime] = fs_document.utc_now,
+        now: t.Callable[[], datetime.datetime] = utc_now,
         is_gone: t.Callable[[str], bool] = lambda run_id: False,
     ) -> None:
         self.path = path
@@ -112,7 +114,7 @@ class Journal:
         cls,
         path: str | os.PathLike[str],
         *,
-        now: t.Callable[[], datetime.datetime] = fs_document.utc_now,
+        now: t.Callable[[], datetime.datetime] = utc_now,
         is_gone: t.Callable[[str], bool] = lambda run_id: False,
     ) -> Journal:
         """The journal at this absolute path, whether there is one or not; nothing is read yet."""
@@ -142,9 +144,9 @@ class Journal:
             found = self.read()
             if found != expected:
                 raise JournalError(
-                    f"Another run changed the order journal {shown(self.path)} in between; run again.",
+                    f"Another run changed the order journal {escape(self.path)} in between; run again.",
                     retryable=True,
-                    details={"path": shown(self.path), "state": found.state if found else ""},
+                    details={"path": escape(self.path), "state": found.state if found else ""},
                 )
             self._check_step(found, new)
             return self._write(found, new)
@@ -187,19 +189,21 @@ class Journal:
             self._check_lease(found, run_id, now)
             if found is not None and found.state == "closed":
                 return found
-            return self._write(found, (found or JournalState(created=now)).replace(state="closed", lease=None, retired=True))
+            return self._write(
+                found, (found or JournalState(created=now)).replace(state="closed", lease=None, retired=True)
+            )
 
     def _check_lease(self, found: JournalState | None, run_id: str, now: datetime.datetime) -> None:
         held = found.lease if found else None
         if held and held.run_id != run_id and held.live(now) and not self._is_gone(held.run_id):
             raise BusyError(
-                f"Another run works on the order of {shown(self.path)}; it ends, or its lease expires at "
-                f"{fs_document.moment_text(held.expires)}. Try again then.",
-                details={"run_id": held.run_id, "expires": fs_document.moment_text(held.expires)},
+                f"Another run works on the order of {escape(self.path)}; it ends, or its lease expires at "
+                f"{format_iso(held.expires)}. Try again then.",
+                details={"run_id": held.run_id, "expires": format_iso(held.expires)},
             )
 
     def _locked(self) -> contextlib.AbstractContextManager[None]:
-        return lock(f"{self.path}.lock", timeout=LOCK_SECONDS, what=f"the order journal {shown(self.path)}")
+        return lock(f"{self.path}.lock", timeout=LOCK_SECONDS, what=f"the order journal {escape(self.path)}")
 
     def _write(self, found: JournalState | None, new: JournalState) -> JournalState:
         data = fs_document.encode(_fields(new.replace(revision=found.revision + 1 if found else 1)))
@@ -224,7 +228,7 @@ class Journal:
             elif old and before in _BOUND and _binding(old) != _binding(new):
                 problem = "after finalize, order, public key and version stay what they are"
         if problem:
-            raise JournalError(f"The order journal {shown(self.path)} cannot take this step: {problem}.")
+            raise JournalError(f"The order journal {escape(self.path)} cannot take this step: {problem}.")
 
 
 def _binding(state: JournalState) -> tuple[str, str, str]:
@@ -269,12 +273,10 @@ def _fields(state: JournalState) -> dict[str, t.Any]:
         "order_url": state.order_url,
         "finalize_url": state.finalize_url,
         "certificate_url": state.certificate_url,
-        "created": fs_document.moment_text(state.created),
-        "expires": fs_document.moment_text(state.expires),
+        "created": format_iso(state.created),
+        "expires": format_iso(state.expires),
         "challenges": [dict(challenge) for challenge in state.challenges],
-        "lease": (
-            {"run_id": state.lease.run_id, "expires": fs_document.moment_text(state.lease.expires)} if state.lease else {}
-        ),
+        "lease": ({"run_id": state.lease.run_id, "expires": format_iso(state.lease.expires)} if state.lease else {}),
         "previous_orders": list(state.previous_orders),
         "retired": state.retired,
         "extra": dict(state.extra),

@@ -16,6 +16,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import Store
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import atomic
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import document as fs_document
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.document import Document
+from ansible_collections.mailcert.acme.plugins.module_utils._time import format_iso
 
 LIMIT = 1 << 16
 
@@ -57,7 +58,7 @@ class Renewal:
     def save(self, path: str) -> None:
         """Write it, 0600; raises as :func:`atomic.write_atomic`."""
         atomic.ensure_folder(os.path.dirname(path))
-        moments = {name: fs_document.moment_text(getattr(self, name)) for name in ("start", "end", "moment", "next_look")}
+        moments = {name: format_iso(getattr(self, name)) for name in ("start", "end", "moment", "next_look")}
         texts = {name: getattr(self, name) for name in ("ari_id", "explanation_url", "problem")}
         atomic.write_atomic(path, fs_document.encode({**texts, **moments}))
 

@@ -16,8 +16,6 @@ A reply that a person sends is ``claimed`` before its text is handed out, again 
 
 from __future__ import annotations
 
-import base64
-import binascii
 import contextlib
 import dataclasses
 import datetime
@@ -25,17 +23,19 @@ import hashlib
 import os
 import secrets
 import typing as t
-from dataclasses import dataclass, field
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import BusyError, InputError, JournalError
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import atomic
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import document as fs_document
-from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.document import Damaged, Document
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.locks import lock
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.names import encode_address
-from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.paths import check_absolute, failed, shown
+from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.paths import check_absolute, failed
+from ansible_collections.mailcert.acme.plugins.module_utils._text import escape
+from ansible_collections.mailcert.acme.plugins.module_utils._time import utc_now
 
-STATES = ("claimed", "sent", "refused")
+from .reply import Reply as Reply
+from .reply import fields_of, read_reply, token_line
+
 MAX_DATA = 1 << 18
 MAX_SERVER_TEXT = 1000
 LOCK_SECONDS = 30.0
@@ -49,47 +49,13 @@ def folder_of(root: str, address: str) -> str:
     return os.path.join(root, encode_address(address))
 
 
-@dataclass(frozen=True)
-class Reply:
-    """One reply to a challenge mail.
-
-    :ivar message_id: the Message-ID of the challenge mail; empty where the CA gives none.
-    :ivar recipient: and ``sender``: the envelope. ``data``: the whole message, the exact octets.
-    :ivar state: ``claimed``, ``sent`` or ``refused``.
-    :ivar code: the server's last code; 0 where it gave none. ``text``: its words, or why nothing left.
-    :ivar attempts: how often it was claimed for sending.
-    :ivar by_hand: whether a person sends it.
-    :ivar claim: tells this claim from one that another process made after it.
-    """
-
-    authorization_url: str
-    message_id: str
-    recipient: str
-    sender: str
-    data: bytes = field(repr=False)
-    state: str
-    claimed: datetime.datetime
-    claim: str
-    attempts: int = 1
-    code: int = 0
-    text: str = ""
-    by_hand: bool = False
-
-    @property
-    def may_go_again(self) -> bool:
-        """Whether the same octets may be sent once more: a temporary refusal, or nothing had left."""
-        return self.state == "refused" and (self.code == 0 or 400 <= self.code < 500)
-
-
 class Ledger:
     """The replies in a folder, made when the first is claimed.
 
     :arg now: gives the present moment, aware.
     """
 
-    def __init__(
-        self, folder: str | os.PathLike[str], *, now: t.Callable[[], datetime.datetime] = fs_document.utc_now
-    ) -> None:
+    def __init__(self, folder: str | os.PathLike[str], *, now: t.Callable[[], datetime.datetime] = utc_now) -> None:
         self.folder = check_absolute(folder, "The folder of the reply ledger")
         self._now = now
 
@@ -100,7 +66,7 @@ class Ledger:
         """
         found = _load(self._path(authorization_url))
         if found is not None and found.authorization_url != authorization_url:
-            raise JournalError(f"{shown(self._path(authorization_url))} is of another authorization; move it away.")
+            raise JournalError(f"{escape(self._path(authorization_url))} is of another authorization; move it away.")
         return found
 
     def find_answer(self, message_id: str, data: bytes) -> Reply | None:
@@ -109,12 +75,12 @@ class Ledger:
         It is known by its Message-ID, and by its token, which the Subject of the reply carries: some mails have no
         Message-ID, and a mail that was sent twice has two.
         """
-        token = _token_line(data)
+        token = token_line(data)
         return next(
             (
                 reply
                 for reply in self.replies()
-                if (message_id and reply.message_id == message_id) or (token and _token_line(reply.data) == token)
+                if (message_id and reply.message_id == message_id) or (token and token_line(reply.data) == token)
             ),
             None,
         )
@@ -170,7 +136,7 @@ class Ledger:
             earlier = self.find(authorization_url) or self.find_answer(message_id, data)
             if earlier is None:
                 try:
-                    atomic.create_exclusive(self._path(authorization_url), fs_document.encode(_fields(reply)))
+                    atomic.create_exclusive(self._path(authorization_url), fs_document.encode(fields_of(reply)))
                 except FileExistsError:
                     # only without working locks (some network file systems); the file system still tells who was first
                     earlier = self.find(authorization_url)
@@ -178,7 +144,7 @@ class Ledger:
                     return reply
         state, message = (earlier.state, earlier.message_id) if earlier else ("claimed", "")
         raise BusyError(
-            f"The challenge mail of {shown(authorization_url)} was answered before (its reply is {state}), or is being "
+            f"The challenge mail of {escape(authorization_url)} was answered before (its reply is {state}), or is being "
             "answered now; it is not answered twice.",
             stage="reply",
             details={"reply_state": state, "message_id": message},
@@ -192,7 +158,7 @@ class Ledger:
         """
         if not reply.may_go_again:
             raise JournalError(
-                f"The reply to {shown(reply.authorization_url)} is {reply.state} and is not sent again.", stage="reply"
+                f"The reply to {escape(reply.authorization_url)} is {reply.state} and is not sent again.", stage="reply"
             )
         return self._change(
             reply,
@@ -210,7 +176,7 @@ class Ledger:
     def mark_said_sent(self, reply: Reply) -> Reply:
         """The person to whom it was handed out says that it was sent; it has been on its way since now."""
         if reply.state != "claimed" or not reply.by_hand:
-            told = shown(reply.authorization_url)
+            told = escape(reply.authorization_url)
             raise JournalError(f"The reply to {told} is not one that a person sends.", stage="reply")
         return self._change(reply, state="sent", claimed=self._now(), text="sent by hand, as was said")
 
@@ -230,9 +196,9 @@ class Ledger:
     def _mark(self, reply: Reply, state: str, code: int, text: str) -> Reply:
         if reply.state != "claimed":
             raise JournalError(
-                f"The reply to {shown(reply.authorization_url)} is {reply.state}, not claimed.", stage="reply"
+                f"The reply to {escape(reply.authorization_url)} is {reply.state}, not claimed.", stage="reply"
             )
-        return self._change(reply, state=state, code=code, text=shown(text)[:MAX_SERVER_TEXT])
+        return self._change(reply, state=state, code=code, text=escape(text)[:MAX_SERVER_TEXT])
 
     def _change(self, reply: Reply, **changes: t.Any) -> Reply:
         changed = dataclasses.replace(reply, **changes)
@@ -240,17 +206,17 @@ class Ledger:
             found = self.find(reply.authorization_url)
             if found is None or (found.claim, found.state) != (reply.claim, reply.state):
                 raise JournalError(
-                    f"Another run changed the reply to {shown(reply.authorization_url)} in between; run again.",
+                    f"Another run changed the reply to {escape(reply.authorization_url)} in between; run again.",
                     stage="reply",
                     retryable=True,
                     details={"reply_state": found.state if found else ""},
                 )
-            atomic.write_atomic(self._path(reply.authorization_url), fs_document.encode(_fields(changed)))
+            atomic.write_atomic(self._path(reply.authorization_url), fs_document.encode(fields_of(changed)))
         return changed
 
     def _locked(self) -> contextlib.AbstractContextManager[None]:
         return lock(
-            os.path.join(self.folder, "lock"), timeout=LOCK_SECONDS, what=f"the reply ledger {shown(self.folder)}"
+            os.path.join(self.folder, "lock"), timeout=LOCK_SECONDS, what=f"the reply ledger {escape(self.folder)}"
         )
 
     def _path(self, authorization_url: str) -> str:
@@ -258,60 +224,11 @@ class Ledger:
         return os.path.join(self.folder, f"{digest}.json")
 
 
-def _token_line(data: bytes) -> bytes:
-    """The Subject line of a reply; empty where it has none."""
-    head = data.partition(b"\r\n\r\n")[0]
-    return next((line for line in head.split(b"\r\n") if line.lower().startswith(b"subject:")), b"")
-
-
 def _load(path: str) -> Reply | None:
     return fs_document.load(
         path,
-        _read_reply,
+        read_reply,
         what="The reply on record",
         remedy="restore it from a backup; moving it away gives up the knowledge that this challenge was answered",
         error=JournalError,
     )
-
-
-def _read_reply(document: Document) -> Reply:
-    state = document.text("state")
-    if state not in STATES:
-        raise Damaged("state is none that is known")
-    if not document.text("authorization_url"):
-        raise Damaged("authorization_url is missing")
-    try:
-        data = base64.b64decode(document.text("data"), validate=True)
-    except (binascii.Error, ValueError):
-        raise Damaged("data is no base64") from None
-    return Reply(
-        authorization_url=document.text("authorization_url"),
-        message_id=document.text("message_id"),
-        recipient=document.text("recipient"),
-        sender=document.text("sender"),
-        data=data,
-        state=state,
-        claimed=document.present_moment("claimed"),
-        claim=document.text("claim"),
-        attempts=document.number("attempts", 1),
-        code=document.number("code"),
-        text=document.text("text"),
-        by_hand=document.flag("by_hand"),
-    )
-
-
-def _fields(reply: Reply) -> dict[str, t.Any]:
-    return {
-        "authorization_url": reply.authorization_url,
-        "message_id": reply.message_id,
-        "recipient": reply.recipient,
-        "sender": reply.sender,
-        "data": base64.b64encode(reply.data).decode("ascii"),
-        "state": reply.state,
-        "claimed": fs_document.moment_text(reply.claimed),
-        "claim": reply.claim,
-        "attempts": reply.attempts,
-        "code": reply.code,
-        "text": reply.text,
-        "by_hand": reply.by_hand,
-    }

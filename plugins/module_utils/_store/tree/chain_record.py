@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import StoreError
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.document import Damaged, Document
-from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.paths import shown
+from ansible_collections.mailcert.acme.plugins.module_utils._text import escape
 
 from .lineage import Version
 from .record import FileStat, VersionRecord
@@ -58,8 +58,8 @@ class Issuers:
             return cls(document.text("pem"), *stats)
         except Damaged as damaged:
             raise StoreError(
-                f"The record of a certificate {shown(record_path)} is damaged ({damaged}); restore it from a backup.",
-                details={"path": shown(record_path)},
+                f"The record of a certificate {escape(record_path)} is damaged ({damaged}); restore it from a backup.",
+                details={"path": escape(record_path)},
             ) from None
 
     def fields(self) -> dict[str, t.Any]:

@@ -18,7 +18,8 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import Input
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import atomic
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import document as fs_document
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.document import Damaged, Document
-from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.paths import check_absolute, shown
+from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.paths import check_absolute
+from ansible_collections.mailcert.acme.plugins.module_utils._text import escape
 
 ACCOUNT, MAILBOX = "account", "mailbox"
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
@@ -70,7 +71,7 @@ class KeyIndex:
             return owner
         found = self.owner(fingerprint)
         if found is None:
-            raise StoreError(f"{shown(path)} vanished while it was read; run again.", retryable=True)
+            raise StoreError(f"{escape(path)} vanished while it was read; run again.", retryable=True)
         return found
 
     def _path(self, fingerprint: str) -> str:

@@ -33,8 +33,8 @@ from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.paths impo
     check_folder,
     failed,
     named,
-    shown,
 )
+from ansible_collections.mailcert.acme.plugins.module_utils._text import escape
 
 from .lineage import Line
 
@@ -74,9 +74,9 @@ class MailboxFolder:
         found = _address_in(self.path)
         if found is not None and found != self.address:
             raise StoreError(
-                f"The folder {shown(self.path)} belongs to the address {shown(found)}, not to {shown(self.address)}; "
+                f"The folder {escape(self.path)} belongs to the address {escape(found)}, not to {escape(self.address)}; "
                 "move it to where it belongs.",
-                details={"path": shown(self.path)},
+                details={"path": escape(self.path)},
             )
         return found is not None
 
@@ -98,7 +98,7 @@ class MailboxFolder:
         :raises InputError: no such name.
         """
         if not _LINE_NAME.fullmatch(name):
-            raise InputError(f"There is no line of versions named {shown(name)}.")
+            raise InputError(f"There is no line of versions named {escape(name)}.")
         return Line(os.path.join(self.path, name))
 
     def lines(self) -> list[str]:
@@ -146,10 +146,10 @@ class Store:
             check_folder(self.path)
             if not self.exists() and _names(self._mailboxes):
                 raise StoreError(
-                    f"{shown(self._marker)} is gone, though there are mailboxes in the store; restore it from a backup, or, "
+                    f"{escape(self._marker)} is gone, though there are mailboxes in the store; restore it from a backup, or, "
                     f'if version {fs_document.FORMAT} of the format is what the store has, write {{"format": '
                     f"{fs_document.FORMAT}}} into it.",
-                    details={"path": shown(self._marker)},
+                    details={"path": escape(self._marker)},
                 )
 
     def create(self) -> None:
@@ -175,9 +175,7 @@ class Store:
         folder.exists()
         return folder
 
-    def list_addresses(
-        self, problems: list[StoreError] | None = None, *, without: t.Collection[str] = ()
-    ) -> list[str]:
+    def list_addresses(self, problems: list[StoreError] | None = None, *, without: t.Collection[str] = ()) -> list[str]:
         """The primary addresses of all mailboxes in the store, sorted.
 
         :arg problems: takes the errors of folders that cannot be read, so that the others can go on.
@@ -197,9 +195,9 @@ class Store:
                     continue
                 if encode_name(address) != name:
                     raise StoreError(
-                        f"The folder {shown(path)} holds the address {shown(address)}, which belongs into the folder "
+                        f"The folder {escape(path)} holds the address {escape(address)}, which belongs into the folder "
                         f"{encode_name(address)}; move it there.",
-                        details={"path": shown(path)},
+                        details={"path": escape(path)},
                     )
                 # a name that was cut with a hash did not tell
                 if address not in without:
@@ -239,10 +237,10 @@ class Store:
             if data is None:
                 return None
             if stat.S_IMODE(os.stat(path).st_mode) & 0o077:
-                raise UnsafePathError(f"Others may read {shown(path)}; run: chmod 600 {shown(path)}")
+                raise UnsafePathError(f"Others may read {escape(path)}; run: chmod 600 {escape(path)}")
             if len(data) != SECRET_OCTETS:
                 raise StoreError(
-                    f"The store's secret {shown(path)} is damaged; restore it from a backup, or remove it, and every "
+                    f"The store's secret {escape(path)} is damaged; restore it from a backup, or remove it, and every "
                     "PKCS#12 will be written anew."
                 )
             self._secret = data
@@ -258,7 +256,7 @@ class Store:
                 atomic.create_exclusive(os.path.join(self.path, "secret"), secrets.token_bytes(SECRET_OCTETS))
             found = self.existing_secret()
             if found is None:
-                raise StoreError(f"The store's secret vanished from {shown(self.path)} while it was made.")
+                raise StoreError(f"The store's secret vanished from {escape(self.path)} while it was made.")
         return found
 
 
@@ -273,15 +271,15 @@ def _address_in(folder: str) -> str | None:
         data = atomic.read_optional(path, limit=1024, what="The address of a mailbox", follow=False)
     if data is None:
         raise StoreError(
-            f"{shown(path)} is gone, so it cannot be told whose certificates these are; restore it from a backup.",
-            details={"path": shown(path)},
+            f"{escape(path)} is gone, so it cannot be told whose certificates these are; restore it from a backup.",
+            details={"path": escape(path)},
         )
     try:
         return _address.parse(data.decode("utf-8").rstrip("\n")).ascii
     except (UnicodeDecodeError, AddressError):
         raise StoreError(
-            f"{shown(path)} is damaged: it holds no mail address; restore it from a backup.",
-            details={"path": shown(path)},
+            f"{escape(path)} is damaged: it holds no mail address; restore it from a backup.",
+            details={"path": escape(path)},
         ) from None
 
 

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import StoreError
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import atomic
-from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.paths import failed, shown
+from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.paths import failed
 from ansible_collections.mailcert.acme.plugins.module_utils._store.state.order_journal import Journal
+from ansible_collections.mailcert.acme.plugins.module_utils._text import escape
 
 # as Version.name writes them, so that a number has one name
 _NUMBER = re.compile(r"(?!0000)[0-9]{4}|[1-9][0-9]{4,8}", re.ASCII)
@@ -136,14 +137,14 @@ class Line:
                 return None
             if error.errno == errno.EINVAL:
                 raise StoreError(
-                    f"{shown(link)} is no symbolic link; move it away and link it to the version that is in use.",
-                    details={"path": shown(link)},
+                    f"{escape(link)} is no symbolic link; move it away and link it to the version that is in use.",
+                    details={"path": escape(link)},
                 ) from error
             raise failed(link, "cannot be read", error) from error
         if not _NUMBER.fullmatch(name) or not os.path.isdir(f"{self.folder}/{name}"):
             raise StoreError(
-                f"{shown(link)} leads to {shown(name)}, which is no version; link it to the version that is in use.",
-                details={"path": shown(link)},
+                f"{escape(link)} leads to {escape(name)}, which is no version; link it to the version that is in use.",
+                details={"path": escape(link)},
             )
         return Version(self.folder, int(name))
 
@@ -155,9 +156,9 @@ class Line:
             state = Journal.open(version.journal).read()
             if state is not None and state.state == "closed" and not state.retired:
                 raise StoreError(
-                    f"{shown(self.link)} is gone, though version {version.name} was in use; run: ln -s {version.name} "
-                    f"{shown(self.link)}",
-                    details={"path": shown(self.link)},
+                    f"{escape(self.link)} is gone, though version {version.name} was in use; run: ln -s {version.name} "
+                    f"{escape(self.link)}",
+                    details={"path": escape(self.link)},
                 )
 
     def versions(self) -> list[Version]:
@@ -204,7 +205,7 @@ class Line:
         """
         self._check_own(version)
         if self.current() == version:
-            raise StoreError(f"The version {shown(version.folder)} is in use and cannot be given up.")
+            raise StoreError(f"The version {escape(version.folder)} is in use and cannot be given up.")
         version.create()
         Journal.open(version.journal, is_gone=is_gone).retire(run_id)
 
@@ -217,9 +218,9 @@ class Line:
         for path in (version.certificate, version.record):
             if not os.path.isfile(path):
                 raise StoreError(
-                    f"The version {shown(version.folder)} is not complete, {os.path.basename(path)} is missing; "
+                    f"The version {escape(version.folder)} is not complete, {os.path.basename(path)} is missing; "
                     "it does not become current.",
-                    details={"path": shown(path)},
+                    details={"path": escape(path)},
                 )
         if self.current() == version:
             return
@@ -231,4 +232,4 @@ class Line:
 
     def _check_own(self, version: Version) -> None:
         if version.line != self.folder:
-            raise StoreError(f"The version {shown(version.folder)} is not one of {shown(self.folder)}.")
+            raise StoreError(f"The version {escape(version.folder)} is not one of {escape(self.folder)}.")

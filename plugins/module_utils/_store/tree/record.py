@@ -24,6 +24,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import ato
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import document as fs_document
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.document import Damaged, Document
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.paths import failed
+from ansible_collections.mailcert.acme.plugins.module_utils._time import format_iso
 
 
 @dataclass(frozen=True)
@@ -176,8 +177,8 @@ class VersionRecord:
             "usage": self.usage,
             "key_spec": dict(self.key_spec),
             "directory": self.directory,
-            "not_before": fs_document.moment_text(self.not_before),
-            "not_after": fs_document.moment_text(self.not_after),
+            "not_before": format_iso(self.not_before),
+            "not_after": format_iso(self.not_after),
             "profile": self.profile,
             "privatekey": self.privatekey.fields() if self.privatekey else {},
             "common_name": self.common_name,

@@ -65,7 +65,8 @@ def survey(store: Store, *, without: t.Collection[str] = ()) -> list[MailboxSurv
     problems: list[StoreError] = []
     found = [_mailbox(store, address) for address in store.list_addresses(problems, without=without)]
     return found + [
-        MailboxSurvey("", os.path.dirname(str(problem.details.get("path", ""))), error=problem.message) for problem in problems
+        MailboxSurvey("", os.path.dirname(str(problem.details.get("path", ""))), error=problem.message)
+        for problem in problems
     ]
 
 

@@ -21,7 +21,8 @@ from ansible_collections.mailcert.acme.plugins.module_utils._acme import account
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.account_key import AccountKey
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import StoreError
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import atomic
-from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.paths import failed, shown
+from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.paths import failed
+from ansible_collections.mailcert.acme.plugins.module_utils._text import escape
 
 NEW = ".new"
 # hex digits of the public key's fingerprint that name a former key
@@ -92,7 +93,7 @@ class KeyFiles:
             # the same key can be there under another passphrase; that copy stays too
             if atomic.read_file(kept, follow=False) == data:
                 return kept
-        raise StoreError(f"There are too many copies of {shown(source)}; remove some of {shown(base)}-*.")
+        raise StoreError(f"There are too many copies of {escape(source)}; remove some of {escape(base)}-*.")
 
     @staticmethod
     def _load(path: str, passphrase: str | None, what: str) -> AccountKey:
@@ -110,7 +111,7 @@ def make_key(path: str, key_type: str, passphrase: str | None) -> AccountKey:
     try:
         atomic.create_exclusive(path, pem)
     except FileExistsError:
-        raise StoreError(f"{shown(path)} came to be while a key for it was made; run again.", retryable=True) from None
+        raise StoreError(f"{escape(path)} came to be while a key for it was made; run again.", retryable=True) from None
     return account_keys.load_account_key(pem, passphrase=passphrase, source=path)
 
 

@@ -16,7 +16,7 @@ import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import BusyError, StoreError
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import locks
-from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.paths import shown
+from ansible_collections.mailcert.acme.plugins.module_utils._text import escape
 
 from .connection import AcmeOptions
 
@@ -39,9 +39,9 @@ def ordering(acme: AcmeOptions) -> t.Iterator[None]:
                 stack.enter_context(locks.lock(os.path.join(folder, LOCK), timeout=acme.deadline_seconds, shared=True))
             except BusyError:
                 raise BusyError(
-                    f"Another run changes the account key in {shown(folder)}, and did so for {acme.deadline_seconds}"
+                    f"Another run changes the account key in {escape(folder)}, and did so for {acme.deadline_seconds}"
                     " seconds; nothing was ordered or sent. Run again when it is done.",
-                    details={"path": shown(folder)},
+                    details={"path": escape(folder)},
                 ) from None
             except StoreError:
                 pass
@@ -59,8 +59,8 @@ def changing(acme: AcmeOptions, folder: str) -> t.Iterator[None]:
             stack.enter_context(locks.lock(os.path.join(folder, LOCK), timeout=acme.deadline_seconds))
         except BusyError:
             raise BusyError(
-                f"Runs that order with the account key in {shown(folder)} were at work for {acme.deadline_seconds} seconds;"
+                f"Runs that order with the account key in {escape(folder)} were at work for {acme.deadline_seconds} seconds;"
                 " the key stays as it is. Run again when they are done.",
-                details={"path": shown(folder)},
+                details={"path": escape(folder)},
             ) from None
         yield

@@ -14,7 +14,7 @@ import urllib.parse
 
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import authorization as authorizations
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import order as orders
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import parse
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import ordering
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.account import Account
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AcmeProblemError, NotAcmeError
@@ -23,6 +23,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._store.state.challen
 from ansible_collections.mailcert.acme.plugins.module_utils._store.state.order_journal import Journal, JournalState
 from ansible_collections.mailcert.acme.plugins.module_utils._store.tree import layout, lineage
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import run_id
+from ansible_collections.mailcert.acme.plugins.module_utils._text import one_line
 
 # how far a CA's list is read
 _MOST_PAGES = 5
@@ -99,7 +100,7 @@ class OpenChallenges:
 
     def _status(self, fetch: t.Callable[[], str]) -> str:
         try:
-            return parse.clean(fetch(), 40)
+            return one_line(fetch(), limit=40)
         except AcmeProblemError as error:
             # another account's, or one that the CA has forgotten
             if error.retryable:
@@ -116,7 +117,7 @@ def pending_orders(client: AcmeClient, account: Account) -> list[str]:
     try:
         for order in _listed_orders(client, account.orders_url):
             if order.status == "pending":
-                found.append(f"{parse.clean(', '.join(order.addresses), 320)} (its order is pending)")
+                found.append(f"{one_line(', '.join(order.addresses), limit=320)} (its order is pending)")
     except (AcmeProblemError, NotAcmeError) as error:
         if error.retryable:
             raise
@@ -135,7 +136,7 @@ def _listed_orders(client: AcmeClient, page: str) -> t.Iterator[orders.Order]:
             seen += 1
             if seen > _MOST_ORDERS:
                 return
-            order = orders.entry(client, url)
+            order = ordering.entry(client, url)
             if order is not None:
                 yield order
         page = next(iter(response.links("next")), "")

@@ -16,8 +16,8 @@ import typing as t
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AccountError
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import atomic
-from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.paths import shown
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
+from ansible_collections.mailcert.acme.plugins.module_utils._text import escape
 
 Record = t.Dict[str, t.Any]
 
@@ -59,7 +59,7 @@ def check_not_closed(record: Record, path: str) -> None:
 
 def closed(uri: str, record_path: str | None, status: str = "deactivated") -> str:
     """The sentence for an account that is no more."""
-    where = f" and the record {shown(record_path)}" if record_path else ""
+    where = f" and the record {escape(record_path)}" if record_path else ""
     return (
         f"The account {uri} is {status}, for good. For a new account move the account key{where} away, or choose another"
         " path (in the role, another smime_account_name)."

@@ -12,10 +12,10 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import account as accounts
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import parse
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import TermsError
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
+from ansible_collections.mailcert.acme.plugins.module_utils._text import one_line
 
 from . import record as account_record
 
@@ -29,7 +29,7 @@ def check(client: AcmeClient, terms_url: str | None) -> None:
     if terms_url and terms_url != offered:
         raise TermsError(
             f"The CA's terms of service are {'at ' + offered if offered else 'nowhere to be found'}, and terms_url says"
-            f" {parse.clean(terms_url, 300)}. Read them, and set terms_url to where they are.",
+            f" {one_line(terms_url, limit=300)}. Read them, and set terms_url to where they are.",
             details={"terms_url": offered},
         )
 

@@ -28,10 +28,10 @@ from ansible_collections.mailcert.acme.plugins.module_utils._mail.dns import res
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap.answered import Place
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.message import refusal
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import atomic
-from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.paths import shown
 from ansible_collections.mailcert.acme.plugins.module_utils._store.state import reply_ledger
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import options
+from ansible_collections.mailcert.acme.plugins.module_utils._text import escape
 
 from .ca_preset import Behaviour
 
@@ -228,9 +228,9 @@ class _Judge:
         for mail in reader.skipped:
             self.refuse("too_large", f"A mail of {mail['size']} bytes was not fetched; no challenge is so large.")
         for path in reader.unreadable:
-            self.refuse("unreadable", f"The user of the task may not read {shown(path)}.")
+            self.refuse("unreadable", f"The user of the task may not read {escape(path)}.")
         if reader.unreadable:
-            paths = ", ".join(shown(path) for path in reader.unreadable[:SHOWN_PATHS])
+            paths = ", ".join(escape(path) for path in reader.unreadable[:SHOWN_PATHS])
             more = f" and {len(reader.unreadable) - SHOWN_PATHS} more" if len(reader.unreadable) > SHOWN_PATHS else ""
             self._context.warn(
                 f"{self._expected.recipient}: The user of the task may not read what may be a mail: {paths}{more}. Change the"

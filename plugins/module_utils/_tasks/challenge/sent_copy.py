@@ -13,7 +13,8 @@ import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, SmimeError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap import folders, reader, sent_copy
+from ansible_collections.mailcert.acme.plugins.module_utils._mail import special_use
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap import reader, sent_copy
 from ansible_collections.mailcert.acme.plugins.module_utils._store.state import reply_ledger
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
 
@@ -40,7 +41,7 @@ class Copying:
         if self._wished and params["mail_access"] != "imap":
             raise InputError("sent_copy needs mail_access: imap; elsewhere there is no folder for sent mail.")
         if self._wished:
-            folders.check([self._folder], "sent_folder")
+            special_use.check([self._folder], "sent_folder")
 
     def copy(self, address: str, settings: reader.ImapSettings, reply: reply_ledger.Reply) -> None:
         """Keep a reply that the submission server took."""

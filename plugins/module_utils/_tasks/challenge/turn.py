@@ -17,15 +17,14 @@ import uuid
 
 from ansible_collections.mailcert.acme.plugins.module_utils import _address
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import authorization as authorizations
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import parse
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AcmeProblemError, BusyError, OrderError
 from ansible_collections.mailcert.acme.plugins.module_utils._limits import CHALLENGE_LIFETIME
-from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.paths import shown
 from ansible_collections.mailcert.acme.plugins.module_utils._store.state import challenge_turns, reply_ledger
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import run_id as run_ids
+from ansible_collections.mailcert.acme.plugins.module_utils._text import escape, one_line
 
 from .model import Challenge
 
@@ -124,7 +123,7 @@ class Opening:
             authorization = authorizations.fetch(self._client, url)
             if not any(_address.same(authorization.address, address) for address in addresses):
                 raise OrderError(
-                    f"The CA wants an authorization for {parse.clean(authorization.address, 320)}, which was not ordered."
+                    f"The CA wants an authorization for {one_line(authorization.address, limit=320)}, which was not ordered."
                 )
             challenge = authorization.challenge
             entries.append(
@@ -195,7 +194,7 @@ class Opening:
 
 
 def _awaits_its_person(addresses: t.Sequence[str], turn: challenge_turns.Turn) -> BusyError:
-    whose = f" (its order is in {shown(turn.owner)})" if turn.owner else ""
+    whose = f" (its order is in {escape(turn.owner)})" if turn.owner else ""
     until = f"{turn.opened + CHALLENGE_LIFETIME:%Y-%m-%d %H:%M} UTC"
     return BusyError(
         f"Another certificate's challenge for {', '.join(addresses)} waits for a person to answer it{whose}, and only one at a"

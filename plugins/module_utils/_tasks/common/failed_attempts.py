@@ -21,8 +21,8 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     StoreError,
 )
 from ansible_collections.mailcert.acme.plugins.module_utils._store.backoff import attempts
-from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import document
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
+from ansible_collections.mailcert.acme.plugins.module_utils._time import format_iso
 
 from . import throttle
 
@@ -92,4 +92,4 @@ def _keep(path: str, directory: str, error: SmimeError, context: Context, *, wai
         problem=error.problem,
         next_try=next_try,
     ).save(path)
-    error.details.update(attempts=count, next_try=document.moment_text(next_try) or "")
+    error.details.update(attempts=count, next_try=format_iso(next_try) or "")

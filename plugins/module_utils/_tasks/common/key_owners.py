@@ -11,13 +11,13 @@ from ansible_collections.mailcert.acme.plugins.module_utils import _address
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.account_key import AccountKey
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import CsrError, KeyPolicyError
 from ansible_collections.mailcert.acme.plugins.module_utils._pki.csr import Csr
-from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.paths import shown
 from ansible_collections.mailcert.acme.plugins.module_utils._store.tree.key_index import (
     ACCOUNT,
     MAILBOX,
     KeyIndex,
     Owner,
 )
+from ansible_collections.mailcert.acme.plugins.module_utils._text import escape
 
 
 def claim_for_mailbox(keys_path: str | None, request: Csr, addresses: t.Sequence[str], *, write: bool) -> None:
@@ -32,7 +32,7 @@ def claim_for_mailbox(keys_path: str | None, request: Csr, addresses: t.Sequence
     wish = Owner(MAILBOX, _address.parse(addresses[0]).ascii)
     owner = _ask(KeyIndex(keys_path), request.public_fingerprint, wish, write=write)
     if owner != wish:
-        whose = "that of an ACME account" if owner.kind == ACCOUNT else f"that of {shown(owner.name)}"
+        whose = "that of an ACME account" if owner.kind == ACCOUNT else f"that of {escape(owner.name)}"
         raise CsrError(
             f"The request in {request.source} holds a key that is {whose} already, and not of {wish.name}; make a new key"
             " for it."
@@ -49,7 +49,7 @@ def claim_for_account(keys_path: str | None, key: AccountKey, directory: str, *,
     owner = _ask(KeyIndex(keys_path), key.public_fingerprint, Owner(ACCOUNT, directory), write=write)
     if owner.kind != ACCOUNT:
         raise KeyPolicyError(
-            f"The account key is the key of the certificate of {shown(owner.name)} (RFC 8555, section 11.1). Use a key that"
+            f"The account key is the key of the certificate of {escape(owner.name)} (RFC 8555, section 11.1). Use a key that"
             " is nothing but the account's.",
             stage="account",
         )

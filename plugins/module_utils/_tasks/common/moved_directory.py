@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import parse
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
+from ansible_collections.mailcert.acme.plugins.module_utils._text import one_line
 
 
 def tell(context: Context, client: AcmeClient) -> None:
@@ -15,6 +15,6 @@ def tell(context: Context, client: AcmeClient) -> None:
     moved_to = client.moved_to
     if moved_to:
         context.warn(
-            f"acme_directory {parse.clean(client.directory_url, 200)} redirects to {parse.clean(moved_to, 200)}, which was"
+            f"acme_directory {one_line(client.directory_url, limit=200)} redirects to {one_line(moved_to, limit=200)}, which was"
             " used. Ask the CA whether it has moved for good."
         )

@@ -10,8 +10,8 @@ import os
 import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._store.backoff import attempts, damaged, throttle
-from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import document
 from ansible_collections.mailcert.acme.plugins.module_utils._store.tree import layout, lineage
+from ansible_collections.mailcert.acme.plugins.module_utils._time import format_iso
 
 from .desired import Wish
 
@@ -72,9 +72,9 @@ class Holding:
             return None
         last = max(found, key=lambda one: one.next_try or self._now)
         return {
-            "next_try": document.moment_text(last.next_try) or "",
+            "next_try": format_iso(last.next_try) or "",
             "attempts": last.count,
-            "last_try": document.moment_text(last.at) or "",
+            "last_try": format_iso(last.at) or "",
             "error_code": last.error_code,
             "stage": last.stage,
             "retryable": last.retryable,

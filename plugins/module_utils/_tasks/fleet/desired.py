@@ -12,8 +12,7 @@ import dataclasses
 import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import csr as requests
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import keys
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import key_usage, keys
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import options
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.renewal import policy
 
@@ -131,7 +130,7 @@ class Wish:
 READERS: dict[str, t.Callable[[t.Any], t.Any]] = {
     "addresses": _addresses,
     "acme_directory": _text,
-    "usage": _choice(*requests.USAGES),
+    "usage": _choice(*key_usage.USAGES),
     "privatekey_type": _choice("RSA", "ECC"),
     "privatekey_size": _whole,
     "privatekey_curve": _text,

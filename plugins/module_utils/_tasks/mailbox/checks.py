@@ -19,7 +19,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     MissingLibraryError,
     SmimeError,
 )
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import source, tls
+from ansible_collections.mailcert.acme.plugins.module_utils._mail import source
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.dns import caa, spf_check
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.dns.resolver import Resolver
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap import (
@@ -40,6 +40,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._mail.local import (
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import Refusal
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.reply import probe
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.smtp import dry_run, sendmail, submit
+from ansible_collections.mailcert.acme.plugins.module_utils._net import is_loopback
 
 # how replies leave
 Sender = t.Union[submit.SmtpSettings, sendmail.SendmailSettings]
@@ -226,7 +227,7 @@ def outbound(address: str, settings: Sender, resolver: Resolver, known: t.Sequen
 
 def _addresses_of(host: str, resolver: Resolver) -> list[str]:
     """The addresses of a host; none for this machine, from which no mail leaves for the world under such an address."""
-    if not host or tls.is_loopback(host):
+    if not host or is_loopback(host):
         return []
     try:
         return [str(ipaddress.ip_address(host))]

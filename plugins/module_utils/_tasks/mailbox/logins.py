@@ -12,7 +12,8 @@ import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, StoreError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import libs, tls
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.require import require
+from ansible_collections.mailcert.acme.plugins.module_utils._mail import tls
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.login import credentials, oauth, token_endpoint
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import atomic, locks
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
@@ -33,10 +34,7 @@ _NEEDED = {
     "google_service_account": ("oauth_service_account_path|oauth_service_account_content",),
     "microsoft_app": ("oauth_tenant", "oauth_client_id", "oauth_client_secret"),
 }
-_LIBRARIES: t.Mapping[str, t.Callable[[], None]] = {
-    "google_service_account": libs.require_google_auth,
-    "microsoft_app": libs.require_msal,
-}
+_LIBRARIES = {"google_service_account": "google-auth", "microsoft_app": "msal"}
 
 
 def options(*, defaults: bool) -> Params:
@@ -181,7 +179,7 @@ class Logins:
 
     def _fetcher(self, wish: Params, grant: str, subject: str) -> t.Callable[[], oauth.Fetched]:
         """What fetches a token; all that can be checked before is."""
-        _LIBRARIES.get(grant, libs.require_requests)()
+        require("requests", *filter(None, [_LIBRARIES.get(grant)]), purpose=f"oauth_grant: {grant}")
         for needed in _NEEDED[grant]:
             names = needed.split("|")
             given = [name for name in names if wish[name]]

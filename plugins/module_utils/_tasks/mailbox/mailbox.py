@@ -11,8 +11,7 @@ import typing as t
 from ansible_collections.mailcert.acme.plugins.module_utils import _address
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import source
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap import folders
+from ansible_collections.mailcert.acme.plugins.module_utils._mail import source, special_use
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap import reader as imap_reader
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.local import reader as local_reader
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.reply import dkim_sign
@@ -46,7 +45,7 @@ def login_options(*, defaults: bool) -> dict[str, t.Any]:
         "imap_encryption": option("str", "tls", choices=ENCRYPTIONS),
         "imap_user": option("str"),
         "imap_password": option("str", no_log=True),
-        "imap_folders": option("list", list(folders.DEFAULT), elements="str"),
+        "imap_folders": option("list", list(special_use.DEFAULT), elements="str"),
         "smtp_host": option("str"),
         "smtp_port": option("int"),
         "smtp_encryption": option("str", "starttls", choices=ENCRYPTIONS),

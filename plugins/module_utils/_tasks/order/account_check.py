@@ -12,13 +12,13 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import parse
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.account_key import AccountKey
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AccountError
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.account import record
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.account.connection import AcmeOptions
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.challenge.model import Challenge
+from ansible_collections.mailcert.acme.plugins.module_utils._text import one_line
 
 
 def marked(challenges: t.Sequence[Challenge], client: AcmeClient) -> list[Challenge]:
@@ -40,9 +40,9 @@ def check(acme: AcmeOptions, key: AccountKey, challenges: t.Sequence[Challenge])
         account = challenge.account_uri
         if account and account == record.account_uri(acme.record_path, acme.directory, key.public_fingerprint):
             continue
-        whose = f"the account {parse.clean(account, 200)}" if account else "another account"
+        whose = f"the account {one_line(account, limit=200)}" if account else "another account"
         raise AccountError(
             f"The account key is not the one that ordered: the challenge for {challenge.address} is of {whose} with"
-            f" the key thumbprint {parse.clean(challenge.account_thumbprint, 60)}, and this key's is {key.thumbprint}."
+            f" the key thumbprint {one_line(challenge.account_thumbprint, limit=60)}, and this key's is {key.thumbprint}."
             " Nothing was sent. Use the key of that account; if its key was changed since, run smime_order again first."
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import download as downloads
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import certificate as acme_certificate
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.order import Order
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
@@ -17,6 +17,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     NotAcmeError,
 )
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificate, select_chain
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import chain as pki_chain
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
 
 SELECT_CHAIN: dict[str, t.Any] = {
@@ -64,7 +65,7 @@ class Chains:
     def __init__(self, client: AcmeClient, order: Order, context: Context) -> None:
         self._client = client
         self._context = context
-        found = downloads.download(client, order)
+        found = acme_certificate.download(client, order)
         self.default = found.pem
         self._left = list(found.alternates)
         self._read: list[tuple[bytes, list[certificate.Certificate]]] = []
@@ -74,7 +75,7 @@ class Chains:
         """The first chain that meets the first criterion that any chain meets, else the default."""
         try:
             found = certificate.load_chain(self.default, source="what the CA issued")
-            leaf, *issuers = certificate.order_chain(found)
+            leaf, *issuers = pki_chain.order_chain(found)
         except CertificateError:
             # what is wrong with it is told where it is installed
             return Chosen(self.default, wanted=len(criteria))
@@ -97,8 +98,8 @@ class Chains:
     def _fetch(self, url: str) -> tuple[bytes, list[certificate.Certificate]] | None:
         """An alternate; None, and a warning, where it is none: the certificate is there, and its default chain."""
         try:
-            pem = downloads.alternate(self._client, url)
-            leaf, *issuers = certificate.order_chain(certificate.load_chain(pem, source="an alternate chain"))
+            pem = acme_certificate.alternate(self._client, url)
+            leaf, *issuers = pki_chain.order_chain(certificate.load_chain(pem, source="an alternate chain"))
             if leaf != self._leaf:
                 raise CertificateError("An alternate chain is for another certificate.")
         except (AcmeProblemError, NotAcmeError, CertificateError) as error:

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import download as downloads
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import certificate as acme_certificate
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import order as orders
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import parse
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import ordering
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     AcmeError,
     AcmeProblemError,
@@ -17,10 +17,13 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
 )
 from ansible_collections.mailcert.acme.plugins.module_utils._limits import CHALLENGE_LIFETIME
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificate
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import chain as pki_chain
 from ansible_collections.mailcert.acme.plugins.module_utils._store.state import order_journal as journals
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.account import record
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.challenge import turn
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.challenge.model import Challenge
+from ansible_collections.mailcert.acme.plugins.module_utils._text import one_line
+from ansible_collections.mailcert.acme.plugins.module_utils._time import format_rfc3339
 
 from . import abandon, new_order, reuse
 from .session import Ordering
@@ -83,7 +86,7 @@ class Requesting(Ordering):
 
     def _found(self) -> orders.Order | None:
         """The order of which an earlier run was not told that the CA had made it (RFC 8555, section 7.1.2.1)."""
-        order = orders.find_open(self._client, self._addresses, fits=self._fits)
+        order = ordering.find_open(self._client, self._addresses, fits=self._fits)
         return self._taken(order) if order else None
 
     def _fits(self, order: orders.Order) -> bool:
@@ -147,16 +150,16 @@ class Requesting(Ordering):
 
     def _of_another_key(self, order: orders.Order) -> tuple[str, str]:
         """Whether an order that the CA gave back has a certificate for another key than ours; as :meth:`_unusable`."""
-        pem = downloads.download(self._client, order).pem
-        leaf = certificate.order_chain(certificate.load_chain(pem, source="what the CA issued"))[0]
+        pem = acme_certificate.download(self._client, order).pem
+        leaf = pki_chain.order_chain(certificate.load_chain(pem, source="what the CA issued"))[0]
         if leaf.public_fingerprint == self._request.public_fingerprint:
             return "", ""
         return "other_key", "valid, and its certificate is for another key"
 
     def _given_back(self, order: orders.Order, words: str) -> OrderError:
-        ends = f" It ends at {parse.format_time(order.expires)}." if order.expires else ""
+        ends = f" It ends at {format_rfc3339(order.expires)}." if order.expires else ""
         return OrderError(
-            f"The CA gives the order {parse.clean(order.url, 200)}, which is {words}, and no other one.{ends}",
+            f"The CA gives the order {one_line(order.url, limit=200)}, which is {words}, and no other one.{ends}",
             problem=order.error.raw if order.error else None,
         )
 
@@ -164,7 +167,7 @@ class Requesting(Ordering):
         """What the CA makes of a newOrder: a new order, or an older one."""
         asked = self._wish
         try:
-            return orders.new_order(
+            return ordering.new_order(
                 self._client,
                 addresses=self._addresses,
                 profile=asked.profile,
@@ -191,7 +194,7 @@ class Requesting(Ordering):
         urls = list(dict.fromkeys(order.authorization_urls))
         if len(urls) > len(self._addresses):
             raise OrderError(
-                f"The CA's order {parse.clean(order.url, 200)} wants {len(urls)} authorizations for"
+                f"The CA's order {one_line(order.url, limit=200)} wants {len(urls)} authorizations for"
                 f" {len(self._addresses)} addresses."
             )
         opened = self._held().created

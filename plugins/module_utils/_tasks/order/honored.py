@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import parse
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.order import Order
 from ansible_collections.mailcert.acme.plugins.module_utils._pki.certificate import Certificate
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
+from ansible_collections.mailcert.acme.plugins.module_utils._text import one_line
+from ansible_collections.mailcert.acme.plugins.module_utils._time import format_rfc3339
 
 from . import chain, new_order
 
@@ -24,13 +25,13 @@ def heeded(
     found = []
     if asked.profile:
         # a CA that knows profiles repeats the one that it will use (draft-ietf-acme-profiles)
-        found.append(_entry("profile", asked.profile, parse.clean(order.profile, 100), order.profile == asked.profile))
+        found.append(_entry("profile", asked.profile, one_line(order.profile, limit=100), order.profile == asked.profile))
     for option, wanted, given in (
         ("not_before", asked.not_before, certificate.not_before),
         ("not_after", asked.not_after, certificate.not_after),
     ):
         if wanted is not None:
-            words = parse.format_time(wanted), parse.format_time(given)
+            words = format_rfc3339(wanted), format_rfc3339(given)
             found.append(_entry(option, *words, new_order.near(wanted, given)))
     if chosen.wanted:
         top = chosen.issuer or certificate.issuer

@@ -10,20 +10,18 @@ with what was asked when the order was made, not with what the options would mea
 from __future__ import annotations
 
 import datetime
-import re
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import parse
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.order import Order
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
-
-# as community.crypto reads relative times
-_RELATIVE = re.compile(
-    r"([+-])(?:(\d{1,6})[wW])?(?:(\d{1,6})[dD])?(?:(\d{1,8})[hH])?(?:(\d{1,9})[mM])?(?:(\d{1,10})[sS]?)?", re.ASCII
+from ansible_collections.mailcert.acme.plugins.module_utils._text import one_line
+from ansible_collections.mailcert.acme.plugins.module_utils._time import (
+    format_rfc3339,
+    parse_moment,
+    parse_rfc3339_or_none,
 )
-_UNITS = ("weeks", "days", "hours", "minutes", "seconds")
-_ASN1 = re.compile(r"\d{14}Z", re.ASCII)
+
 #: how far a date may be from the one that was asked for: CAs round, and date back for clocks that are slow
 TOLERANCE = datetime.timedelta(hours=1)
 
@@ -61,12 +59,12 @@ class Asked:
         wish = fields.get("wish")
         if not isinstance(wish, list) or len(wish) != 3 or not all(isinstance(part, str) for part in wish):
             return None
-        begin, end = (parse.parse_time_or_none(fields.get(name)) for name in ("not_before", "not_after"))
+        begin, end = (parse_rfc3339_or_none(fields.get(name)) for name in ("not_before", "not_after"))
         return cls(wish[0], begin, end, (wish[0], wish[1], wish[2]))
 
     def fields(self) -> dict[str, t.Any]:
         """For the journal."""
-        begin, end = (parse.format_time(when) if when else "" for when in (self.not_before, self.not_after))
+        begin, end = (format_rfc3339(when) if when else "" for when in (self.not_before, self.not_after))
         return {"wish": list(self.wish), "not_before": begin, "not_after": end}
 
     def other_profile(self, order: Order) -> str:
@@ -75,7 +73,7 @@ class Asked:
         An order that names none is no other one: many CAs know no profiles, or use one without a word.
         """
         if self.profile and order.profile and order.profile != self.profile:
-            return f"for the profile {parse.clean(order.profile, 100)} instead of {self.profile}"
+            return f"for the profile {one_line(order.profile, limit=100)} instead of {self.profile}"
         return ""
 
     def other_dates(self, order: Order) -> str:
@@ -85,7 +83,7 @@ class Asked:
             ("notAfter", self.not_after, order.not_after),
         ):
             if wanted is not None and found is not None and not near(wanted, found):
-                return f"for {name} {parse.format_time(found)} instead of {parse.format_time(wanted)}"
+                return f"for {name} {format_rfc3339(found)} instead of {format_rfc3339(wanted)}"
         return ""
 
 
@@ -96,16 +94,9 @@ def moment(text: str | None, *, option: str, now: datetime.datetime) -> datetime
     """
     if not text:
         return None
-    found = _RELATIVE.fullmatch(text)
     try:
-        if found and any(found.groups()[1:]):
-            amounts = (int(amount or 0) for amount in found.groups()[1:])
-            distance = datetime.timedelta(**dict(zip(_UNITS, amounts)))
-            return now - distance if found[1] == "-" else now + distance
-        if _ASN1.fullmatch(text):
-            return datetime.datetime.strptime(text, "%Y%m%d%H%M%SZ").replace(tzinfo=datetime.timezone.utc)
-        return parse.parse_time(text)
-    except (ValueError, OverflowError):
+        return parse_moment(text, now=now)
+    except ValueError:
         raise InputError(
             f"{option} is {text!r}; give a time such as 2027-12-31T23:59:59Z or 20271231235959Z, or a distance from now"
             " such as +30d."

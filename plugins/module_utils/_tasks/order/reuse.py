@@ -12,8 +12,8 @@ from __future__ import annotations
 import datetime
 import typing as t
 
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import parse
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.order import Order
+from ansible_collections.mailcert.acme.plugins.module_utils._time import format_rfc3339
 
 from . import new_order
 
@@ -36,7 +36,7 @@ def unusable(
     if order.status == "invalid":
         return "invalid", "invalid" + (f": {order.error.describe()}" if order.error else "")
     if expired(order, now):
-        return "expired", f"{order.status}, but expired at {parse.format_time(t.cast(datetime.datetime, order.expires))}"
+        return "expired", f"{order.status}, but expired at {format_rfc3339(t.cast(datetime.datetime, order.expires))}"
     for kind, words in (("other_wish", asked.other_profile(order)), ("other_dates", asked.other_dates(order))):
         if words:
             return kind, words

@@ -15,7 +15,7 @@ import os
 import threading
 import typing as t
 
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import libs, renewal_info, retry
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import renewal_info, retry
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.directory import Directory
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.transport import Transport
@@ -31,6 +31,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     SmimeError,
     StoreError,
 )
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.require import ACME, require
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import renewal
 from ansible_collections.mailcert.acme.plugins.module_utils._pki.certificate import Certificate
 from ansible_collections.mailcert.acme.plugins.module_utils._store.backoff.throttle import SharedPace
@@ -109,7 +110,7 @@ def ask(looks: t.Mapping[Ca, t.Sequence[Look]], context: Context) -> dict[str, R
     :returns: by the names of the looks, what is news; nothing of what could not be asked.
     """
     try:
-        libs.require()
+        require(*ACME)
     except MissingLibraryError as error:
         context.warn(f"No CA is asked when it wants certificates renewed. {error.message}")
         return {}

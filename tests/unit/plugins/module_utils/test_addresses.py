@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.mailcert.acme.plugins.module_utils import _address
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AddressError
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.require import MISSING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -129,7 +130,7 @@ def test_same(a: str, b: str, expected: bool) -> None:
 
 
 def test_without_idna_ascii_still_works(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_address, "idna", None)
+    monkeypatch.setitem(MISSING, "idna", "")
     _address._parse.cache_clear()
     try:
         assert str(_address.parse("a@XN--BCHER-kva.example")) == "a@xn--bcher-kva.example"

@@ -10,9 +10,8 @@ import json
 import random
 
 import pytest
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import account, renewal_info
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import account, certificate, ordering, renewal_info
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import authorization as authorizations
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import download as downloads
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import order as orders
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.directory import Directory
@@ -141,8 +140,8 @@ class Fake:
 
 def all_chains(client):
     """The certificate of an order with all of its chains."""
-    found = downloads.download(client, orders.fetch(client, f"{BASE}/1"))
-    return [downloads.alternate(client, url) for url in found.alternates]
+    found = certificate.download(client, orders.fetch(client, f"{BASE}/1"))
+    return [certificate.alternate(client, url) for url in found.alternates]
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -158,12 +157,12 @@ def test_any_document_and_any_header(account_key, clock, seed):
     ways = [
         (DIRECTORY, lambda: Directory.fetch(transport, BASE)),
         (ORDER, lambda: orders.fetch(client, f"{BASE}/1")),
-        (ORDER, lambda: orders.new_order(client, addresses=["a@b.test"], replaces="a.b")),
+        (ORDER, lambda: ordering.new_order(client, addresses=["a@b.test"], replaces="a.b")),
         (ORDER, lambda: all_chains(client)),
         (AUTHORIZATION, lambda: authorizations.fetch(client, f"{BASE}/z").failure()),
         (AUTHORIZATION["challenges"][0], lambda: authorizations.respond(client, f"{BASE}/h")),
         (ACCOUNT, lambda: account.find(client)),
-        (ACCOUNT, lambda: orders.find_open(client, ["a@b.test"])),
+        (ACCOUNT, lambda: ordering.find_open(client, ["a@b.test"])),
         (WINDOW, lambda: renewal_info.fetch(transport, directory, "a.b")),
     ]
     refused = 0

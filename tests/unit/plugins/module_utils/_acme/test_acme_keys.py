@@ -11,7 +11,7 @@ import json
 import josepy
 import pytest
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import account_key as acme_account_key
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import jws, libs
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import jws
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     InputError,
     KeyLoadError,
@@ -19,6 +19,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     MissingLibraryError,
     PassphraseError,
 )
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.require import MISSING
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
@@ -171,6 +172,6 @@ def test_bad_binding_names_the_suboption_and_not_the_secret(account_key, kid, ke
 
 
 def test_a_missing_library_is_named_with_the_pip_line(monkeypatch):
-    monkeypatch.setattr(libs, "MISSING", [("josepy", "josepy>=1.14,<3")])
+    monkeypatch.setitem(MISSING, "josepy", "")
     with pytest.raises(MissingLibraryError, match=r"josepy is not installed for .* -m pip install 'josepy>=1.14,<3'"):
         acme_account_key.load_account_key(b"", source=SOURCE)

@@ -9,7 +9,7 @@ import datetime as dt
 
 import pytest
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import order as orders
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import retry
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import ordering, retry
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.account import Account
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
@@ -64,7 +64,7 @@ def order(ca, client, body, tools):
 
 def test_new_order(ca, client, made):
     ca.on("/order", made(profile="long"))
-    result = orders.new_order(
+    result = ordering.new_order(
         client,
         addresses=[ADDRESS],
         not_after=dt.datetime(2030, 1, 1, 1, 0, tzinfo=dt.timezone(dt.timedelta(hours=1))),
@@ -82,36 +82,36 @@ def test_new_order(ca, client, made):
 def test_an_old_order_comes_back_in_any_status(ca, client, made):
     for status in orders.STATUSES:
         ca.on("/order", made(status))
-        assert orders.new_order(client, addresses=[ADDRESS]).status == status
+        assert ordering.new_order(client, addresses=[ADDRESS]).status == status
 
 
 def test_profiles_are_checked_before_the_ca_is_asked(ca, client, made):
     ca.directory["meta"] = {"profiles": {"short": "", "long": ""}}
     with pytest.raises(InputError, match="no profile wide. Set profile to one of long, short"):
-        orders.new_order(client, addresses=[ADDRESS], profile="wide")
+        ordering.new_order(client, addresses=[ADDRESS], profile="wide")
     ca.on("/order", made())
-    orders.new_order(client, addresses=[ADDRESS], profile="long")
+    ordering.new_order(client, addresses=[ADDRESS], profile="long")
     assert ca.requests[-1].jws(client.key)[1]["profile"] == "long"
 
 
 def test_replaces_goes_out_only_where_renewal_info_is_offered(ca, client, made):
     ca.on("/order", made(replaces="a.b"))
-    assert orders.new_order(client, addresses=[ADDRESS], replaces="a.b").replaces == "a.b"
+    assert ordering.new_order(client, addresses=[ADDRESS], replaces="a.b").replaces == "a.b"
     assert ca.requests[-1].jws(client.key)[1]["replaces"] == "a.b"
     client._directory = None
     del ca.directory["renewalInfo"]
-    orders.new_order(client, addresses=[ADDRESS], replaces="a.b")
+    ordering.new_order(client, addresses=[ADDRESS], replaces="a.b")
     assert "replaces" not in ca.requests[-1].jws(client.key)[1]
 
 
 @pytest.mark.parametrize("kind, status", [("alreadyReplaced", 409), ("malformed", 400), ("unauthorized", 403)])
 def test_a_refused_replaces_is_tried_once_without(ca, client, made, tools, kind, status):
     ca.on("/order", tools.problem(kind, status), made())
-    orders.new_order(client, addresses=[ADDRESS], replaces="a.b")
+    ordering.new_order(client, addresses=[ADDRESS], replaces="a.b")
     assert [("replaces" in request.jws(client.key)[1]) for request in ca.seen("/order")] == [True, False]
     ca.on("/order", tools.problem(kind, status))
     with pytest.raises(AcmeProblemError, match=kind):
-        orders.new_order(client, addresses=[ADDRESS], replaces="a.b")
+        ordering.new_order(client, addresses=[ADDRESS], replaces="a.b")
     assert len(ca.seen("/order")) == 4
 
 
@@ -124,14 +124,14 @@ def test_an_order_that_is_tried_without_replaces_is_counted_once(ca, client, mad
 
     client.transport.pace = Counting()
     ca.on("/order", tools.problem("alreadyReplaced", 409), made())
-    orders.new_order(client, addresses=[ADDRESS], replaces="a.b")
+    ordering.new_order(client, addresses=[ADDRESS], replaces="a.b")
     assert (client.transport.pace.orders, len(ca.seen("/order"))) == (1, 2)
 
 
 def test_a_rate_limit_is_not_tried_again_without_replaces(ca, client, tools):
     ca.on("/order", tools.problem("rateLimited", 429))
     with pytest.raises(AcmeRateLimitedError):
-        orders.new_order(client, addresses=[ADDRESS], replaces="a.b")
+        ordering.new_order(client, addresses=[ADDRESS], replaces="a.b")
     assert all("replaces" in request.jws(client.key)[1] for request in ca.seen("/order"))
 
 
@@ -139,12 +139,12 @@ def test_a_rate_limit_is_not_tried_again_without_replaces(ca, client, tools):
 def test_an_order_for_other_addresses_is_refused(ca, client, made, addresses):
     ca.on("/order", made(addresses=addresses))
     with pytest.raises(OrderError, match="instead of User@b.test"):
-        orders.new_order(client, addresses=[ADDRESS])
+        ordering.new_order(client, addresses=[ADDRESS])
 
 
 def test_domains_are_compared_without_case_and_order(ca, client, made):
     ca.on("/order", made(addresses=["x@c.test", "User@B.TEST"]))
-    assert orders.new_order(client, addresses=[ADDRESS, "x@c.test"]).status == "pending"
+    assert ordering.new_order(client, addresses=[ADDRESS, "x@c.test"]).status == "pending"
 
 
 @pytest.mark.parametrize("fault", ["reset", "500"])
@@ -160,7 +160,7 @@ def test_after_a_lost_response_the_own_order_is_looked_for(ca, client, body, too
     ca.on("/order/6", tools.Reply(200, body("invalid", 6)))
     ca.on("/order/7", tools.Reply(200, body("pending", 7, ["other@b.test"])))
     ca.on("/order/8", tools.Reply(200, body("valid", 8)))
-    result = orders.new_order(client, addresses=[ADDRESS])
+    result = ordering.new_order(client, addresses=[ADDRESS])
     assert result.url == ca.url("/order/5") and len(ca.seen("/order")) == 1
 
 
@@ -172,7 +172,7 @@ def test_entries_of_the_list_that_cannot_be_read_hide_no_order(ca, client, body,
     ca.on("/order/5", tools.Reply(200, body("ready", 5)))
     ca.on("/order/6", tools.Reply(200, {**body("ready", 6), "status": "of another kind"}))
     ca.on("/order/removed", tools.problem("malformed", 404))
-    assert orders.new_order(client, addresses=[ADDRESS]).url == ca.url("/order/5")
+    assert ordering.new_order(client, addresses=[ADDRESS]).url == ca.url("/order/5")
     assert len(ca.seen("/order")) == 1, "an order that is there was made twice"
 
 
@@ -190,14 +190,14 @@ def test_where_there_is_no_list_it_is_ordered_again(ca, client, made, tools, acc
     ca.on("/order", tools.Reply(fault="reset"), made())
     if account != "404":
         ca.on("/account/1", tools.Reply(200, account))
-    assert orders.new_order(client, addresses=[ADDRESS]).url == ca.url("/order/1")
+    assert ordering.new_order(client, addresses=[ADDRESS]).url == ca.url("/order/1")
     assert len(ca.seen("/order")) == 2
 
 
 def test_ordering_again_is_capped(ca, client, tools, clock):
     ca.on("/order", tools.Reply(502, b""))
     with pytest.raises(AcmeConnectionError, match="HTTP status 502"):
-        orders.new_order(client, addresses=[ADDRESS])
+        ordering.new_order(client, addresses=[ADDRESS])
     assert len(ca.seen("/order")) == 6 and len(clock.sleeps) == 5
 
 
@@ -367,4 +367,4 @@ def test_a_url_from_the_journal_is_checked(client):
 def test_an_order_without_its_url(ca, client, body, tools):
     ca.on("/order", tools.Reply(201, body()))
     with pytest.raises(NotAcmeError, match="without its URL"):
-        orders.new_order(client, addresses=[ADDRESS])
+        ordering.new_order(client, addresses=[ADDRESS])

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.mailcert.acme.plugins.module_utils._acme import revocation
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import certificate
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.account_key import AccountKey
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
@@ -23,7 +23,7 @@ DER = b"\x30\x03\x02\x01\x01"
 @pytest.mark.parametrize("reason, sent", [(None, {}), (0, {}), (1, {"reason": 1}), (4, {"reason": 4})])
 def test_by_the_account_key(ca, client, tools, reason, sent):
     ca.on("/revoke", tools.Reply(200))
-    assert revocation.revoke(client, DER, reason=reason) == "revoked"
+    assert certificate.revoke(client, DER, reason=reason) == "revoked"
     header, payload = ca.requests[-1].jws(client.key)
     assert payload == {"certificate": "MAMCAQE", **sent} and header["kid"] == ca.account_uri
     assert ca.requests[-1].headers["Content-Type"] == "application/jose+json"
@@ -38,7 +38,7 @@ def test_by_the_certificate_key_without_an_account(ca, transport, tools, kind):
     client = AcmeClient(transport, ca.directory_url)
     ca.on("/revoke", tools.Reply(200))
     for given in (key, AccountKey.from_private_key(key, source="privatekey_path")):
-        assert revocation.revoke(client, DER, reason=1, certificate_key=given) == "revoked"
+        assert certificate.revoke(client, DER, reason=1, certificate_key=given) == "revoked"
         header, payload = ca.requests[-1].jws()
         assert header["alg"] == kind and "kid" not in header and payload["reason"] == 1
         assert header["jwk"] == AccountKey.from_private_key(key, source="").jwk_public
@@ -46,22 +46,22 @@ def test_by_the_certificate_key_without_an_account(ca, transport, tools, kind):
 
 def test_already_revoked(ca, client, tools):
     ca.on("/revoke", tools.problem("alreadyRevoked"))
-    assert revocation.revoke(client, DER) == "already_revoked"
+    assert certificate.revoke(client, DER) == "already_revoked"
     ca.on("/revoke", tools.Reply(fault="reset"), tools.problem("alreadyRevoked"))
-    assert revocation.revoke(client, DER) == "revoked"
+    assert certificate.revoke(client, DER) == "revoked"
 
 
 def test_refusals(ca, client, tools):
     ca.on("/revoke", tools.problem("badRevocationReason", detail="allowed are 1 and 4"))
     with pytest.raises(AcmeProblemError, match="refused the revocation: badRevocationReason: allowed are 1 and 4") as e:
-        revocation.revoke(client, DER, reason=5)
+        certificate.revoke(client, DER, reason=5)
     assert e.value.stage == "revocation"
     for reason in (7, 11, -1):
         with pytest.raises(InputError, match="none of RFC 5280"):
-            revocation.revoke(client, DER, reason=reason)
+            certificate.revoke(client, DER, reason=reason)
     with pytest.raises(KeyPolicyError, match="^The certificate's private key is a key of a kind"):
-        revocation.revoke(client, DER, certificate_key=ed25519.Ed25519PrivateKey.generate())
+        certificate.revoke(client, DER, certificate_key=ed25519.Ed25519PrivateKey.generate())
     client._directory = None
     del ca.directory["revokeCert"]
     with pytest.raises(NotAcmeError, match="offers no revocation"):
-        revocation.revoke(client, DER)
+        certificate.revoke(client, DER)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Texts, JSON, times and URLs of strangers; deadlines."""
+"""JSON and problem documents of a CA; deadlines."""
 
 from __future__ import annotations
 
@@ -21,70 +21,6 @@ from ansible_collections.mailcert.acme.plugins.module_utils._store.backoff impor
 
 UTC = dt.timezone.utc
 URN = "urn:ietf:params:acme:error:"
-
-
-def test_clean_leaves_one_printable_line():
-    assert parse.clean("a\x1b[31mb\r\nc\u202ed\u200be\x9bf\ud800g  h") == "a [31mb c d e f g h"
-    assert len(parse.clean("x" * 5000)) == 600
-    assert parse.clean(None) == parse.clean(["a"]) == ""
-
-
-@pytest.mark.parametrize(
-    "text, expected",
-    [
-        ("2016-01-20T14:09:07.99Z", dt.datetime(2016, 1, 20, 14, 9, 7, 990000, UTC)),
-        ("2016-01-20t14:09:07z", dt.datetime(2016, 1, 20, 14, 9, 7, 0, UTC)),
-        ("2016-01-01T00:04:00+04:00", dt.datetime(2015, 12, 31, 20, 4, 0, 0, UTC)),
-        ("2016-01-01T00:04:00.123456789-00:30", dt.datetime(2016, 1, 1, 0, 34, 0, 123456, UTC)),
-        ("2016-12-31T23:59:60Z", dt.datetime(2017, 1, 1, 0, 0, 0, 0, UTC)),
-    ],
-)
-def test_times_of_rfc_3339(text, expected):
-    assert parse.parse_time(text) == expected
-    assert parse.parse_time(text).tzinfo is UTC
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        None,
-        5,
-        "2016-01-20",
-        "2016-01-20T14:09:07",
-        "2016-13-20T14:09:07Z",
-        "2016-01-20T25:09:07Z",
-        "0001-01-01T00:00:00+23:59",
-        "9999-12-31T23:59:59-23:59",
-        "\u0662016-01-20T14:09:07Z",
-        "2016-01-20T14:09:07Zx",
-    ],
-)
-def test_no_times(text):
-    with pytest.raises(ValueError):
-        parse.parse_time(text)
-    assert parse.parse_time_or_none(text) is None
-
-
-@pytest.mark.parametrize(
-    "text, seconds",
-    [
-        ("120", 120.0),
-        (" 0 ", 0.0),
-        ("Wed, 21 Oct 2015 07:28:30 GMT", 30.0),
-        ("Wed, 21 Oct 2015 07:00:00 GMT", 0.0),
-        ("-5", None),
-        ("1.5", None),
-        ("soon", None),
-        ("", None),
-        (None, None),
-        ("\u00b2", None),
-        ("9" * 18, 315360000.0),
-        ("9" * 5000, None),
-    ],
-)
-def test_retry_after_in_both_forms(text, seconds):
-    assert parse.parse_retry_after(text, reference=dt.datetime(2015, 10, 21, 7, 28, tzinfo=UTC)) == seconds
 
 
 @pytest.mark.parametrize(
@@ -111,41 +47,6 @@ def test_no_json_object(body):
 def test_lone_surrogates_are_replaced_so_that_results_can_be_written():
     value = parse.parse_json(b'{"a\\ud800": ["\\udfff", "\\ud83d\\ude00"]}')
     assert value == {"a\ufffd": ["\ufffd", "\U0001f600"]}
-
-
-@pytest.mark.parametrize(
-    "url, words",
-    [
-        (None, "is no URL"),
-        ("", "is no URL"),
-        ("https://", "names no host"),
-        ("https://h:0/", "names no host"),
-        ("https://h:x/", "is no URL"),
-        ("https://[::1/", "is no URL"),
-        ("ftp://h/", "https://"),
-        ("http://ca.test/", "https://"),
-        ("http://localhost/", "explicit option"),
-        ("http://127.0.0.1.evil.test/", "https"),
-        ("https://u:p@h/", "user name or password"),
-        ("https://h/a b", "characters"),
-        ("https://h/\r\nX: y", "characters"),
-        ("https://b\u00fccher.test/", "xn--"),
-        ("https://h\\@evil/", "characters"),
-        ("//h/x", "https://"),
-    ],
-)
-def test_urls_that_are_refused(url, words):
-    with pytest.raises(ValueError, match=words):
-        parse.check_url(url, allow_http_loopback=False)
-
-
-def test_urls_that_are_taken():
-    for url in ("https://h/%7e?x=1", "https://[::1]:99/", "HTTPS://H/"):
-        assert parse.check_url(url, allow_http_loopback=False) == url
-    for url in ("http://localhost:1/", "http://127.8.9.1/", "http://[::1]/"):
-        assert parse.check_url(url, allow_http_loopback=True) == url
-    with pytest.raises(ValueError):
-        parse.check_url("http://192.0.2.1/", allow_http_loopback=True)
 
 
 def test_a_problem_is_told_in_one_line_with_its_subproblems():

@@ -236,7 +236,7 @@ def test_a_server_that_asks_on_and_on() -> None:
     [
         (b'{"status":"400","scope":["x"],"n":1}', "status 400, n 1"),
         (b"plain \x1b[31mwords\xff", "plain [31mwords\ufffd"),
-        (b"[" * 5000, "[" * 300 + "..."),
+        (b"[" * 5000, "[" * 297 + "..."),
         (b"[1]", "[1]"),
         (b"", ""),
     ],

@@ -11,7 +11,8 @@ import time
 
 import pytest
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, MissingLibraryError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import libs
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.authres import authres
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.require import MISSING
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.authentication import authentication_results
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.authentication.authentication_results import Gateway
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.message import challenge as message_challenge
@@ -227,7 +228,7 @@ def test_what_authres_lets_escape_becomes_a_refusal(kit, monkeypatch):
     def fail(_value):
         raise RecursionError("deep")
 
-    monkeypatch.setattr(libs.authres.AuthenticationResultsHeader, "parse_value", fail)
+    monkeypatch.setattr(authres.AuthenticationResultsHeader, "parse_value", fail)
     assert refused(kit, PASS, BORDER) == "gateway_syntax"
 
 
@@ -411,7 +412,7 @@ def test_a_host_that_is_none(host):
 
 
 def test_a_missing_library_is_named(kit, monkeypatch):
-    monkeypatch.setattr(libs, "MISSING", [("authres", "authres>=1.2")])
+    monkeypatch.setitem(MISSING, "authres", "")
     with pytest.raises(MissingLibraryError, match="authres"):
         prove(kit, PASS, BORDER)
 

@@ -16,6 +16,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     InputError,
     MailError,
 )
+from ansible_collections.mailcert.acme.plugins.module_utils._mail import special_use
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap import (
     folders as imap_folders,
 )
@@ -55,14 +56,14 @@ def listed(script, scripted, capabilities="none"):
 
 def folders(*names, delimiter="/", **uses):
     """Folders without attributes, and folders with the attributes of a name."""
-    plain = [imap_folders.Listed(name, frozenset(), delimiter) for name in names]
+    plain = [special_use.Listed(name, frozenset(), delimiter) for name in names]
     return plain + [
-        imap_folders.Listed(name, frozenset(attributes.split()), delimiter) for name, attributes in uses.items()
+        special_use.Listed(name, frozenset(attributes.split()), delimiter) for name, attributes in uses.items()
     ]
 
 
 def junk(*known):
-    return imap_folders.resolve(["\\Junk"], known)[0]
+    return special_use.resolve(["\\Junk"], known)[0]
 
 
 @pytest.mark.parametrize(
@@ -103,11 +104,11 @@ def test_folder_that_can_hold_no_mail_is_none():
 def test_wishes_are_kept_in_order_and_once():
     known = folders("INBOX", "Spam", Junk=r"\junk", Trash=r"\trash")
     wishes = ["\\TRASH", "inbox", "Junk", "\\Junk", "INBOX", "\\Archive"]
-    assert imap_folders.resolve(wishes, known) == (["Trash", "INBOX", "Junk"], ["\\Archive"])
+    assert special_use.resolve(wishes, known) == (["Trash", "INBOX", "Junk"], ["\\Archive"])
 
 
 def test_name_need_not_be_listed():
-    assert imap_folders.resolve(["Shared/Office"], []) == (["Shared/Office"], [])
+    assert special_use.resolve(["Shared/Office"], []) == (["Shared/Office"], [])
 
 
 @pytest.mark.parametrize(
@@ -147,7 +148,7 @@ def test_name_with_a_line_break_is_none(scripted):
     row = b'* LIST (\\Junk) "/" {21}\r\nx\r\na DELETE INBOX\r\nxy\r\n* LIST (\\Junk) "/" Spam\r\n'
     script = Script(list=row)
     session = imap_session.connect(settings(scripted(script), encryption="none"))
-    assert imap_folders.resolve(["\\Junk"], imap_folders.list_folders(session)) == (["Spam"], [])
+    assert special_use.resolve(["\\Junk"], imap_folders.list_folders(session)) == (["Spam"], [])
     session.close()
     assert "DELETE" not in script.seen
 
@@ -205,4 +206,4 @@ def test_names_alone_are_not_listed(scripted):
 )
 def test_what_can_be_no_folder(wish, words):
     with pytest.raises(InputError, match=f"imap_folders.*{words}"):
-        imap_folders.check(["INBOX", wish], "imap_folders")
+        special_use.check(["INBOX", wish], "imap_folders")

@@ -25,7 +25,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     MissingLibraryError,
     TokenError,
 )
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import libs
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.require import MISSING
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.login import oauth, token_endpoint
 
 LAB = pathlib.Path(__file__).resolve().parents[4] / "lab"
@@ -195,7 +195,7 @@ def test_a_broken_key_of_google_is_not_shown(server: t.Any, ca_path: str) -> Non
 
 
 def test_google_key_file_with_a_plain_url(server: t.Any, ca_path: str) -> None:
-    with pytest.raises(InputError, match="token_uri in oauth_service_account_content must begin with https://"):
+    with pytest.raises(InputError, match="token_uri in oauth_service_account_content must be a URL that begins with https://"):
         google(server, ca_path, server.service_account(token_uri="http://localhost/token"))
 
 
@@ -293,7 +293,7 @@ def test_roots_that_cannot_be_used(server: t.Any, tmp_path: pathlib.Path, conten
     path = tmp_path / "roots.pem"
     if content is not None:
         path.write_text(content)
-    with pytest.raises(InputError, match="oauth_ca_path .* cannot be used"):
+    with pytest.raises(InputError, match="oauth_ca_path .* (cannot be read|holds no certificate).* Name a PEM file"):
         oauth.client_credentials(http(str(path)), client(server))
 
 
@@ -393,15 +393,17 @@ def test_urls_that_are_refused(url: str) -> None:
 @pytest.mark.parametrize(
     ("name", "fetch"),
     [
-        ("requests", libs.require_requests),
-        ("google_transport", libs.require_google_auth),
-        ("msal", libs.require_msal),
+        ("requests", lambda http: http.session("https://idp.example/", option="oauth_token_url")),
+        ("google-auth", lambda http: oauth.google_service_account(http, "{}", source="x", subject="", scope="")),
+        ("msal", lambda http: oauth.microsoft_app(http, t.cast(t.Any, None), tenant="x")),
     ],
 )
-def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch, name: str, fetch: t.Callable[[], None]) -> None:
-    monkeypatch.setattr(libs, name, None)
-    with pytest.raises(MissingLibraryError, match="pip install '"):
-        fetch()
+def test_a_missing_library_is_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, fetch: t.Callable[[token_endpoint.TokenHttp], object]
+) -> None:
+    monkeypatch.setitem(MISSING, name, "")
+    with pytest.raises(MissingLibraryError, match=f"library {name} is not .*needs it.*pip install '{name}>="):
+        fetch(token_endpoint.TokenHttp(timeout=1, deadline=Deadline(1)))
 
 
 # --- the life of a token -------------------------------------------------------------------------------------------

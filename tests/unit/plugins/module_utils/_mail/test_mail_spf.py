@@ -11,7 +11,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     MissingLibraryError,
     ResolverError,
 )
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import libs
+from ansible_collections.mailcert.acme.plugins.module_utils._libs.require import MAIL, MISSING, require
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.dns import spf_check
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.dns.resolver import Resolver
 from ansible_collections.mailcert.acme.tests.unit.plugins.module_utils._mail.name_server import NameServer
@@ -117,8 +117,8 @@ def test_what_is_no_address(check, ip):
 
 
 def test_without_the_library(check, monkeypatch):
-    monkeypatch.setattr(libs, "spf", None)
+    monkeypatch.setitem(MISSING, "pyspf", "")
     with pytest.raises(MissingLibraryError, match="pip install 'pyspf"):
         check('"v=spf1 -all"')
     # nothing else needs it
-    libs.require()
+    require(*MAIL)

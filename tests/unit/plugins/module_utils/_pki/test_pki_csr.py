@@ -12,7 +12,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     InputError,
     KeyPolicyError,
 )
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import csr, keys
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import csr, csr_build, csr_check, key_usage, keys
 from ansible_collections.mailcert.acme.tests.unit.plugins.module_utils._pki.pki_helpers import (
     SPECS,
     assert_one_sentence,
@@ -38,11 +38,11 @@ OPENSSL_NAMES = {
 }
 
 
-@pytest.mark.parametrize("usage", csr.USAGES)
+@pytest.mark.parametrize("usage", key_usage.USAGES)
 @pytest.mark.parametrize("spec", SPECS, ids=str)
 def test_every_key_and_usage(spec: keys.KeySpec, usage: str, key_of: t.Any, openssl: t.Any, write: t.Any) -> None:
     key = key_of(spec)
-    pem = csr.build_csr(key, addresses=ADDRESSES, usage=usage, common_name="user@example.com")
+    pem = csr_build.build_csr(key, addresses=ADDRESSES, usage=usage, common_name="user@example.com")
     path = write("request.csr", pem)
     checked = openssl("req", "-in", path, "-verify", "-noout", "-text", "-nameopt", "RFC2253")
     assert "verify OK" in checked.stdout + checked.stderr
@@ -64,19 +64,19 @@ def test_every_key_and_usage(spec: keys.KeySpec, usage: str, key_of: t.Any, open
         assert request.signature_valid and not request.is_ca
         assert request.pem == pem and request.size == len(request.der)
         assert not (request.other_san_types + request.other_extensions + request.other_dn_attributes)
-        csr.check_csr(request, addresses=ADDRESSES, usage=usage, key_spec=spec)
+        csr_check.check_csr(request, addresses=ADDRESSES, usage=usage, key_spec=spec)
 
 
 def test_hash_suits_the_key(key_of: t.Any) -> None:
     for spec in SPECS:
-        pem = csr.build_csr(key_of(spec), addresses=["user@example.com"], usage="sign")
+        pem = csr_build.build_csr(key_of(spec), addresses=["user@example.com"], usage="sign")
         expected = {"secp384r1": "sha384", "secp521r1": "sha512"}.get(spec.curve or "", "sha256")
         hashed = x509.load_pem_x509_csr(pem).signature_hash_algorithm
         assert hashed is not None and hashed.name == expected
 
 
 def test_empty_subject(ec_key: t.Any) -> None:
-    raw = x509.load_pem_x509_csr(csr.build_csr(ec_key, addresses=["user@example.com"], usage="dual"))
+    raw = x509.load_pem_x509_csr(csr_build.build_csr(ec_key, addresses=["user@example.com"], usage="dual"))
     assert not list(raw.subject)
     assert raw.extensions.get_extension_for_class(x509.SubjectAlternativeName).critical
 
@@ -100,17 +100,17 @@ def test_empty_subject(ec_key: t.Any) -> None:
 )
 def test_bad_wish(wish: dict[str, t.Any], error: type[Exception], words: str, ec_key: t.Any) -> None:
     with pytest.raises(error, match=words) as caught:
-        csr.build_csr(ec_key, **{"addresses": ["user@example.com"], "usage": "dual", **wish})
+        csr_build.build_csr(ec_key, **{"addresses": ["user@example.com"], "usage": "dual", **wish})
     assert_one_sentence(caught.value)
 
 
 def test_key_outside_the_profile() -> None:
     with pytest.raises(KeyPolicyError, match="secp256k1"):
-        csr.build_csr(ec.generate_private_key(ec.SECP256K1()), addresses=["user@example.com"], usage="dual")
+        csr_build.build_csr(ec.generate_private_key(ec.SECP256K1()), addresses=["user@example.com"], usage="dual")
 
 
 def test_same_letters_other_local_part_are_two(ec_key: t.Any) -> None:
-    pem = csr.build_csr(ec_key, addresses=["a@example.com", "A@example.com"], usage="dual")
+    pem = csr_build.build_csr(ec_key, addresses=["a@example.com", "A@example.com"], usage="dual")
     assert csr.load_csr(pem, source="it").addresses == ("a@example.com", "A@example.com")
 
 
@@ -134,7 +134,7 @@ def test_unreadable(data: bytes, words: str) -> None:
 
 
 def test_every_cut_is_refused(ec_key: t.Any) -> None:
-    pem = csr.build_csr(ec_key, addresses=["user@example.com"], usage="dual")
+    pem = csr_build.build_csr(ec_key, addresses=["user@example.com"], usage="dual")
     for data in (pem, csr.load_csr(pem, source="it").der):
         for length in range(0, len(data.rstrip()), 5):
             with pytest.raises(CsrError):
@@ -159,11 +159,11 @@ def test_made_by_openssl(openssl: t.Any, write: t.Any, rsa_key: t.Any) -> None:
         *("-addext", "extendedKeyUsage=emailProtection", "-addext", "subjectKeyIdentifier=hash"),
     )
     request = csr.load_csr(made.stdout.encode(), source="it")
-    csr.check_csr(request, addresses=["user@example.com"], usage="dual")
+    csr_check.check_csr(request, addresses=["user@example.com"], usage="dual")
 
 
 def test_text_before_the_pem_is_passed_over(ec_key: t.Any) -> None:
-    pem = csr.build_csr(ec_key, addresses=["user@example.com"], usage="dual")
+    pem = csr_build.build_csr(ec_key, addresses=["user@example.com"], usage="dual")
     assert csr.load_csr(b"Certificate Request:\n    Data:\n" + pem, source="it").pem == pem
 
 

@@ -14,7 +14,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     InputError,
     KeyPolicyError,
 )
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import csr, keys
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import csr, csr_check, keys
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import key_usage as usages
 from ansible_collections.mailcert.acme.tests.unit.plugins.module_utils._pki.pki_helpers import assert_one_sentence
 from asn1crypto import core
@@ -60,16 +60,16 @@ def load(data: bytes) -> csr.Csr:
 
 def refused(request: csr.Csr, words: str, **wish: t.Any) -> None:
     with pytest.raises(CsrError, match=words) as caught:
-        csr.check_csr(request, **{"addresses": [ADDRESS], "usage": "dual", **wish})
+        csr_check.check_csr(request, **{"addresses": [ADDRESS], "usage": "dual", **wish})
     assert "csr_path /x/y" in str(caught.value)
     assert_one_sentence(caught.value)
 
 
 def test_ours_is_accepted(ec_key: t.Any) -> None:
-    csr.check_csr(make(ec_key, subject=[(CN, ADDRESS), (MAIL, ADDRESS)]), addresses=[ADDRESS], usage="dual")
-    csr.check_csr(make(ec_key, usage=None), addresses=[ADDRESS], usage="dual")
-    csr.check_csr(make(ec_key, names=mail("user@EXAMPLE.com")), addresses=[ADDRESS], usage="dual")
-    csr.check_csr(
+    csr_check.check_csr(make(ec_key, subject=[(CN, ADDRESS), (MAIL, ADDRESS)]), addresses=[ADDRESS], usage="dual")
+    csr_check.check_csr(make(ec_key, usage=None), addresses=[ADDRESS], usage="dual")
+    csr_check.check_csr(make(ec_key, names=mail("user@EXAMPLE.com")), addresses=[ADDRESS], usage="dual")
+    csr_check.check_csr(
         make(ec_key, extensions=[x509.BasicConstraints(ca=False, path_length=None)]), addresses=[ADDRESS], usage="dual"
     )
 
@@ -150,7 +150,7 @@ def test_key_agreement_with_rsa(rsa_key: t.Any) -> None:
 
 def test_non_repudiation_may_stand_beside(ec_key: t.Any) -> None:
     request = make(ec_key, usage=bits("digitalSignature", "nonRepudiation"))
-    csr.check_csr(request, addresses=[ADDRESS], usage="sign")
+    csr_check.check_csr(request, addresses=[ADDRESS], usage="sign")
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_key_of_someone_else(ec_key: t.Any) -> None:
 def test_forbidden_key(ec_key: t.Any) -> None:
     fingerprint = keys.public_fingerprint(ec_key)
     refused(make(ec_key), "an ACME account's or another mailbox's", forbidden_fingerprints={fingerprint})
-    csr.check_csr(make(ec_key), addresses=[ADDRESS], usage="dual", forbidden_fingerprints=["00"])
+    csr_check.check_csr(make(ec_key), addresses=[ADDRESS], usage="dual", forbidden_fingerprints=["00"])
 
 
 def test_kind_of_key(ec_key: t.Any) -> None:
@@ -204,14 +204,14 @@ def test_kind_of_key(ec_key: t.Any) -> None:
     weak = rsa.generate_private_key(public_exponent=65537, key_size=1024)
     request = make(weak, usage=bits("digitalSignature", "keyEncipherment"))
     with pytest.raises(KeyPolicyError, match="csr_path /x/y is RSA 1024"):
-        csr.check_csr(request, addresses=[ADDRESS], usage="dual")
+        csr_check.check_csr(request, addresses=[ADDRESS], usage="dual")
 
 
 def test_wish_that_is_none(ec_key: t.Any) -> None:
     with pytest.raises(InputError):
-        csr.check_csr(make(ec_key), addresses=[ADDRESS], usage="both")
+        csr_check.check_csr(make(ec_key), addresses=[ADDRESS], usage="both")
     with pytest.raises(AddressError):
-        csr.check_csr(make(ec_key), addresses=["user"], usage="dual")
+        csr_check.check_csr(make(ec_key), addresses=["user"], usage="dual")
 
 
 @pytest.mark.parametrize("oid", ["1.2.840.113549.1.9.14", "1.3.6.1.4.1.311.2.1.14"])

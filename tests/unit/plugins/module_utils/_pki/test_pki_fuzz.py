@@ -10,7 +10,16 @@ import typing as t
 
 import pytest
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import SmimeError
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificate, csr, keys, lint, pkcs12
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import (
+    certificate,
+    csr,
+    csr_build,
+    csr_check,
+    keys,
+    lint,
+    pkcs12,
+)
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import chain as chains
 from ansible_collections.mailcert.acme.tests.unit.plugins.module_utils._pki.pki_helpers import (
     NOW,
     Ca,
@@ -64,7 +73,7 @@ def test_certificates(intermediate: Ca, ec_key: t.Any) -> None:
         one = certificate.load_certificate(data, source="it")
         for name in PROPERTIES:
             only_ours(lambda one=one, name=name: getattr(one, name))
-        only_ours(lambda one=one: certificate.order_chain([one, intermediate.certificate]))
+        only_ours(lambda one=one: chains.order_chain([one, intermediate.certificate]))
         report = lint.lint(
             one, [intermediate.certificate], public_fingerprint="", addresses=["a@b.test"], usage="dual", now=NOW
         )
@@ -73,14 +82,14 @@ def test_certificates(intermediate: Ca, ec_key: t.Any) -> None:
 
 
 def test_requests(ec_key: t.Any) -> None:
-    pem = csr.build_csr(ec_key, addresses=["user@example.com"], usage="dual", common_name="user@example.com")
+    pem = csr_build.build_csr(ec_key, addresses=["user@example.com"], usage="dual", common_name="user@example.com")
     good = csr.load_csr(pem, source="it").der
     signed = x509.load_der_x509_csr(good).tbs_certrequest_bytes
     for seed in range(ROUNDS):
         data = mutated(good, seed)
         if only_ours(lambda data=data: csr.load_csr(data, source="it")):
             request = csr.load_csr(data, source="it")
-            if only_ours(lambda request=request: csr.check_csr(request, addresses=["user@example.com"], usage="dual")):
+            if only_ours(lambda request=request: csr_check.check_csr(request, addresses=["user@example.com"], usage="dual")):
                 # old cryptography passes over the count of unused bits before the signature, which says nothing
                 assert x509.load_der_x509_csr(data).tbs_certrequest_bytes == signed
 

@@ -10,7 +10,7 @@ import typing as t
 import pytest
 from ansible_collections.mailcert.acme.plugins.module_utils._address import parse
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import CsrError
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import csr, keys, lint, san
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import csr, csr_build, csr_check, keys, lint, san
 from ansible_collections.mailcert.acme.tests.unit.plugins.module_utils._pki.pki_helpers import NOW, Ca
 from asn1crypto import core
 from cryptography import x509
@@ -69,11 +69,11 @@ def test_names_that_say_no_address(name: x509.GeneralName) -> None:
 
 
 def test_request_and_what_openssl_reads_in_it(ec_key: t.Any, openssl: t.Any) -> None:
-    data = csr.build_csr(ec_key, addresses=[DOCTOR, "student@大学.example.com"], usage="dual", common_name=DOCTOR)
+    data = csr_build.build_csr(ec_key, addresses=[DOCTOR, "student@大学.example.com"], usage="dual", common_name=DOCTOR)
     made = csr.load_csr(data, source="the test")
     assert made.addresses == (STORED, "student@xn--pss25c.example.com")
     assert (made.other_san_types, made.common_names) == ((), (STORED,))
-    csr.check_csr(made, addresses=["student@大学.example.com", DOCTOR], usage="dual")
+    csr_check.check_csr(made, addresses=["student@大学.example.com", DOCTOR], usage="dual")
     assert "SmtpUTF8Mailbox" in openssl("req", "-noout", "-text", data=data).stdout
 
 
@@ -81,13 +81,13 @@ def test_request_and_what_openssl_reads_in_it(ec_key: t.Any, openssl: t.Any) -> 
 def test_request_in_another_form_is_refused(ec_key: t.Any, form: str) -> None:
     """Octets are compared; a CA that reads RFC 9598 would find another name than was ordered."""
     with pytest.raises(CsrError, match="does not ask for"):
-        csr.check_csr(request_of(ec_key, utf8(form)), addresses=[DOCTOR], usage="dual")
+        csr_check.check_csr(request_of(ec_key, utf8(form)), addresses=[DOCTOR], usage="dual")
 
 
 def test_hidden_ascii_address_in_a_request_is_refused(ec_key: t.Any) -> None:
     names = (utf8(STORED), utf8("boss@example.com"))
     with pytest.raises(CsrError, match="no mail addresses: 'OtherName 1.3.6.1.5.5.7.8.9'"):
-        csr.check_csr(request_of(ec_key, *names), addresses=[DOCTOR], usage="dual")
+        csr_check.check_csr(request_of(ec_key, *names), addresses=[DOCTOR], usage="dual")
 
 
 def report(root: Ca, key: t.Any, name: str) -> lint.LintReport:

@@ -12,6 +12,7 @@ import pathlib
 
 import pytest
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import StoreError
+from ansible_collections.mailcert.acme.plugins.module_utils._limits import CLOCK_SKEW
 from ansible_collections.mailcert.acme.plugins.module_utils._store.backoff import (
     attempts,
     damaged,
@@ -319,7 +320,7 @@ def test_what_a_clock_that_was_wrong_noted_holds_nothing(make_pace, clock, tmp_p
     one.limited(20, "Slow down.", PROBLEM)
     for dummy in range(3):
         one.failed("order", "503", {})
-    soon = clock() + attempts.SKEW
+    soon = clock() + CLOCK_SKEW
     noted = attempts.Attempts(1, clock(), "https://ca.test/d", "x", "order", "m", True, next_try=soon)
     assert one.held("order").closed and noted.held("https://ca.test/d", clock())
     clock.go(-400 * 86400)

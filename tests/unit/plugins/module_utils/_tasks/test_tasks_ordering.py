@@ -24,7 +24,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     NotAcmeError,
     OrderError,
 )
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import csr, keys
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import csr, csr_build, keys
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks import smime_order
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.challenge import turn
@@ -85,7 +85,7 @@ class Ca:
 @pytest.fixture
 def ca(monkeypatch: pytest.MonkeyPatch) -> Ca:
     made = Ca()
-    monkeypatch.setattr(create.orders, "new_order", made.new_order)
+    monkeypatch.setattr(create.ordering, "new_order", made.new_order)
     monkeypatch.setattr(create.orders, "fetch", made.fetch)
     monkeypatch.setattr(authorization, "fetch", made.authorization)
     monkeypatch.setattr(authorization, "deactivate", made.deactivate)
@@ -104,7 +104,7 @@ def opening_of(request_order: t.Any, context: Context, seconds: float) -> turn.O
 @pytest.fixture(scope="module")
 def request_of_key() -> csr.Csr:
     key = keys.generate(keys.key_spec("ECC", None, "secp256r1"))
-    return csr.load_csr(csr.build_csr(key, addresses=[ADDRESS], usage="dual", common_name=None), source="csr")
+    return csr.load_csr(csr_build.build_csr(key, addresses=[ADDRESS], usage="dual", common_name=None), source="csr")
 
 
 @pytest.fixture

@@ -1,12 +1,11 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Words about foreign data, fit for a message: short, and without control characters."""
+"""What data in PEM form is, for the message about data that cannot be read."""
 
 from __future__ import annotations
 
 import re
-import typing as t
 
 _PEM_LABEL = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,40})-----")
 _KINDS = {
@@ -21,22 +20,6 @@ _KINDS = {
     b"PKCS7": "a PKCS#7 structure",
     b"CMS": "a CMS structure",
 }
-
-
-def shown(text: object, limit: int = 120) -> str:
-    """Foreign text for a message, in quotes: control characters escaped, cut at ``limit`` characters."""
-    cut = str(text)
-    if len(cut) > limit:
-        cut = cut[: limit - 3] + "..."
-    return "'" + "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in cut) + "'"
-
-
-def listed(values: t.Iterable[object], limit: int = 10) -> str:
-    """Foreign texts for a message, in quotes, sorted, with commas; ``nothing`` where there is none."""
-    words = sorted(shown(value) for value in values)
-    if len(words) > limit:
-        words = [*words[:limit], f"{len(words) - limit} more"]
-    return ", ".join(words) or "nothing"
 
 
 def what_it_is(data: bytes, wanted: str) -> str:

@@ -1,0 +1,114 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The special uses of folders (RFC 6154), and the names that folders for them usually have.
+
+A folder is wanted by its name or by its special use, whatever it is called. The server says what a folder is for, or its
+name does. Everything here is about plain data; ``imap.folders`` asks the server, ``local.reader`` looks at a Maildir.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
+from ansible_collections.mailcert.acme.plugins.module_utils._text import quote
+
+# INBOX, and where spam filters put what they take a CA's mail for
+DEFAULT = ("INBOX", "\\Junk")
+
+# The special uses of RFC 6154 and RFC 8457, each with the names that such folders usually have, in lower case
+USUAL_NAMES: t.Mapping[str, tuple[str, ...]] = {
+    "\\all": ("all mail",),
+    "\\archive": ("archive", "archives"),
+    "\\drafts": ("drafts", "draft"),
+    "\\flagged": ("starred", "flagged"),
+    "\\important": ("important",),
+    "\\junk": ("junk", "spam", "junk e-mail", "junk email", "junk mail", "junk-e-mail", "bulk mail", "bulk"),
+    "\\sent": ("sent", "sent items", "sent messages", "sent mail", "sent-mail"),
+    "\\trash": ("trash", "deleted items", "deleted messages", "bin"),
+}
+# what XLIST, the forerunner at Google, calls some of them
+XLIST_USES = {"\\spam": "\\junk", "\\allmail": "\\all", "\\starred": "\\flagged"}
+# below these a folder of the mailbox itself may lie; each with any delimiter
+PARENTS = ("inbox", "[gmail]", "[google mail]")
+# no mail can be in these
+NOT_FOR_MAIL = frozenset(("\\noselect", "\\nonexistent"))
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A folder that the server has. ``attributes`` are in lower case; ``delimiter`` is empty where there is none."""
+
+    name: str
+    attributes: frozenset[str]
+    delimiter: str
+
+
+def check(wishes: t.Sequence[str], option: str) -> None:
+    """Refuse what can be no folder.
+
+    :raises InputError: naming the option.
+    """
+    for wish in wishes:
+        if has_control(wish):
+            raise InputError(f"{option} has a folder name with a control character in it.")
+        if not wish:
+            raise InputError(f"{option} has an empty folder name.")
+        if is_special(wish) and wish.lower() not in USUAL_NAMES:
+            known = ", ".join("\\" + use[1:].capitalize() for use in USUAL_NAMES)
+            raise InputError(f"{option}: {quote(wish)} is no special use of a folder; there are {known}.")
+
+
+def has_control(name: str) -> bool:
+    """Whether a name has a control character in it."""
+    return any(ord(character) < 32 or ord(character) == 127 for character in name)
+
+
+def is_special(wish: str) -> bool:
+    """Whether a special use is wished, and not a name."""
+    return wish.startswith("\\")
+
+
+def resolve(wishes: t.Sequence[str], listed: t.Sequence[Listed]) -> tuple[list[str], list[str]]:
+    """The names of the folders that are wished, each once, and the special uses that no folder has.
+
+    A name is taken as it is: a server may open folders that it does not list.
+    """
+    names: list[str] = []
+    absent = []
+    for wish in wishes:
+        found = with_use(wish.lower(), listed) if is_special(wish) else [canonical(wish)]
+        if not found:
+            absent.append(wish)
+        names += [name for name in found if name not in names]
+    return names, absent
+
+
+def with_use(use: str, listed: t.Sequence[Listed]) -> list[str]:
+    """The folders of a special use: those of which the server says so, else the first with a usual name."""
+    # a name with a line break might begin a command of its own, and no user gives a folder such a name
+    able = [folder for folder in listed if not folder.attributes & NOT_FOR_MAIL and not has_control(folder.name)]
+    told = [folder.name for folder in able if use in folder.attributes]
+    if told:
+        return told
+    by_name: dict[str, str] = {}
+    for folder in able:
+        by_name.setdefault(_usual(folder), folder.name)
+    return [by_name[name] for name in USUAL_NAMES[use] if name in by_name][:1]
+
+
+def canonical(name: str) -> str:
+    """INBOX is the one name whose case does not count (RFC 3501, section 5.1)."""
+    return "INBOX" if name.upper() == "INBOX" else name
+
+
+def _usual(folder: Listed) -> str:
+    """What a folder is called, in lower case; below a parent that stands for the mailbox without that."""
+    name = folder.name.lower()
+    if folder.delimiter:
+        parent, _delimiter, rest = name.partition(folder.delimiter)
+        if rest and parent in PARENTS:
+            name = rest
+    return name
