@@ -18,8 +18,8 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FOLDERS = (".github", "changelogs", "docs", "extensions", "meta", "playbooks", "plugins", "roles", "tests")
 SUFFIXES = {".md", ".py", ".sh", ".txt", ".yaml", ".yml"}
-# mails have tests of their own, ansible-test leaves a folder behind, packages are called like files, and this file names
-# what must not be there
+# mails have tests of their own, ansible-test leaves a folder behind, some packages have the names of files, and this
+# file names what must not be there
 SKIPPED = (
     "tests/corpus/challenges",
     "tests/corpus/samples",
