@@ -18,8 +18,15 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FOLDERS = (".github", "changelogs", "docs", "extensions", "meta", "playbooks", "plugins", "roles", "tests")
 SUFFIXES = {".md", ".py", ".sh", ".txt", ".yaml", ".yml"}
-# mails have tests of their own, ansible-test leaves a folder behind, and this file names what must not be there
-SKIPPED = ("tests/corpus/challenges", "tests/corpus/samples", "tests/output", "tests/unit/test_references.py")
+# mails have tests of their own, ansible-test leaves a folder behind, some packages have the names of files, and this
+# file names what must not be there
+SKIPPED = (
+    "tests/corpus/challenges",
+    "tests/corpus/samples",
+    "tests/output",
+    "tests/requirements",
+    "tests/unit/test_references.py",
+)
 # where a path in a text may begin, after the root of the repository
 BASES = ("", "plugins/module_utils", "plugins", "tests")
 # paths that are the user's and look like ours
