@@ -17,10 +17,10 @@ import pathlib
 import threading
 import typing as t
 
-import fleet
-from judge import Judge, complaints_of_files
-from nursery import Nursery
-from steps import AFTER, BEFORE, Kill, numbered
+from ansible_collections.mailcert.acme.tests.helpers import fleet
+from ansible_collections.mailcert.acme.tests.helpers.fork_server import Nursery
+from ansible_collections.mailcert.acme.tests.helpers.kill_steps import AFTER, BEFORE, Kill, numbered
+from ansible_collections.mailcert.acme.tests.helpers.outcome_check import Judge, complaints_of_files
 
 # lives at once: many of them wait for a deadline
 AT_ONCE = 6
@@ -39,7 +39,7 @@ AFTER_A_KILL = "after a kill"
 class Chain:
     """One of the things that are done with a mailbox, one after the other.
 
-    :arg work: what is run, a name of lives.WORK.
+    :arg work: what is run, a name of chain_runner.WORK.
     :arg changes: variables of the mailbox from here on.
     :arg orders: how many the CA must see for it.
     :arg shown_by_next: whether only the next chain shows that all is well.

@@ -11,13 +11,14 @@ import shutil
 import smtplib
 import ssl
 
-import fleet
 import pytest
-import sweep
-from conftest import started_lab
+from ansible_collections.mailcert.acme.tests.helpers import fleet
+from ansible_collections.mailcert.acme.tests.helpers.chaos_lab import started_lab
+from ansible_collections.mailcert.acme.tests.helpers.outcome_check import Judge, complaints_of_files
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from judge import Judge, complaints_of_files
+
+from . import sweep
 
 CURVE = "secp384r1"
 

@@ -11,8 +11,8 @@ import subprocess
 import sys
 
 import pytest
-import sweep
-from nursery import __file__ as nursery
+
+from . import sweep
 
 # stands for a module of the collection, and does what none of them does yet
 PLANTED = """
@@ -38,7 +38,7 @@ def work(home):
 """
 LIFE = """
 import json, os, sys
-from steps import Kill, Steps
+from ansible_collections.mailcert.acme.tests.helpers.kill_steps import Kill, Steps
 source, home, kill = sys.argv[1:]
 os.setsid()
 found = {}
@@ -67,8 +67,7 @@ NAMES = [
 def live(home, kill=None):
     """Run what is planted in a process of its own."""
     command = [sys.executable, "-c", LIFE, PLANTED, str(home), json.dumps(kill) if kill else ""]
-    folder = nursery.rpartition("/")[0]
-    return subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, text=True, check=False)
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
 
 
 def name(step):

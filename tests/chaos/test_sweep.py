@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-import sweep
-from judge import Judge
+from ansible_collections.mailcert.acme.tests.helpers.outcome_check import Judge
+
+from . import sweep
 
 
 def test_killed_at_each_step(request, lab, nursery, tmp_path, capsys):

@@ -30,7 +30,10 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-RUN = pathlib.Path(__file__).resolve().parent / "run.py"
+# the package of this file, and the folder that Python finds it in
+PACKAGE = (__package__ or "").split(".")
+PATH = pathlib.Path(__file__).parents[len(PACKAGE)]
+RUN = ("-m", ".".join([*PACKAGE, "run"]))
 _START_SECONDS = 30.0
 
 
@@ -68,7 +71,7 @@ class Lab:
         :arg log: a file for the lab's standard error; by default it goes to ours.
         :raises LabError: if it does not start within ``timeout`` seconds.
         """
-        command = [python, str(RUN), "--stop-on-eof", "--mailboxes", str(mailboxes)]
+        command = [python, *RUN, "--stop-on-eof", "--mailboxes", str(mailboxes)]
         command += ["--behaviour", json.dumps(dict(behaviour or {}))]
         if state is not None:
             command += ["--state", str(state)]
@@ -80,7 +83,7 @@ class Lab:
                 file.flush()
                 command += ["--users", file.name]
             process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, close_fds=True
+                command, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors
             )
             line = _first_line(process, timeout, python)
         return cls(json.loads(line), process)
@@ -234,6 +237,11 @@ class Lab:
     def reset(self, *what: str) -> None:
         """Forget log, violations, faults, behaviour, mail, dns, acme; without arguments all but acme."""
         self.call("POST", "/reset", {"what": list(what)} if what else {})
+
+
+def environment() -> dict[str, str]:
+    """The environment in which Python finds the lab."""
+    return {**os.environ, "PYTHONPATH": str(PATH)}
 
 
 def _first_line(process: subprocess.Popen[bytes], timeout: float, python: str) -> bytes:

@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import pathlib
 
-import packages
-from process import Server, run
-from settings import CA_DOMAIN, MX_NAME, Settings, fill, write
+from . import packages
+from .process import Server, run
+from .settings import CA_DOMAIN, MX_NAME, Settings, fill, write
 
 SELECTOR = "rig"
 AUTHSERV_ID = MX_NAME

@@ -14,13 +14,13 @@ import sys
 import time
 import typing as t
 
-from settings import HOST, RigError
+from .settings import HOST, RigError
 
-KEEPER = pathlib.Path(__file__).resolve().parent / "keeper.py"
+KEEPER = pathlib.Path(__file__).resolve().parent / "cleanup_process.py"
 
 
 class Keeper:
-    """Told of each server, it ends them should the rig itself be killed without time to tidy up (see keeper.py)."""
+    """Told of each server, it ends them should the rig itself be killed without time to tidy up (see cleanup_process.py)."""
 
     def __init__(self, *folders: pathlib.Path) -> None:
         """The folders are removed in that case."""

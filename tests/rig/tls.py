@@ -8,8 +8,8 @@ from __future__ import annotations
 import pathlib
 import shlex
 
-from process import run
-from settings import CA_DOMAIN, Settings, fill, write
+from .process import run
+from .settings import CA_DOMAIN, Settings, fill, write
 
 _EC = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -sha256"
 _RSA = "-newkey rsa:2048 -nodes -sha256"

@@ -6,6 +6,9 @@
     bootstrap.py ensure dev lint ...    make them, or leave them as they are when their pins did not change
     bootstrap.py run dev PROGRAM ...    make the environment, then run PROGRAM in it: a file.py, -m MODULE or a command
 
+A file below tests/ runs as the module ansible_collections.mailcert.acme.tests.x.y, with the folder on PYTHONPATH in
+which Python finds the collection by that name. This is the one place that decides where the tests are imported from.
+
 This file starts with whatever python3 the machine has, so it keeps to what an old one can read, and looks for a newer
 one if need be. What the machine lacks is named in one line with the command that installs it.
 """
@@ -19,8 +22,9 @@ import shutil
 import subprocess
 import sys
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 REQUIREMENTS = os.path.join(ROOT, "tests", "requirements")
+COLLECTION = os.path.join("ansible_collections", "mailcert", "acme")
 OLDEST = (3, 11)
 # what the pins are made and tried for comes first, whatever is newer after it
 CANDIDATES = ("python3", "python3.11", "python3.12", "python3.13", "python3.14", "python")
@@ -172,6 +176,36 @@ def ensure(name: str) -> str:
     return make(folder_of(name), python=require_machine(), requirements=["-r", path], mark=pins(name))
 
 
+def collection_of(file: str) -> tuple:
+    """The root of the collection that a file belongs to, and the folder that its ansible_collections is in.
+
+    A copy that tests/tools/tree.py made lies in such a folder; for the checkout one is made that has a link to it.
+    """
+    root = os.path.dirname(os.path.abspath(file))
+    while not os.path.exists(os.path.join(root, "galaxy.yml")) and root != os.path.dirname(root):
+        root = os.path.dirname(root)
+    path = root[: -len(COLLECTION)]
+    if not root.endswith(os.sep + COLLECTION):
+        path = os.path.join(root, ".build", "import")
+        link = os.path.join(path, COLLECTION)
+        os.makedirs(os.path.dirname(link), exist_ok=True)
+        try:
+            os.symlink(os.path.relpath(root, os.path.dirname(link)), link)
+        except FileExistsError:
+            pass
+    return root, path
+
+
+def as_module(file: str) -> list:
+    """The arguments of Python that run a file, where it is one of tests/ as a module; PYTHONPATH is set for it."""
+    root, path = collection_of(file)
+    name = os.path.relpath(os.path.abspath(file), root)
+    if not name.startswith("tests" + os.sep):
+        return [file]
+    os.environ["PYTHONPATH"] = path
+    return ["-m", ".".join(COLLECTION.split(os.sep) + name[: -len(".py")].split(os.sep))]
+
+
 def main() -> None:
     arguments = sys.argv[1:]
     if len(arguments) >= 2 and arguments[0] == "ensure":
@@ -185,7 +219,9 @@ def main() -> None:
         os.environ["PATH"] = os.path.dirname(interpreter) + os.pathsep + os.environ.get("PATH", os.defpath)
         os.environ["VIRTUAL_ENV"] = os.path.dirname(os.path.dirname(interpreter))
         line = arguments[2:]
-        if line[0].endswith(".py") or line[0] == "-m":
+        if line[0].endswith(".py"):
+            line = [interpreter] + as_module(line[0]) + line[1:]
+        elif line[0] == "-m":
             line = [interpreter] + line
         sys.stdout.flush()
         os.execvp(line[0], line)

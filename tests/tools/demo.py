@@ -13,11 +13,10 @@ import subprocess
 import sys
 import typing as t
 
-import fleet
-import tree
+from ansible_collections.mailcert.acme.tests.helpers import fleet
+from ansible_collections.mailcert.acme.tests.lab.handle import Lab
 
-sys.path.insert(0, str(tree.ROOT / "tests" / "lab"))
-from handle import Lab  # noqa: E402
+from . import tree
 
 # five people with five wishes; dave reads two mailboxes and wants one certificate for both
 PEOPLE = [

@@ -13,19 +13,11 @@ import collections
 import datetime as dt
 import hashlib
 import pathlib
-import sys
 import typing as t
 
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import renewal
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-try:
-    from ansible_collections.mailcert.acme.plugins.module_utils._pki import renewal
-except ImportError:  # in a checkout, where Python does not find the collection
-    import tree
-
-    tree.make_tree(ROOT / ".build")
-    sys.path.insert(0, str(ROOT / ".build"))
-    from ansible_collections.mailcert.acme.plugins.module_utils._pki import renewal
-
 PAGE = ROOT / "docs" / "renewal.md"
 OPEN, CLOSE = "<!-- histogram: made by tests/tools/renewals.py -->\n", "<!-- end of the histogram -->\n"
 MAILBOXES = 1000

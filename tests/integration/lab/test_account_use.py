@@ -12,8 +12,8 @@ import signal
 import pytest
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import locks
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.account import lock
-from conftest import wait_until
-from one_mailbox import OneMailbox
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import wait_until
+from ansible_collections.mailcert.acme.tests.helpers.one_mailbox import OneMailbox
 
 
 @pytest.fixture

@@ -11,7 +11,15 @@ import ssl
 import threading
 
 import pytest
-from conftest import Fleet, failures, fleet, fleet_of, private_pem, self_signed, summary
+from ansible_collections.mailcert.acme.tests.helpers import fleet
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import (
+    Fleet,
+    failures,
+    fleet_of,
+    private_pem,
+    self_signed,
+    summary,
+)
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import pytest
-from conftest import COLLECTIONS, Fleet, failures, fleet, fleet_of, summary
+from ansible_collections.mailcert.acme.tests.helpers import fleet
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import Fleet, failures, fleet_of, summary
+from ansible_collections.mailcert.acme.tests.helpers.paths import COLLECTIONS
 
 # what is told of a mailbox, and what its sentence must contain
 BAD_WISHES = {

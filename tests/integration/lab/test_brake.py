@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import datetime
 
-import fleet as inventories
 from ansible_collections.mailcert.acme.plugins.module_utils._store.backoff import attempts
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import document
-from conftest import failures, summary
-from selecting import run, select
+from ansible_collections.mailcert.acme.tests.helpers import fleet as inventories
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import failures, summary
+from ansible_collections.mailcert.acme.tests.helpers.select_runner import run, select
 
 DAY = 86400.0
 COUNT = 60

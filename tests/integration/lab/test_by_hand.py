@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from conftest import Fleet, failures, fleet, summary
-from person import Person, Terminal
+from ansible_collections.mailcert.acme.tests.helpers import fleet
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import Fleet, failures, summary
+from ansible_collections.mailcert.acme.tests.helpers.terminal import Person, Terminal
 
 PLAYBOOK = "mailcert.acme.answer_by_hand"
 SUBJECT = "Subject of the mail to {0} (Enter alone: not now):"

@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 
 import pytest
-from conftest import fleet_of, summary
-from one_mailbox import OneMailbox
-from trees import tree
+from ansible_collections.mailcert.acme.tests.helpers.disk_snapshot import tree
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import fleet_of, summary
+from ansible_collections.mailcert.acme.tests.helpers.one_mailbox import OneMailbox
 
 # what is done to the folder of a version
 HARMS = {

@@ -10,7 +10,8 @@ import socket
 import typing as t
 
 import pytest
-from conftest import Fleet, fleet, fleet_of
+from ansible_collections.mailcert.acme.tests.helpers import fleet
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import Fleet, fleet_of
 
 PLAYBOOK = "mailcert.acme.check_smime"
 COUNT = 200

@@ -14,10 +14,11 @@ import pathlib
 import sys
 import typing as t
 
-import openssl_tool as tool
 import pytest
 import yaml
-from conftest import COLLECTION, COLLECTIONS, fleet
+from ansible_collections.mailcert.acme.tests.helpers import fleet
+from ansible_collections.mailcert.acme.tests.helpers import openssl_tool as tool
+from ansible_collections.mailcert.acme.tests.helpers.paths import COLLECTION, COLLECTIONS
 
 PREFIX = "mailcert.acme."
 # what one leaves behind the next ones use; a certificate can be revoked only once

@@ -15,7 +15,7 @@ import time
 import typing as t
 
 import pytest
-from conftest import Fleet, failures, fleet_of, results, summary
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import Fleet, failures, fleet_of, results, summary
 
 GENUINE_AFTER = 4.0
 TOKEN = "Zm9yZ2VkLXRva2VuLXBhcnQx"

@@ -10,9 +10,9 @@ import os
 import threading
 
 import pytest
-from conftest import failures, summary
-from one_mailbox import OneMailbox
-from unprivileged import without_privileges
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import failures, summary
+from ansible_collections.mailcert.acme.tests.helpers.one_mailbox import OneMailbox
+from ansible_collections.mailcert.acme.tests.helpers.unprivileged import without_privileges
 
 FORGED = "From: {sender}\nTo: {address}\nSubject: ACME: Zm9yZ2VkZm9yZ2VkZm9yZ2Vk\nAuto-Submitted: auto-generated\n\nx\n"
 

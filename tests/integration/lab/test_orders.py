@@ -8,8 +8,8 @@ from __future__ import annotations
 import datetime
 
 import pytest
+from ansible_collections.mailcert.acme.tests.helpers.one_mailbox import OneMailbox
 from cryptography import x509
-from one_mailbox import OneMailbox
 
 ROOT2 = {"issuer": {"commonName": "Lab S/MIME Root 2"}}
 NO_ROOT = {"issuer": {"commonName": "A root that nobody has"}}

@@ -9,8 +9,8 @@ import pathlib
 
 import dns.resolver
 import pytest
-import reply_check
-from conftest import failures, private_pem
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import failures, private_pem
+from ansible_collections.mailcert.acme.tests.lab import reply_check
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 

@@ -10,7 +10,7 @@ import re
 import time
 
 import pytest
-from conftest import failures, results, summary
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import failures, results, summary
 
 NAME = "user0001.lab.test"
 ADDRESS = "user0001@lab.test"

@@ -15,7 +15,7 @@ import hashlib
 
 import dns.resolver
 import pytest
-import reply_check
+from ansible_collections.mailcert.acme.tests.lab import reply_check
 
 FORMS = {
     "plain": {},

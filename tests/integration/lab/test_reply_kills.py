@@ -15,12 +15,12 @@ import dataclasses
 import itertools
 import signal
 
-import fleet
 import pytest
 from ansible_collections.mailcert.acme.plugins.module_utils._store.state import reply_ledger
-from conftest import COLLECTIONS
-from nursery import Nursery
-from steps import AFTER, BEFORE, Kill, numbered
+from ansible_collections.mailcert.acme.tests.helpers import fleet
+from ansible_collections.mailcert.acme.tests.helpers.fork_server import Nursery
+from ansible_collections.mailcert.acme.tests.helpers.kill_steps import AFTER, BEFORE, Kill, numbered
+from ansible_collections.mailcert.acme.tests.helpers.paths import COLLECTIONS
 
 # a reply in doubt is waited for so long, in seconds; all else ends as soon as it can
 SHORT, LONG = 4, 60

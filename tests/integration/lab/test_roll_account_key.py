@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from account_kit import DIED, LIVED, Holder
-from conftest import results
+from ansible_collections.mailcert.acme.tests.helpers.account_client import DIED, LIVED, Holder
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import results
 
 ROLL = "mailcert.acme.roll_account_key"
 

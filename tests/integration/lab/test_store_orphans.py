@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-import openssl_tool as tool
-from conftest import failures, summary
-from fleet import PASSPHRASE
-from trees import tree
+from ansible_collections.mailcert.acme.tests.helpers import openssl_tool as tool
+from ansible_collections.mailcert.acme.tests.helpers.disk_snapshot import tree
+from ansible_collections.mailcert.acme.tests.helpers.fleet import PASSPHRASE
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import failures, summary
 
 ANNA, BERT, CARL = "user0001.lab.test", "user0002.lab.test", "user0003.lab.test"
 

@@ -13,13 +13,13 @@ import os
 import re
 import typing as t
 
-import openssl_tool as tool
 import pytest
-from conftest import Fleet, failures, fleet_of, private_pem, summary
+from ansible_collections.mailcert.acme.tests.helpers import openssl_tool as tool
+from ansible_collections.mailcert.acme.tests.helpers.disk_snapshot import changed, tree
+from ansible_collections.mailcert.acme.tests.helpers.fleet import PASSPHRASE
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import Fleet, failures, fleet_of, private_pem, summary
+from ansible_collections.mailcert.acme.tests.helpers.unprivileged import bound_by_permissions
 from cryptography.hazmat.primitives.asymmetric import ec
-from fleet import PASSPHRASE
-from trees import changed, tree
-from unprivileged import bound_by_permissions
 
 STRANGER = 4711
 

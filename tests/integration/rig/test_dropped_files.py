@@ -17,8 +17,8 @@ import typing as t
 import pytest
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.login import credentials
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.smtp import submit
-from process import wait
-from real import Real, checked, kept_mail, started
+from ansible_collections.mailcert.acme.tests.helpers.rig_fleet import Real, checked, kept_mail, started
+from ansible_collections.mailcert.acme.tests.rig.process import wait
 
 GUIDE = pathlib.Path(__file__).resolve().parents[3] / "docs" / "local-mail.md"
 ABROAD = "jürgen.müller@rig.test"

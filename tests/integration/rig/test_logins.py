@@ -14,8 +14,8 @@ import typing as t
 
 import pytest
 import requests
-from oauth_server import OAuthServer
-from real import Real, started
+from ansible_collections.mailcert.acme.tests.helpers.rig_fleet import Real, started
+from ansible_collections.mailcert.acme.tests.lab.oauth_server import OAuthServer
 
 TOKENS = {"smime_imap_password": None, "smime_mail_allow_plaintext": True}
 # what is refused in the second test comes last

@@ -13,7 +13,7 @@ import subprocess
 import typing as t
 
 import pytest
-from real import Real, started
+from ansible_collections.mailcert.acme.tests.helpers.rig_fleet import Real, started
 
 MAILBOXES = 20
 

@@ -9,7 +9,7 @@ import smtplib
 import ssl
 
 import pytest
-from lab.smtp_cutter import Dialogue, Point, SmtpCutter, points
+from ansible_collections.mailcert.acme.tests.lab.smtp_cutter import Dialogue, Point, SmtpCutter, points
 
 SENDER, RECIPIENT = "user0001@lab.test", "user0002@lab.test"
 MAIL = f"From: {SENDER}\r\nTo: {RECIPIENT}\r\nSubject: Test\r\n\r\nOne line.\r\n.A line with a dot.\r\n\r\nThe end.\r\n"

@@ -13,8 +13,8 @@ import time
 import dns.exception
 import dns.resolver
 import pytest
-from lab.handle import LabError
-from lab_client import Client, b64, csr, kinds, new_key
+from ansible_collections.mailcert.acme.tests.helpers.lab_client import Client, b64, csr, kinds, new_key
+from ansible_collections.mailcert.acme.tests.lab.handle import LabError
 
 LOST = (http.client.HTTPException, ConnectionError, OSError)
 

@@ -17,10 +17,10 @@ import time
 import dkim
 import dns.resolver
 import pytest
+from ansible_collections.mailcert.acme.tests.helpers.lab_client import Client, kinds
+from ansible_collections.mailcert.acme.tests.lab.handle import LabError
+from ansible_collections.mailcert.acme.tests.lab.signing import CHALLENGE_HEADERS
 from cryptography import x509
-from lab.handle import LabError
-from lab.signing import CHALLENGE_HEADERS
-from lab_client import Client, kinds
 
 
 @pytest.fixture
