@@ -10,8 +10,9 @@ import pathlib
 import subprocess
 import sys
 
-HERE = pathlib.Path(__file__).resolve().parent
 from ansible_collections.mailcert.acme.tests.helpers import tool_environment
+
+HERE = pathlib.Path(__file__).resolve().parent
 
 
 def main() -> None:

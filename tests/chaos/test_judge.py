@@ -71,7 +71,10 @@ def copied(store, source, target):
 
 DAMAGES = {
     "temporary file": (lambda store: made(line_of(store) / "0002" / ".smime-tmp-1-00"), ["is left"]),
-    "temporary file of an account": (lambda store: made(next(store.glob("accounts/*")) / ".smime-tmp-1-00"), ["is left"]),
+    "temporary file of an account": (
+        lambda store: made(next(store.glob("accounts/*")) / ".smime-tmp-1-00"),
+        ["is left"],
+    ),
     "file of another name": (lambda store: made(line_of(store) / "0002" / "cert.pem.part"), ["is left"]),
     "key that others may read": (lambda store: (line_of(store) / "0001/privkey.pem").chmod(0o640), ["others may use"]),
     "another key": (another_key, ["do not match", "is lost"]),

@@ -38,13 +38,13 @@ class Failed(Exception):
         self.result = result
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def read(name: str) -> t.Any:
     """A file of the role."""
     return yaml.safe_load((ROLE / name).read_text("utf-8"))
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def task_of(module: str) -> t.Any:
     """The task of a module of this collection."""
     return importlib.import_module(MODULES + module.removeprefix(PREFIX)).TASK
@@ -114,7 +114,7 @@ def select(variables: dict[str, t.Any], **own: t.Any) -> dict[str, t.Any]:
 
     :raises Failed: where its variables or its files cannot be used.
     """
-    wishes = importlib.import_module(MODULES + "_wish").READERS
+    wishes = importlib.import_module(MODULES + "fleet.desired").READERS
     known = {**read("defaults/main.yml"), "ansible_check_mode": False, "omit": _OMIT, **variables}
     # what the playbook reads of the inventory: only what is set there
     wish = {name: variables[f"smime_{name}"] for name in wishes if f"smime_{name}" in variables}

@@ -1,12 +1,12 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Lives in processes of their own, forked from one that has all libraries in memory: to start Python costs far more.
+"""Runs in processes of their own, forked from one that has all libraries in memory: to start Python costs far more.
 
-This file as a program reads wishes from its standard input, a line of JSON each: ``id``, ``work`` (a name of
-chain_runner.WORK), ``variables``, ``home`` and ``kill``, the fields of a Kill or null. It writes a line for each life when it
-has ended: ``id``, ``code`` (negative: the signal that ended it), ``failed`` (the error code), ``message``, ``did``
-(whether it had anything to do) and ``passed``, the names of its steps. When its input ends all lives end.
+This file as a program reads requests from its standard input, a line of JSON each: ``id``, ``work`` (a name of
+chain_runner.WORK), ``variables``, ``home`` and ``kill``, the fields of a Kill or null. It writes a line for each run
+when that has ended: ``id``, ``code`` (negative: the signal that ended it), ``failed`` (the error code), ``message``,
+``did`` (whether it had anything to do) and ``passed``, its steps. When its input ends, all runs end.
 """
 
 from __future__ import annotations

@@ -1,13 +1,15 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The moments at which a process changes the disk or says something to a server, by name, and an end at one of them.
+"""The moments at which a process changes the disk or sends something to a server, and an end at one of them.
 
-Python's own functions for this are wrapped, in a process that exists for one life only. Each call of them that comes
-from the collection is a *step*, named by file, function, kind and target, as ``_store/journal.py:_write fsync
-mailboxes/MAILBOX/dual/VERSION/journal.json``: no line numbers and no random parts, so that a name changes only when the
-chain does. What Python's audit events tell and no wrapper saw is a step of the kind ``unwatched``, so that nothing is
-left out in silence.
+Python's own functions for this are wrapped, in a process that exists for one run only. Each call of them that comes
+from the collection is a *step*: what is done, to what, and by which functions of the collection, as ``rename
+mailboxes/MAILBOX/dual/VERSION/journal.json by ...``. A process compares steps as a whole. For people, and in a list
+that is kept, ``names_of`` gives what is done to what, and counts the places in the code that do the same: ``fsync
+HOME``, ``fsync HOME #2``. There are no random parts, line numbers or names of functions in these, so that a name
+changes only when the chain does. What Python's audit events report and no wrapper saw is a step of the kind
+``unwatched``, so that nothing is missed in silence.
 """
 
 from __future__ import annotations
@@ -25,19 +27,12 @@ import sys
 import typing as t
 
 BEFORE, AFTER = "before", "after"
-# here a step is named by who calls: what these do is the same for all
-PLUMBING = (
-    "_store/fs/atomic.py",
-    "_store/fs/document.py",
-    "_store/fs/locks.py",
-    "_acme/http.py",
-    "_acme/transport.py",
-    "_acme/client.py",
-    "_acme/directory.py",
-    "_mail/tls.py",
-)
 UNWATCHED = "unwatched"
+# between what a step does and the functions that do it
+BY = " by "
+# the one file that makes temporary files, and its variables that hold the path of the file that one becomes
 _WRITER = "_store/fs/atomic.py"
+_FINAL_PATH = ("link", "target")
 _LAYERS = "/plugins/module_utils/"
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 # audit events that tell of a change, with the place of the argument that tells where
@@ -68,9 +63,9 @@ _COMMAND = re.compile(rb"(?:[A-P]{4}\d+ )?((?:UID )?[A-Za-z]{4,12})(?: |\r\n)")
 
 @dataclasses.dataclass(frozen=True)
 class Kill:
-    """Where a life ends: before or after a step is passed for the n-th time, from 1."""
+    """Where a run ends: before or after a step is passed for the n-th time, from 1."""
 
-    name: str
+    step: str
     nth: int
     side: str
 
@@ -85,12 +80,33 @@ def numbered(passed: t.Iterable[str]) -> list[tuple[str, int]]:
     return found
 
 
-class Steps:
-    """Names the steps of this process, and ends its process group at one of them.
+def action_of(step: str) -> str:
+    """What a step does to what."""
+    return step.partition(BY)[0]
 
-    :arg home: the folder that paths are told from.
+
+def names_of(passed: t.Iterable[str]) -> dict[str, str]:
+    """The steps, each once, with its name.
+
+    The first place in the code that does something gives it its plain name, each further place one with a number. A
+    place that does it again and again, as one that polls, is one step: how often it does so is a matter of time.
+    """
+    places: collections.Counter[str] = collections.Counter()
+    found: dict[str, str] = {}
+    for step in passed:
+        if step not in found:
+            action = action_of(step)
+            places[action] += 1
+            found[step] = action if places[action] == 1 else f"{action} #{places[action]}"
+    return found
+
+
+class Steps:
+    """Sees the steps of this process, and ends its process group at one of them.
+
+    :arg home: the folder that paths are relative to.
     :arg kill: where to end; None for nowhere.
-    :ivar passed: the names in the order in which they were passed.
+    :ivar passed: the steps in the order in which they were passed.
     """
 
     def __init__(self, home: str, kill: Kill | None) -> None:
@@ -136,7 +152,7 @@ class Steps:
         here = ""
         if name:
             self._counts[name] += 1
-            if self._kill and (self._kill.name, self._kill.nth) == (name, self._counts[name]):
+            if self._kill and (self._kill.step, self._kill.nth) == (name, self._counts[name]):
                 here = self._kill.side
         if here == BEFORE:
             _end()
@@ -161,26 +177,24 @@ class Steps:
                 self.passed.append(name)
 
     def _name(self, kind: str, target: str) -> str:
-        """The name of a step; empty where the collection has no part in it."""
-        who = ""
+        """A step; empty where the collection has no part in it."""
+        callers = []
         frame: t.Any = sys._getframe(2)
         while frame is not None:
             file = frame.f_code.co_filename.partition(_LAYERS)[2]
             if "/.smime-tmp-" in target and file == _WRITER:
                 # it has not got its name yet
-                final = frame.f_locals.get("link") or frame.f_locals.get("target")
+                final = next((frame.f_locals[name] for name in _FINAL_PATH if frame.f_locals.get(name)), None)
                 target = f"{final} (temporary)" if final else target
             if file:
-                who = f"{file}:{frame.f_code.co_name}"
-                if not file.startswith(PLUMBING):
-                    break
+                callers.append(f"{file}:{frame.f_code.co_name}")
             frame = frame.f_back
-        if not who:
+        if not callers:
             return ""
         target = self._relative(target)
         for pattern, word in _PATTERNS:
             target = pattern.sub(word, target)
-        return f"{who} {kind} {target}"
+        return f"{kind} {target}{BY}{' < '.join(callers)}"
 
     def _relative(self, target: str) -> str:
         if target.startswith(self._home):
