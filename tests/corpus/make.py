@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Makes the corpus anew from its table: make.py, or make.py --check, which fails where a file is stale.
 
-Run it by ``python3 tests/tools/bootstrap.py run dev tests/corpus/make.py``; the mails, zone.json, the roots and the tables of docs/challenge.md
-come out the same each time.
+Run it by ``python3 tests/tools/bootstrap.py run dev tests/corpus/make.py``; the mails, zone.json, the roots and the
+tables of docs/challenge.md come out the same each time.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import pathlib
 import sys
 import typing as t
 
-HERE = pathlib.Path(__file__).resolve().parent
 from ansible_collections.mailcert.acme.tests.corpus import dkim_parts, files, page, smime_parts
 from ansible_collections.mailcert.acme.tests.corpus.parts import Case
 
+HERE = pathlib.Path(__file__).resolve().parent
 TABLE = "ansible_collections.mailcert.acme.tests.corpus.table"
 TABLES = ("subject", "addresses", "message", "dkim", "forged", "smime", "smime_headers", "gateway", "real")
 

@@ -31,7 +31,7 @@ PATTERN = "**/test_generated_*.py"
 EACH = 1000
 MINUTES = 30
 
-Counts = t.Dict[str, t.Dict[str, int]]
+Counts = dict[str, dict[str, int]]
 
 
 def batch(

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An account on the lab, as someone has it who uses smime_account alone, and a process that dies in the middle of it."""
+"""An account on the lab for smime_account alone, and a process that is killed in the middle of that module."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import typing as t
 
 
 def tree(folder: pathlib.Path) -> dict[str, tuple[t.Any, ...]]:
-    """All below a folder by its path: kind, mode, owner, and what is in it. Lock files mean nothing and are left out."""
+    """All below a folder by its path: kind and mode, owner, and what is in it. Lock files are not among it."""
     found: dict[str, tuple[t.Any, ...]] = {}
     for path in sorted(folder.rglob("*")):
         look = path.lstat()

@@ -133,7 +133,9 @@ class Http(_Line):
             return
         length = next((int(line.split(b":")[1]) for line in headers if line.lower().startswith(b"content-length")), 0)
         body = self.rfile.read(length)
-        fields = [value.encode() for pair in urllib.parse.parse_qs(body.decode("utf-8", "replace")).values() for value in pair]
+        fields = [
+            value.encode() for pair in urllib.parse.parse_qs(body.decode("utf-8", "replace")).values() for value in pair
+        ]
         basic = [part for line in headers if line.lower().startswith(b"authorization") for part in decoded(line)]
         said = [spelling for part in (*basic, *fields, body, request) for spelling in spellings(part)]
         word = self.server.next_of(said)
@@ -150,10 +152,17 @@ class Http(_Line):
     def _directory(self, headers: list[bytes]) -> None:
         """As far as this a CA is of use."""
         host = next(line.split(b":", 1)[1].strip().decode() for line in headers if line.lower().startswith(b"host:"))
-        places = {"newNonce": "nonce", "newAccount": "account", "newOrder": "order", "revokeCert": "revoke", "keyChange": "key"}
+        places = {
+            "newNonce": "nonce",
+            "newAccount": "account",
+            "newOrder": "order",
+            "revokeCert": "revoke",
+            "keyChange": "key",
+        }
         body = json.dumps({name: f"https://{host}/{path}" for name, path in places.items()}).encode()
         self.wfile.write(
-            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nReplay-Nonce: abcdefghijklmnop\r\nConnection: close\r\n"
+            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+            b"Replay-Nonce: abcdefghijklmnop\r\nConnection: close\r\n"
             b"Content-Length: %d\r\n\r\n" % len(body) + body
         )
 
@@ -183,7 +192,7 @@ class _Server(socketserver.ThreadingTCPServer):
 
 
 class EchoServers:
-    """One of each, on ports of loopback, with the certificate of the lab: ``imap``, ``smtp`` and ``https`` are the ports."""
+    """One of each on loopback, with the certificate of the lab; ``imap``, ``smtp`` and ``https`` are their ports."""
 
     def __init__(self, ca_file: str) -> None:
         folder = pathlib.Path(ca_file).parent

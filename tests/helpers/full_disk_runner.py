@@ -3,17 +3,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The chain for mailboxes of a store, in processes whose disk is full from a write on that a test names.
 
-This file as a program, with a folder as argument, reads a JSON list of options of the modules, one entry a mailbox. The first mailbox tells
-which writes there are. For each of them the next mailbox is run with the disk filled right before it, and again with
-space. A JSON object for each tells what happened.
+This file as a program takes a folder as its argument, and a JSON list of options of the modules, one entry a mailbox,
+from its standard input. The first mailbox shows which writes there are. For each of them the next mailbox is run with
+the disk filled right before it, and again with space. A JSON object for each reports what happened.
 
-The store is on a tmpfs that is filled to the last octet, where this process may mount one for itself; where it may not, the
-system is told that no file of the process may grow any more (RLIMIT_FSIZE). Both let a write fail half-way, as a disk does.
+The store is on a tmpfs that is filled to the last octet, where this process may mount one for itself; where it may not,
+the kernel refuses that any file of the process grows (RLIMIT_FSIZE). Both let a write fail half-way, as a disk does.
 """
 
 from __future__ import annotations
 
 import ctypes
+import functools
 import json
 import os
 import pathlib
@@ -154,7 +155,7 @@ def apart(work: t.Callable[[], t.Any]) -> t.Any:
 
 
 def attempt(disk: Disk, options: dict[str, t.Any], full_at: int) -> dict[str, t.Any]:
-    """Run the chain of a mailbox once; gives its error, what it wrote, and the store before the disk was filled and now."""
+    """Run the chain of a mailbox once; gives its error, its writes, and the store before the disk was full and now."""
     writes = Writes(disk, full_at)
     failed: dict[str, t.Any] = {}
     try:
@@ -175,8 +176,8 @@ def main() -> None:
     courses = []
     for number, options in enumerate(mailboxes[1 : len(first["writes"]) + 1]):
         # the account and the store are there by now, so a mailbox has some writes less
-        full = apart(lambda: attempt(disk, options, number))
-        then = apart(lambda: attempt(disk, options, -1))
+        full = apart(functools.partial(attempt, disk, options, number))
+        then = apart(functools.partial(attempt, disk, options, -1))
         courses.append({"address": options["addresses"][0], "full": full, "then": then})
         if not full["error_code"]:
             break

@@ -93,7 +93,7 @@ class Client:
         self.context = ssl.create_default_context(cafile=lab.ca_file)
         self.directory = self.plain("GET", lab.directory).json
 
-    def plain(self, method: str, url: str, body: t.Any = None, headers: t.Optional[dict[str, str]] = None) -> Response:
+    def plain(self, method: str, url: str, body: t.Any = None, headers: dict[str, str] | None = None) -> Response:
         parts = urllib.parse.urlsplit(url)
         connection = http.client.HTTPSConnection(parts.hostname, parts.port, context=self.context, timeout=20)
         connection.putrequest(method, parts.path + ("?" + parts.query if parts.query else ""))
@@ -108,7 +108,7 @@ class Client:
         self.nonce = response.headers.get("Replay-Nonce") or self.nonce
         return answer
 
-    def jws(self, url: str, payload: t.Any, *, key: t.Any = None, protected: t.Optional[dict[str, t.Any]] = None,
+    def jws(self, url: str, payload: t.Any, *, key: t.Any = None, protected: dict[str, t.Any] | None = None,
             with_jwk: bool = False, nonce: bool = True) -> dict[str, str]:
         """A flattened JWS; members of ``protected`` replace the right ones, None removes them."""
         key = key or self.key
@@ -131,12 +131,12 @@ class Client:
         nonce, self.nonce = self.nonce, ""
         return nonce
 
-    def post(self, url: str, payload: t.Any = None, *, headers: t.Optional[dict[str, str]] = None,
+    def post(self, url: str, payload: t.Any = None, *, headers: dict[str, str] | None = None,
              **options: t.Any) -> Response:
         body = json.dumps(self.jws(url, payload, **options)).encode()
         return self.raw(url, body, headers)
 
-    def raw(self, url: str, body: bytes, headers: t.Optional[dict[str, str]] = None) -> Response:
+    def raw(self, url: str, body: bytes, headers: dict[str, str] | None = None) -> Response:
         return self.plain("POST", url, body, {"Content-Type": "application/jose+json", **(headers or {})})
 
     # -- ACME
@@ -172,7 +172,7 @@ class Client:
         connection = imaplib.IMAP4_SSL(self.lab.imaps["host"], self.lab.imaps["port"], ssl_context=self.context)
         try:
             connection.login(user["user"], user["password"])
-            for dummy in range(100):
+            for _dummy in range(100):
                 connection.select(folder, readonly=True)
                 found = connection.search(None, "FROM", f'"{sender}"')[1][0].split()
                 if found:
@@ -190,7 +190,7 @@ class Client:
             token = b64(unb64(part1.rstrip("=")) + unb64(challenge["token"]))
         return b64(hashlib.sha256(f"{token}.{thumbprint(key or self.key)}".encode()).digest())
 
-    def reply(self, mail: t.Any, digest: str, *, sender: str, changes: t.Optional[dict[str, t.Any]] = None,
+    def reply(self, mail: t.Any, digest: str, *, sender: str, changes: dict[str, t.Any] | None = None,
               body: str = "") -> bytes:
         """A right reply; ``changes`` replaces header fields, None removes them."""
         subject = "".join(str(email.header.make_header(email.header.decode_header(mail["Subject"]))).split()[1:])
@@ -230,7 +230,7 @@ class Client:
         return mail
 
 
-def csr(key: t.Any, *addresses: str, usage: t.Optional[t.Sequence[str]] = None, subject: str = "",
+def csr(key: t.Any, *addresses: str, usage: t.Sequence[str] | None = None, subject: str = "",
         names: t.Sequence[t.Any] = ()) -> bytes:
     attributes = [x509.NameAttribute(NameOID.COMMON_NAME, subject)] if subject else []
     general = [x509.RFC822Name(address) for address in addresses] + list(names)

@@ -18,8 +18,7 @@ def openssl(*args: str, data: str = "", passphrase: str = "", fails: bool = Fals
     done = subprocess.run(
         ["openssl", *args],
         input=data.encode(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         env={"PATH": "/usr/bin:/bin", SECRET: passphrase},
         timeout=60,
         check=False,

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where the tests are: the collection, and the folder in which Ansible and Python find it.
 
-Everything below tests/ is imported as ``ansible_collections.mailcert.acme.tests.x``, so a module knows from its own path
-which folder must be on the import path of a process that it starts.
+Everything below tests/ is imported as ``ansible_collections.mailcert.acme.tests.x``, so a module knows from its own
+path which folder must be on the import path of a process that it starts.
 """
 
 from __future__ import annotations

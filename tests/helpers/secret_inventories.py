@@ -19,12 +19,17 @@ COMPANIONS: dict[str, dict[str, t.Any]] = {
     "smime_account_key_passphrase": {"smime_account_name": "own"},
     "smime_dkim_privatekey_content": {"smime_dkim_selector": "rsa", "smime_dkim_domain": "lab.test"},
     "smime_dkim_privatekey_passphrase": {
-        "smime_dkim_selector": "rsa", "smime_dkim_domain": "lab.test", "smime_dkim_privatekey_path": "/nonexistent/key",
+        "smime_dkim_selector": "rsa",
+        "smime_dkim_domain": "lab.test",
+        "smime_dkim_privatekey_path": "/nonexistent/key",
     },
     "smime_eab_key": {"smime_eab_kid": "1", "smime_account_name": "bound"},
     "smime_imap_password": {},
     "smime_imap_token": {"smime_imap_auth": "xoauth2"},
-    "smime_mail_client_key_passphrase": {"smime_mail_client_cert_path": "/nonexistent/cert", "smime_imap_auth": "external"},
+    "smime_mail_client_key_passphrase": {
+        "smime_mail_client_cert_path": "/nonexistent/cert",
+        "smime_imap_auth": "external",
+    },
     "smime_mailboxes": {},
     # the play of the rollover takes it
     "smime_new_account_key_passphrase": {"smime_account_name": "rolled"},
@@ -59,14 +64,19 @@ def files(variables: t.Mapping[str, dict[str, t.Any]], url: str, *, templates: b
     """
     *names, last_but_one, last = variables
     forms = list({**FORMS, **(TEMPLATES if templates else {})}.values())
-    found = {name: yaml.safe_dump(own, allow_unicode=True) for name, own in _hosts(names, variables, url, forms).items()}
+    found = {
+        name: yaml.safe_dump(own, allow_unicode=True) for name, own in _hosts(names, variables, url, forms).items()
+    }
     found[last_but_one] = yaml.safe_dump(_misspelt(variables[last_but_one], templates), allow_unicode=True)
     found[last] = yaml.safe_dump(variables[last]) + _octets("smime_smtp_password")
     return found
 
 
 def _hosts(
-    names: t.Sequence[str], variables: t.Mapping[str, dict[str, t.Any]], url: str, forms: t.Sequence[t.Callable[[], t.Any]]
+    names: t.Sequence[str],
+    variables: t.Mapping[str, dict[str, t.Any]],
+    url: str,
+    forms: t.Sequence[t.Callable[[], t.Any]],
 ) -> dict[str, dict[str, t.Any]]:
     secret = sorted(secret_variables())
     found = {}

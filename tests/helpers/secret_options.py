@@ -16,7 +16,9 @@ from .two_runners import MODULES
 
 TASKS = "ansible_collections.mailcert.acme.plugins.module_utils._tasks"
 # what sounds like a secret, and what of that is none: see PUBLIC
-SECRET = re.compile(r"pass(word|phrase)|token|secret|(private|account).?key.*content|_key$|^key$|account_content|sasl|bearer")
+SECRET = re.compile(
+    r"pass(word|phrase)|token|secret|(private|account).?key.*content|_key$|^key$|account_content|sasl|bearer"
+)
 # switches, addresses and places; what the CA tells in a mail or over HTTPS; how token parts are joined
 PUBLIC = re.compile(r"_path$|_url$|allow_no_passphrase$|force_account_key$|token_join$|^token$|from_token$")
 
@@ -67,7 +69,7 @@ def argument(path: t.Sequence[str], value: t.Any, module: str) -> dict[str, t.An
 
 
 def secret_variables() -> set[str]:
-    """The variables of the role that hold secrets: by their names, and since the role's tasks give them to such options."""
+    """The variables of the role that hold secrets: by their names, and as the role gives them to such options."""
     secret = {(option.module, option.path[0]) for option in secret_options()}
     specs = yaml.safe_load((COLLECTION / "roles/smime/meta/argument_specs.yml").read_text("utf-8"))["argument_specs"]
     public = set(specs["main"]["options"])

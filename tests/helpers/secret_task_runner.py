@@ -1,10 +1,11 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Many tasks through both shells without a playbook around each, which would take a second for every one of them.
+"""Many tasks through both runners without a playbook around each, which would take a second for every one of them.
 
-This file as a program takes CASES and RESULTS: a file with pairs of module and arguments in JSON, and the file to make: for each
-what the shell of the action plugin returned, what the module printed, and what Ansible told the system's log.
+This file as a program takes two arguments: a file with pairs of module and arguments in JSON, and the file to make. For
+each pair that has what the runner of the action plugin returned, what the module printed, and what Ansible wrote to the
+system's log.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def in_process(module: str, args: dict[str, t.Any]) -> dict[str, t.Any]:
 
 
 def as_module(module: str, args: dict[str, t.Any], output: t.BinaryIO) -> dict[str, t.Any]:
-    """As a process that AnsiballZ made, up to here, does it; gives what was printed and what went to the system's log."""
+    """As a process that AnsiballZ made does it; gives what was printed and what went to the system's log."""
     output.seek(0)
     output.truncate()
     child = os.fork()

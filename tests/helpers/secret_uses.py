@@ -24,7 +24,7 @@ from .secret_markers import kept, mark, pem_lines, plain_mark
 from .secret_options import Option
 from .secret_task_runner import task_of
 
-Args = t.Dict[str, t.Any]
+Args = dict[str, t.Any]
 
 
 class Use(t.NamedTuple):
@@ -47,7 +47,11 @@ class World:
         self.keys: list[str] = []
         self.user = lab.mailboxes[1]
         self.ca = {"acme_directory": lab.directory, "ca_path": lab.ca_file, "request_retries": 0, "deadline": 60}
-        self.acme = {**self.ca, "account_key_src": self.at("account.key"), "account_record_path": self.at("account.json")}
+        self.acme = {
+            **self.ca,
+            "account_key_src": self.at("account.key"),
+            "account_record_path": self.at("account.json"),
+        }
         self.mail = self._mail(self.user)
         (folder / "locked.key").write_bytes(private_pem(self.new_key(), kept(mark())))
         # a folder, so that nothing can be written in its place
@@ -151,7 +155,9 @@ def _of_keys(world: World) -> t.Iterator[Use]:
         content = Option(module, ("account_key_content",))
         own = {name: value for name, value in base.items() if name != "account_key_src"}
         broken = f"-----BEGIN PRIVATE KEY-----\n{mark()}\n-----END PRIVATE KEY-----\n"
-        yield Use(f"{module}: broken account key", content, {**own, "account_key_content": broken}, "invalid_privatekey")
+        yield Use(
+            f"{module}: broken account key", content, {**own, "account_key_content": broken}, "invalid_privatekey"
+        )
         elsewhere = {**own, "account_key_content": world.pem(), "acme_directory": echo}
         yield Use(f"{module}: account key at a CA that echoes", content, elsewhere, "acme_problem")
         wrong = {**base, **locked, "account_key_passphrase": mark()}
@@ -223,7 +229,9 @@ def _of_logins(world: World) -> list[tuple[str, str, Args, str]]:
     google = {"imap_auth": "xoauth2", "oauth_grant": "google_service_account"}
     file = "oauth_service_account_content"
     cert = {
-        "imap_auth": "external", "mail_client_cert_path": world.at("own.crt"), "mail_client_key_path": world.at("locked.key"),
+        "imap_auth": "external",
+        "mail_client_cert_path": world.at("own.crt"),
+        "mail_client_key_path": world.at("locked.key"),
     }
     signing = {"dkim_selector": "rsa", "dkim_domain": "lab.test"}
     broken = f"-----BEGIN PRIVATE KEY-----\n{mark()}\n-----END PRIVATE KEY-----\n"

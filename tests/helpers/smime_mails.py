@@ -40,7 +40,7 @@ _USAGES = (
 )
 _HASHES = {"sha1": hashes.SHA1, "sha256": hashes.SHA256, "sha384": hashes.SHA384, "sha512": hashes.SHA512}
 
-Fields = t.Sequence[t.Tuple[str, str]]
+Fields = t.Sequence[tuple[str, str]]
 
 
 class HeaderField(core.Sequence):
@@ -172,12 +172,12 @@ def mailbox(
     return certify(name, key or signing_key(), issuer, extensions=extensions, days=days)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def signing_key() -> t.Any:
     return ec.generate_private_key(ec.SECP256R1())
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def rsa_key(size: int = 2048) -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(65537, size)
 
@@ -368,6 +368,6 @@ def openssl(party: Party, content: bytes, *options: str) -> bytes:
         return (folder / "signature").read_bytes()
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def kit() -> SmimeKit:
     return SmimeKit()

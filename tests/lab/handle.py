@@ -44,7 +44,7 @@ class LabError(Exception):
 class Lab:
     """A running lab. ``endpoints`` is the JSON that run.py printed; its members are attributes too."""
 
-    def __init__(self, endpoints: t.Mapping[str, t.Any], process: t.Optional[subprocess.Popen[bytes]] = None) -> None:
+    def __init__(self, endpoints: t.Mapping[str, t.Any], process: subprocess.Popen[bytes] | None = None) -> None:
         self.endpoints = dict(endpoints)
         self._process = process
         # the control API is on loopback: no proxy, whatever the environment says
@@ -61,8 +61,8 @@ class Lab:
     @classmethod
     def start(
         cls, *, python: str = sys.executable, mailboxes: int = 5, users: t.Sequence[t.Mapping[str, t.Any]] = (),
-        state: t.Union[str, pathlib.Path, None] = None, behaviour: t.Optional[t.Mapping[str, t.Any]] = None,
-        log: t.Union[str, pathlib.Path, None] = None, timeout: float = _START_SECONDS,
+        state: str | pathlib.Path | None = None, behaviour: t.Mapping[str, t.Any] | None = None,
+        log: str | pathlib.Path | None = None, timeout: float = _START_SECONDS,
     ) -> Lab:
         """Start a lab and wait until it serves. It ends with this process at the latest.
 
@@ -128,10 +128,8 @@ class Lab:
                 return json.loads(raw) if response.headers.get_content_type() == "application/json" else raw
         except urllib.error.HTTPError as error:
             text = error.read().decode("utf-8", "replace")
-            try:
+            with contextlib.suppress(ValueError, KeyError, TypeError):
                 text = json.loads(text)["error"]
-            except (ValueError, KeyError, TypeError):
-                pass
             raise LabError(f"{method} {path}: {text}") from None
 
     def violations(self) -> list[dict[str, t.Any]]:
@@ -194,7 +192,7 @@ class Lab:
         self.call("DELETE", "/faults")
 
     def mail(
-        self, to: str, raw: t.Union[str, bytes], *, sign: t.Optional[t.Mapping[str, t.Any]] = None,
+        self, to: str, raw: str | bytes, *, sign: t.Mapping[str, t.Any] | None = None,
         tamper: t.Sequence[t.Sequence[str]] = (), prepend: str = "", append: str = "", folder: str = "",
         sender: str = "someone@evil.test", copies: int = 1,
     ) -> str:

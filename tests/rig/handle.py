@@ -68,7 +68,7 @@ class RigHandle:
 
         :raises RigFailed: it ended instead, or took too long.
         """
-        self._errors = tempfile.TemporaryFile()  # pylint: disable=consider-using-with
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - open until stop() has read it
         with tempfile.NamedTemporaryFile("w", suffix=".json") as users:
             argv = list(self._argv)
             if self._users is not None:

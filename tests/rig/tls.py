@@ -75,7 +75,8 @@ def _make_clients(settings: Settings) -> None:
             _openssl(folder, f"req -x509 {_EC} {_CA} -subj '/CN=Rig clients' -keyout ca.key -out signer.pem")
         _openssl(
             folder,
-            f"x509 -req -in client.csr -CA signer.pem -CAkey ca.key -CAcreateserial -days 30 -sha256 -out {box.user}.pem",
+            "x509 -req -in client.csr -CA signer.pem -CAkey ca.key -CAcreateserial"
+            f" -days 30 -sha256 -out {box.user}.pem",
         )
     write(client_root(settings), (folder / "signer.pem").read_text())
 

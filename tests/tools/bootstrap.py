@@ -15,6 +15,7 @@ one if need be. What the machine lacks is named in one line with the command tha
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -96,21 +97,21 @@ def lacking() -> tuple:
             if python.usable:
                 return words, packages, python
             new_enough = True
-    words.append("python3-venv" if new_enough else "Python %d.%d or newer with venv" % OLDEST)
+    words.append("python3-venv" if new_enough else "Python {}.{} or newer with venv".format(*OLDEST))
     return words, packages + ["python3-venv"], None
 
 
 def command_for(packages: list) -> str:
     """The line that installs Debian packages."""
     sudo = "" if os.geteuid() == 0 else "sudo "
-    return "%sapt-get update && %sapt-get install -y --no-install-recommends %s" % (sudo, sudo, " ".join(packages))
+    return "{}apt-get update && {}apt-get install -y --no-install-recommends {}".format(sudo, sudo, " ".join(packages))
 
 
 def require_machine() -> Python:
     """The Python for the environments; ends the program with one line where something is missing."""
     words, packages, best = lacking()
     if words:
-        sys.exit("Missing on this machine: %s. Install: %s" % (", ".join(words), command_for(packages)))
+        sys.exit("Missing on this machine: {}. Install: {}".format(", ".join(words), command_for(packages)))
     return best
 
 
@@ -141,7 +142,7 @@ def make(folder: str, *, python: Python, requirements: list, mark: str) -> str:
     :arg requirements: arguments of ``pip install``.
     :arg mark: what the environment is made from; another mark makes it anew.
     """
-    digest = hashlib.sha256(("%s\n%s\n%s" % (python.path, python.version, mark)).encode()).hexdigest()
+    digest = hashlib.sha256((f"{python.path}\n{python.version}\n{mark}").encode()).hexdigest()
     stamp, interpreter = os.path.join(folder, "pins.sha256"), os.path.join(folder, "bin", "python")
     os.makedirs(os.path.dirname(folder), exist_ok=True)
     lock_folder = os.path.join(ROOT, ".build", "locks")
@@ -152,7 +153,7 @@ def make(folder: str, *, python: Python, requirements: list, mark: str) -> str:
             with open(stamp, encoding="utf-8") as file:
                 if file.read() == digest:
                     return interpreter
-        print("Making %s with Python %d.%d ..." % ((os.path.relpath(folder, ROOT),) + python.version), file=sys.stderr)
+        print("Making {} with Python {}.{} ...".format(os.path.relpath(folder, ROOT), *python.version), file=sys.stderr)
         shutil.rmtree(folder, ignore_errors=True)
         quietly([python.path, "-m", "venv", folder])
         quietly([interpreter, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"] + requirements)
@@ -167,7 +168,7 @@ def quietly(command: list) -> None:
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env, check=False)
     if done.returncode:
         sys.stderr.write(done.stdout.decode(errors="replace"))
-        sys.exit("Could not make the environment: %s ended with %d." % (" ".join(command[:4]), done.returncode))
+        sys.exit(f"Could not make the environment: {' '.join(command[:4])} ended with {done.returncode}.")
 
 
 def ensure(name: str) -> str:
@@ -189,10 +190,8 @@ def collection_of(file: str) -> tuple:
         path = os.path.join(root, ".build", "import")
         link = os.path.join(path, COLLECTION)
         os.makedirs(os.path.dirname(link), exist_ok=True)
-        try:
+        with contextlib.suppress(FileExistsError):
             os.symlink(os.path.relpath(root, os.path.dirname(link)), link)
-        except FileExistsError:
-            pass
     return root, path
 
 

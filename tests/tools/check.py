@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import concurrent.futures
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -117,10 +118,8 @@ class Runner:
 
 def kill_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
     """Send a signal to a process and all that it started in its session."""
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, number)
-    except (ProcessLookupError, PermissionError):
-        pass
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

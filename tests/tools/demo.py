@@ -167,7 +167,9 @@ def demo(count: int) -> None:
         show_tree(store, 60)
         headline("The lab's judgement")
         violations = lab.violations()
-        print(f"{len(lab.certificates())} certificates issued, {len(lab.replies())} replies, {len(violations)} violations")
+        print(
+            f"{len(lab.certificates())} certificates issued, {len(lab.replies())} replies, {len(violations)} violations"
+        )
         if violations:
             raise DemoError(f"the lab counted violations: {violations[:3]}")
     print(f"\nThe lab is stopped. {len(hosts)} of {len(hosts)} mailboxes issued in {first.wall:.0f} s,", end=" ")

@@ -103,7 +103,8 @@ def section() -> str:
     return (
         f"\nWith `smime_spread_days: {SPREAD.days}`, the default:\n\n```\n{histogram(spread, RUN)}```\n"
         f"\nWith `smime_spread_days: 0`:\n\n```\n{histogram(without, RUN)}```\n"
-        f"\nWith the default again, the renewal after {GENERATIONS - 1} renewals, counted from the first mailbox of the one before:\n"
+        f"\nWith the default again, the renewal after {GENERATIONS - 1} renewals,"
+        " counted from the first mailbox of the one before:\n"
         f"\n```\n{histogram(nights(later, SPREAD), begin)}```\n\n"
     )
 

@@ -135,10 +135,18 @@ def test_certificate_that_begins_later_delays_the_switch(make_fleet):
     options = {
         option: plan[option]
         for option in (
-            "addresses", "privatekey_path", "csr_path", "certificate_path", "chain_path", "fullchain_path", "record_path",
-            "current_path", "journal_path", "account_record_path",
+            "addresses",
+            "privatekey_path",
+            "csr_path",
+            "certificate_path",
+            "chain_path",
+            "fullchain_path",
+            "record_path",
+            "current_path",
+            "journal_path",
+            "account_record_path",
         )
-    }  # fmt: skip
+    }
     options.update(
         acme_directory=fleet.group["smime_acme_directory"],
         ca_path=fleet.group["smime_acme_ca_path"],

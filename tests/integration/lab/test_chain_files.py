@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""chain.pem and fullchain.pem that somebody changed or removed: noticed, told, and made as they were without an order."""
+"""chain.pem and fullchain.pem that were changed or removed: noticed, reported, and restored without an order."""
 
 from __future__ import annotations
 
@@ -69,7 +69,9 @@ def test_fleet_whose_chains_were_touched_is_put_right_without_an_order(lab, tmp_
 
 @pytest.fixture
 def mailbox(lab, tmp_path):
-    own = {name: str(tmp_path / file) for name, file in (("record_path", "r.json"), ("fullchain_path", "fullchain.pem"))}
+    own = {
+        name: str(tmp_path / file) for name, file in (("record_path", "r.json"), ("fullchain_path", "fullchain.pem"))
+    }
     found = OneMailbox(lab.endpoints, tmp_path, lab.mailboxes[0], **own)
     found.issue()
     return found

@@ -298,7 +298,9 @@ def test_mailbox_without_an_address_is_told_in_a_sentence(make_fleet):
     done, table = checked(fleet_)
     assert done.code == 2, done.output
     (failure,) = table["failed"]
-    assert failure["line"].startswith("emil: imap failed, invalid_address: addresses is empty; give at least one mail address.")
+    assert failure["line"].startswith(
+        "emil: imap failed, invalid_address: addresses is empty; give at least one mail address."
+    )
 
 
 def test_the_module_fails_only_where_that_is_wished(make_fleet):

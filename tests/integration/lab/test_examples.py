@@ -115,7 +115,7 @@ class Stage:
         return self._run(plays, *(["--check"] if check else []))
 
     def prepare(self) -> None:
-        """What some examples are about and do not make: accounts to be given up or given a new key, a key that is too short."""
+        """What some examples need and do not make: accounts to deactivate or to roll over, a key that is too short."""
         accounts = [
             {
                 "acme_directory": self.lab.directory,

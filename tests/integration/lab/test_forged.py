@@ -33,7 +33,7 @@ class Forgery:
     recipient: str = ""
     subject: str = f"ACME: {TOKEN}"
     age: float = 0.0
-    sign: t.Optional[dict[str, t.Any]] = dataclasses.field(default_factory=lambda: dict(BY_THE_CA))
+    sign: dict[str, t.Any] | None = dataclasses.field(default_factory=lambda: dict(BY_THE_CA))
     more: dict[str, t.Any] = dataclasses.field(default_factory=dict)
 
     def send(self, lab: t.Any, address: str) -> str:

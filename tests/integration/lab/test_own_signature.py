@@ -39,7 +39,9 @@ def signatures(lab):
 
 def on_record(fleet):
     """The files of the replies that were claimed."""
-    return [path for path in fleet.store.rglob("*.json") if b'"data"' in path.read_bytes() and path.parent.name != "turns"]
+    return [
+        path for path in fleet.store.rglob("*.json") if b'"data"' in path.read_bytes() and path.parent.name != "turns"
+    ]
 
 
 def test_strict_ca_takes_our_signature(fleet):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The account key changes: once for an account of many mailboxes, and whatever is cut off is gone on with (RULES 29)."""
+"""The account key changes: once for an account of many mailboxes; what is cut off is completed (RULES 29)."""
 
 from __future__ import annotations
 

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Nothing secret appears anywhere, whatever was mistyped and whatever fails.
 
-Marked secrets stand in every option that is secret, as the modules themselves say which, rightly and wrongly typed; each
-step fails, at servers that repeat what they were given. Then everything is searched that somebody else could read.
+Marked secrets are in every option that is secret, as the modules themselves say which, rightly and wrongly typed;
+each step fails, at servers that repeat what they were given. Then everything is searched that another user could read.
 """
 
 from __future__ import annotations
@@ -87,7 +87,8 @@ def test_each_step_fails_without_showing_a_secret(lab, tmp_path):
             folder = tmp_path / f"{shell}{parts.index(part)}"
             python = SAME_PYTHON if shell == "in_process" else SPELLED_OTHERWISE
             tasks = [
-                {"name": use.name, f"mailcert.acme.{use.option.module}": use.args, "ignore_errors": True} for use in some
+                {"name": use.name, f"mailcert.acme.{use.option.module}": use.args, "ignore_errors": True}
+                for use in some
             ]
             play = {"name": "Uses", "hosts": "mailbox", "gather_facts": False, "tasks": tasks}
             folder.mkdir()
@@ -100,7 +101,9 @@ def test_each_step_fails_without_showing_a_secret(lab, tmp_path):
         assert watched.run.code == 0, watched.run.output
         results = watched.results()
         codes = {use.name: (results[use.name].get("error_code"), results[use.name].get("msg")) for use in some}
-        wrong = [f"{shell}, {use.name}: {codes[use.name]}, not {use.code}" for use in some if codes[use.name][0] != use.code]
+        wrong = [
+            f"{shell}, {use.name}: {codes[use.name]}, not {use.code}" for use in some if codes[use.name][0] != use.code
+        ]
         assert not wrong, "\n".join(wrong)
     places = {}
     for (shell, _some), watched in zip(parts, runs):

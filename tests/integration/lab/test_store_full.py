@@ -91,7 +91,9 @@ def test_disk_that_is_full_before_each_write(lab, tmp_path):
     # an order whose URL could not be written down may be lost, and no other
     assert [orders[course["address"]] for course in told["courses"]].count(1) >= len(told["courses"]) - 1
     assert set(orders.values()) <= {1, 2}
-    public = {spki(serialization.load_pem_private_key(pem.encode(), None).public_key()) for pem in told["keys"].values()}
+    public = {
+        spki(serialization.load_pem_private_key(pem.encode(), None).public_key()) for pem in told["keys"].values()
+    }
     for item in certificates:
         assert spki(x509.load_pem_x509_certificates(item["pem"].encode())[0].public_key()) in public
 

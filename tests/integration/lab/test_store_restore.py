@@ -18,7 +18,9 @@ from ansible_collections.mailcert.acme.tests.helpers.paths import COLLECTION
 
 RENEWED, UNDER_WAY, UNTOUCHED, NEW = (f"user000{number}.lab.test" for number in range(1, 5))
 BACKUP, RESTORE, BRING_BACK = re.findall(
-    r"```sh\n(.*?)```", (COLLECTION / "docs" / "store.md").read_text("utf-8").partition("## Backup and restore")[2], re.S
+    r"```sh\n(.*?)```",
+    (COLLECTION / "docs" / "store.md").read_text("utf-8").partition("## Backup and restore")[2],
+    re.S,
 )
 
 

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Every module gives the same result whether it runs in the controller's process or is sent as a module.
 
-The groups of tasks are in two_runner_cases.py and two_runner_refusals.py; each runs through both shells with the same arguments,
-on the same files.
+The groups of tasks are in two_runner_cases.py and two_runner_refusals.py; each runs through both runners with the same
+arguments, on the same files.
 """
 
 from __future__ import annotations

@@ -128,7 +128,7 @@ def test_reply_of_an_address_outside_ascii_reaches_the_ca_signed(rig):
         ca_path=rig["ca_file"],
     )
     sender = f"\nFrom: {ABROAD}\n".encode()
-    data = f"From: {ABROAD}\r\nTo: {rig['ca_from']}\r\nSubject: Re: ACME: x\r\n\r\nx\r\n".encode("utf-8")
+    data = f"From: {ABROAD}\r\nTo: {rig['ca_from']}\r\nSubject: Re: ACME: x\r\n\r\nx\r\n".encode()
     outcome = submit.send(settings, sender=ABROAD, recipient=rig["ca_from"], data=data)
     assert outcome.state == "sent", outcome
 

@@ -126,7 +126,7 @@ def test_what_dovecot_refuses_is_told_for_each_mailbox_alone(rig, oauth, tmp_pat
     done = real.run("-vvv")
     assert done.code == 2
     assert real.certificates() == []
-    for host, variables in real.hosts.items():
+    for host in real.hosts:
         assert re.search(rf"^{re.escape(host)} .*failed=1", done.output, re.MULTILINE), done.output
     assert len(re.findall(r'"error_code": "login_refused"', done.output)) >= len(REFUSED)
     for secret in ("no password of a master", someone, revoked):

@@ -26,7 +26,17 @@ def rig() -> t.Iterator[dict[str, t.Any]]:
 
 def verified(certificate: pathlib.Path, root: str) -> bool:
     chain = certificate.with_name("chain.pem")
-    command = ["openssl", "verify", "-purpose", "smimesign", "-CAfile", root, "-untrusted", str(chain), str(certificate)]
+    command = [
+        "openssl",
+        "verify",
+        "-purpose",
+        "smimesign",
+        "-CAfile",
+        root,
+        "-untrusted",
+        str(chain),
+        str(certificate),
+    ]
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 

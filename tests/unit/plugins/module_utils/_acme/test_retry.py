@@ -72,7 +72,9 @@ def test_others_hear_of_what_is_waited_out_and_of_what_is_given_up(ca, make_tran
     ca.on("/x", tools.problem("rateLimited", 429, headers={"Retry-After": "900"}))
     with pytest.raises(AcmeRateLimitedError):
         transport.signed_post(ca.url("/x"), None, key=account_key)
-    assert pace.told == [("gave up", "order/look", "rate_limited")], "a limit that nobody waits out may be of one mailbox alone"
+    assert pace.told == [("gave up", "order/look", "rate_limited")], (
+        "a limit that nobody waits out may be of one mailbox alone"
+    )
     pace.told.clear()
     ca.on("/x", tools.Reply(500, b""))
     with pytest.raises(AcmeConnectionError):

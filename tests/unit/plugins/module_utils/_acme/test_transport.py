@@ -422,13 +422,19 @@ def test_a_name_that_does_not_resolve(ca, make_transport):
 @pytest.mark.parametrize(
     "reply, words",
     [
-        (dict(status=200, body=b"<!DOCTYPE html><p>hi"), "HTTP status 200 and an HTML page that begins with \"hi\" where a JSON object"),
-        (dict(status=200, body=b"hello"), "HTTP status 200 and something else that begins with \"hello\" where"),
+        (
+            dict(status=200, body=b"<!DOCTYPE html><p>hi"),
+            'HTTP status 200 and an HTML page that begins with "hi" where a JSON object',
+        ),
+        (dict(status=200, body=b"hello"), 'HTTP status 200 and something else that begins with "hello" where'),
         (dict(status=200, body=[1]), "HTTP status 200 and something else"),
         (dict(status=200, body={"a": "b"}), "names no newNonce"),
         (dict(status=200, body={"newNonce": "http://ca.test/n"}), "newNonce in the directory does not begin"),
         (dict(status=404, body=b"<html>nothing"), "HTTP status 404 and an HTML page"),
-        (dict(status=404, body=b"nothing"), "HTTP status 404 and something else that begins with \"nothing\", which no ACME"),
+        (
+            dict(status=404, body=b"nothing"),
+            'HTTP status 404 and something else that begins with "nothing", which no ACME',
+        ),
         (dict(status=404, body={"error": "x"}), "HTTP status 404 and something else that begins"),
         (dict(status=404, body={"detail": "x"}), "is no ACME directory: x. Check the URL"),
     ],

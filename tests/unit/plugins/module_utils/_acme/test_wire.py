@@ -163,7 +163,9 @@ def test_a_problem_is_told_in_one_line_with_its_subproblems():
         ],
     }
     problem = Problem.from_json(raw, status=403)
-    assert problem.describe() == ("malformed: Some were\\x1b[2J rejected. (a@b.test: rejectedIdentifier: Not ours.; caa: No)")
+    assert problem.describe() == (
+        "malformed: Some were\\x1b[2J rejected. (a@b.test: rejectedIdentifier: Not ours.; caa: No)"
+    )
     error = error_for(problem, "order")
     assert str(error) == f"The CA refused the order: {problem.describe()}."
     assert error.problem == raw and error.stage == "order" and not error.retryable

@@ -193,7 +193,7 @@ class Kit:
         )
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _kit() -> Kit:
     return Kit()
 

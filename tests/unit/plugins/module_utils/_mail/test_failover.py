@@ -82,7 +82,9 @@ def test_none_that_can_be_reached_is_told_with_all(servers, closed):
 @pytest.mark.parametrize("wrong", ["login", "certificate"])
 def test_refusal_of_the_first_is_the_last_word(servers, wrong):
     there = ("localhost", servers.ports["submissions"], "tls")
-    changes = {"login": PasswordLogin("user@lab.test", "wrong")} if wrong == "login" else {"ca_path": servers.other_ca_path}
+    changes = (
+        {"login": PasswordLogin("user@lab.test", "wrong")} if wrong == "login" else {"ca_path": servers.other_ca_path}
+    )
     outcome = submit.send(outbox(servers, servers.ports["submission"], there, **changes), **ENVELOPE)
     assert outcome.state == "not_sent"
     assert isinstance(outcome.error, LoginError if wrong == "login" else MailTlsError)

@@ -40,7 +40,7 @@ def test_a_rate_needs_a_place_to_count():
 
 def test_an_order_beyond_the_rate_waits_or_is_told(tmp_path):
     pace = throttle.pace_of(str(tmp_path), "2/1s", Deadline(60))
-    for dummy in range(3):
+    for _dummy in range(3):
         pace.before_order()
     pace = throttle.pace_of(str(tmp_path), "2/1h", Deadline(60))
     with pytest.raises(errors.RateReachedError, match="2 orders in 3600 seconds") as error:
@@ -54,7 +54,7 @@ def test_what_one_met_another_heeds(tmp_path):
     one.limited(errors.AcmeRateLimitedError("Slow down.", problem=problem), 60)
     hold = other.hold("order")
     assert 59 < hold.seconds < 62 and hold.limited and not hold.closed
-    for dummy in range(3):
+    for _dummy in range(3):
         one.gave_up(errors.AcmeConnectionError("HTTP status 503", stage="finalize"), "finalize")
     error = other.hold("finalize").error("finalize")
     assert (error.error_code, error.retryable, error.details["held"]) == ("acme_unreachable", True, True)

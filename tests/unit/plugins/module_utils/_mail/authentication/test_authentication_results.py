@@ -42,7 +42,9 @@ def results(words):
 
 def prove(kit, *lines, raw=None, trusted=OURS, level="default", now=None):
     mail = message_challenge.parse(block(*lines) + (kit.challenge() if raw is None else raw))
-    return authentication_results.verify_gateway(mail, from_domain="ca.test", trusted=trusted, level=level, now=now or kit.now)
+    return authentication_results.verify_gateway(
+        mail, from_domain="ca.test", trusted=trusted, level=level, now=now or kit.now
+    )
 
 
 def refused(kit, *lines, **options):

@@ -51,7 +51,7 @@ lines = st.lists(
 )
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def good(kit):
     """A mail that the gateway passed, and what it is judged to be."""
     raw = b"\r\n".join([PASS, BORDER, kit.challenge()])

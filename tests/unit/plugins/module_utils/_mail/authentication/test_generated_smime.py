@@ -52,7 +52,7 @@ class Good:
         return all(after.get(name) == before.get(name) for name in compared)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def kinds(kit):
     choices = [(form, opaque, more) for form in smime_mails.FORMS for opaque in (False, True) for more in ({}, REPLY)]
     return tuple(Good(kit, *choice) for choice in choices)

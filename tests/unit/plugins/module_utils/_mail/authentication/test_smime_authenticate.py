@@ -106,7 +106,7 @@ def test_smime_needs_roots():
 # --- generated mails -------------------------------------------------------------------------------------------------
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def genuine(form: str, opaque: bool) -> bytes:
     return made.kit().mail(form, opaque=opaque)
 

@@ -156,7 +156,11 @@ def test_dns_that_cannot_answer_is_no_answer(zone, find, name):
 
 def test_those_to_be_tried_after_it_come_by_priority(zone, find):
     zone["_imaps._tcp.lab.test", "SRV"] = ["20 0 3 third.lab.test.", "10 0 1 first.lab.test.", "5 0 9 mx.evil.test."]
-    zone["_imap._tcp.lab.test", "SRV"] = ["10 0 2 second.lab.test.", "30 0 4 fourth.lab.test.", "40 0 5 fifth.lab.test."]
+    zone["_imap._tcp.lab.test", "SRV"] = [
+        "10 0 2 second.lab.test.",
+        "30 0 4 fourth.lab.test.",
+        "40 0 5 fifth.lab.test.",
+    ]
     found = find()
     told = [(server.host, server.port, server.encryption) for server in (found, *found.others)]
     assert told == [

@@ -67,7 +67,9 @@ def first(reader, seconds=5.0, **options):
 def test_what_is_there_comes_newest_first(servers, name, encryption):
     for number in (1, 3, 2):
         servers.deliver(mail(number), moment=NOW - datetime.timedelta(minutes=10 - number))
-    with imap_reader.MailboxReader(settings(servers.ports[name], encryption=encryption, ca_path=servers.ca_path)) as reader:
+    with imap_reader.MailboxReader(
+        settings(servers.ports[name], encryption=encryption, ca_path=servers.ca_path)
+    ) as reader:
         assert read(reader) == [3, 2, 1]
         assert read(reader) == []  # each once
 
@@ -230,7 +232,9 @@ def test_a_certificate_that_does_not_verify(servers):
         for changes in ({"ca_path": servers.other_ca_path}, {}):
             with pytest.raises(MailTlsError, match="does not verify"):
                 imap_reader.MailboxReader(settings(servers.ports[name], encryption=encryption, **changes)).__enter__()
-        with imap_reader.MailboxReader(settings(servers.ports[name], encryption=encryption, validate_certs=False)) as reader:
+        with imap_reader.MailboxReader(
+            settings(servers.ports[name], encryption=encryption, validate_certs=False)
+        ) as reader:
             assert read(reader) == []
 
 

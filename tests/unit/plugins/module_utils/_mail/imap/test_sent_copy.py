@@ -53,7 +53,9 @@ def test_no_folder_is_made(servers, settings, folder):
 def test_server_that_says_no_to_the_folder_is_told_with_the_option(servers, settings):
     session = imap_session.connect(settings)
     try:
-        with pytest.raises(FolderError, match="'Nowhere' at the IMAP server .* cannot be opened: .*Check sent_folder[.]$"):
+        with pytest.raises(
+            FolderError, match="'Nowhere' at the IMAP server .* cannot be opened: .*Check sent_folder[.]$"
+        ):
             session.open("Nowhere", option="sent_folder")
         with pytest.raises(FolderError, match="Check imap_folders[.]$"):
             session.open("Nowhere")

@@ -351,9 +351,11 @@ def test_nobody_listens(ca_path: str) -> None:
 
 
 def test_another_origin_is_never_asked(server: t.Any, ca_path: str) -> None:
-    with http(ca_path).session(server.token_url, option="oauth_token_url") as session:
-        with pytest.raises(TokenError, match="another server"):
-            session.get(f"https://127.0.0.1:{server.port}/token")
+    with (
+        http(ca_path).session(server.token_url, option="oauth_token_url") as session,
+        pytest.raises(TokenError, match="another server"),
+    ):
+        session.get(f"https://127.0.0.1:{server.port}/token")
     assert server.asked == []
 
 

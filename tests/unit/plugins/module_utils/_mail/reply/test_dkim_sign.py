@@ -35,7 +35,7 @@ SHOULD = (
 )
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def private(kind: str) -> t.Any:
     if kind == "rsa":
         return rsa.generate_private_key(65537, 2048)
@@ -48,7 +48,9 @@ def pem(kind: str, form: t.Any = PKCS8, passphrase: str = "") -> bytes:
 
 
 def load(data: bytes, passphrase: str | None = None, selector: str = "s1") -> dkim_sign.SigningKey:
-    return dkim_sign.load(data, domain="lab.test", selector=selector, passphrase=passphrase, source="dkim_privatekey_path")
+    return dkim_sign.load(
+        data, domain="lab.test", selector=selector, passphrase=passphrase, source="dkim_privatekey_path"
+    )
 
 
 def record(key: dkim_sign.SigningKey, before: str = "v=DKIM1; ") -> bytes:
@@ -84,15 +86,22 @@ def test_signature_verifies_and_names_what_the_rfc_wants(kind, form):
         assert covers.count(name) == present.count(name) + 1, name
     assert set(SHOULD) <= set(covers)
     # the judge of challenges is stricter than a CA need be
-    proof = judge.verify_dkim(message_challenge.parse(signed), from_domain="lab.test", txt=zone(key, record(key)), now=NOW)
+    proof = judge.verify_dkim(
+        message_challenge.parse(signed), from_domain="lab.test", txt=zone(key, record(key)), now=NOW
+    )
     assert proof.method == f"dkim lab.test s1 {key.algorithm}"
     assert all(len(line) <= 998 for line in signed.split(b"\r\n")) and b"\r" not in signed.replace(b"\r\n", b"")
 
 
 @pytest.mark.parametrize(
     "change",
-    [(b"Subject: Re: ACME", b"Subject: Re: ACMF"), (b"\r\nAAA", b"\r\nAAB"), (b"\r\nFrom:", b"\r\nCc: x@y.test\r\nFrom:"),
-     (b"\r\nSubject: ", b"\r\nSubject: other\r\nSubject: "), (b"\r\nTo:", b"\r\nReply-To: x@y.test\r\nTo:")],
+    [
+        (b"Subject: Re: ACME", b"Subject: Re: ACMF"),
+        (b"\r\nAAA", b"\r\nAAB"),
+        (b"\r\nFrom:", b"\r\nCc: x@y.test\r\nFrom:"),
+        (b"\r\nSubject: ", b"\r\nSubject: other\r\nSubject: "),
+        (b"\r\nTo:", b"\r\nReply-To: x@y.test\r\nTo:"),
+    ],
 )
 def test_whatever_is_changed_or_added_on_the_way_breaks_it(change):
     key = load(pem("rsa"))
@@ -173,7 +182,11 @@ def test_what_dns_must_not_say_of_the_key():
     ):
         with pytest.raises(SigningError, match=words) as caught:
             dkim_sign.check_record(key, zone(key, *records))
-        assert (caught.value.error_code, caught.value.stage, caught.value.retryable) == ("reply_unsigned", "reply", False)
+        assert (caught.value.error_code, caught.value.stage, caught.value.retryable) == (
+            "reply_unsigned",
+            "reply",
+            False,
+        )
 
 
 def test_dns_that_cannot_answer_is_told_as_such():

@@ -22,7 +22,9 @@ BCC = "=?utf-8?q?x=0D=0ABcc=3Avictim?="
 
 def signed(kit, **changes):
     names = [name.replace("_", "-").lower() for name in changes]
-    return kit.sign(kit.mail(**changes), cover=["from", "to", "subject", "date", "auto-submitted", "content-type", *names])
+    return kit.sign(
+        kit.mail(**changes), cover=["from", "to", "subject", "date", "auto-submitted", "content-type", *names]
+    )
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def test_a_rate_limit_holds_all_and_ends(make_pace, clock):
 def test_they_come_back_more_spread_each_time(make_pace, clock):
     one = make_pace()
     spread = []
-    for dummy in range(7):
+    for _dummy in range(7):
         one.limited(10, "", {})
         one.limited(11, "told by another at the same time", {})
         spread.append(one.held("order").seconds - 11)
@@ -86,7 +86,12 @@ def test_a_stage_is_closed_when_one_after_the_other_failed(make_pace, clock):
         assert other.held("order") is None, "one bad mailbox is no other's"
     other.failed("order", "HTTP status 502", {"detail": "x"})
     held = one.held("order")
-    assert (held.seconds, held.closed, held.told.reason, held.told.problem) == (45, True, "HTTP status 502", {"detail": "x"})
+    assert (held.seconds, held.closed, held.told.reason, held.told.problem) == (
+        45,
+        True,
+        "HTTP status 502",
+        {"detail": "x"},
+    )
     assert one.held("finalize") is None
     clock.go(45)
     assert one.held("order") is None
@@ -102,7 +107,7 @@ def test_a_user_who_wants_it_tried_now_opens_what_is_closed(make_pace):
     one, other = make_pace(), make_pace()
     one.reopen()
     one.limited(10, "", {})
-    for dummy in range(3):
+    for _dummy in range(3):
         one.failed("order", "", {})
     other.reopen()
     assert not one.held("order").closed, "the rate limit goes on"
@@ -110,7 +115,7 @@ def test_a_user_who_wants_it_tried_now_opens_what_is_closed(make_pace):
 
 def test_a_stage_is_closed_for_as_long_as_the_ca_says(make_pace):
     one = make_pace()
-    for dummy in range(3):
+    for _dummy in range(3):
         one.failed("order", "Slow down.", PROBLEM, wait=7200, limited=True)
     held = one.held("order")
     assert (held.seconds, held.told.limited) == (7200, True)
@@ -152,7 +157,7 @@ def test_a_failure_is_noted_in_place_of_a_damaged_file(make_pace, clock):
     one.failed("order", "503", {})
     for text in DAMAGED[:2]:
         write(one.folder + "/pace.json", text)
-        for dummy in range(3):
+        for _dummy in range(3):
             one.failed("order", "503", {})
         assert one.held("order").closed
     assert sorted(path.read_text("ascii") for path in kept(one.folder)) == DAMAGED[:2], "neither was written over"
@@ -189,7 +194,7 @@ def _find(folder, barrier, queue):
     told = []
     finding = throttle.SharedPace(folder, finder=damaged.Finder(told.append))
     barrier.wait(60)
-    for dummy in range(20):
+    for _dummy in range(20):
         finding.held("order")
         finding.failed("order", "503", {})
     queue.put(len(told))
@@ -307,7 +312,7 @@ def test_the_pause_between_attempts_doubles_is_spread_and_capped(count, draw, op
 
 def test_what_a_ca_asks_for_counts_for_a_week_at_most(make_pace):
     one = make_pace()
-    for dummy in range(3):
+    for _dummy in range(3):
         one.failed("order", "Slow down.", PROBLEM, wait=10 * 365 * 86400, limited=True)
     assert one.held("order").seconds == 7 * 86400
     assert attempts.pause(1, 0.0, wait=10 * 365 * 86400) == datetime.timedelta(days=7)
@@ -317,7 +322,7 @@ def test_what_a_clock_that_was_wrong_noted_holds_nothing(make_pace, clock, tmp_p
     one = make_pace()
     clock.go(400 * 86400)
     one.limited(20, "Slow down.", PROBLEM)
-    for dummy in range(3):
+    for _dummy in range(3):
         one.failed("order", "503", {})
     soon = clock() + attempts.SKEW
     noted = attempts.Attempts(1, clock(), "https://ca.test/d", "x", "order", "m", True, next_try=soon)

@@ -39,9 +39,8 @@ def test_a_lock_excludes(tmp_path: pathlib.Path) -> None:
     path, clock = tmp_path / "lock", Clock()
     with locks.lock(path, timeout=0):
         again = locks.lock(path, timeout=3, what="the account", sleep=clock.sleep, clock=clock)
-        with pytest.raises(BusyError, match="the account") as caught:
-            with again:
-                raise AssertionError("held twice")
+        with pytest.raises(BusyError, match="the account") as caught, again:
+            raise AssertionError("held twice")
         assert caught.value.retryable and "3 seconds" in caught.value.message
     assert clock.now == pytest.approx(103.0)
     assert max(clock.pauses) <= locks.LONGEST_PAUSE
@@ -92,9 +91,8 @@ def test_those_who_share_a_lock_keep_out_who_wants_it_alone(tmp_path: pathlib.Pa
             pass
         with pytest.raises(BusyError), locks.lock(path, timeout=0):
             raise AssertionError("held twice")
-    with locks.lock(path, timeout=0):
-        with pytest.raises(BusyError), locks.lock(path, timeout=0, shared=True):
-            raise AssertionError("held twice")
+    with locks.lock(path, timeout=0), pytest.raises(BusyError), locks.lock(path, timeout=0, shared=True):
+        raise AssertionError("held twice")
     with locks.lock(path, timeout=0, shared=True):
         pass
 
@@ -144,9 +142,8 @@ def test_slots_are_counted(tmp_path: pathlib.Path) -> None:
     with locks.slot(folder, 2, timeout=0) as first, locks.slot(folder, 2, timeout=0) as second:
         assert {first, second} == {0, 1}
         third = locks.slot(folder, 2, timeout=5, what="the CA", sleep=clock.sleep, clock=clock)
-        with pytest.raises(BusyError, match="All 2 slots of the CA") as caught:
-            with third:
-                raise AssertionError("a third of two")
+        with pytest.raises(BusyError, match="All 2 slots of the CA") as caught, third:
+            raise AssertionError("a third of two")
         assert caught.value.retryable
     with locks.slot(folder, 2, timeout=0):
         pass

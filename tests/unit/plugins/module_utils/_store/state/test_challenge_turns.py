@@ -29,7 +29,7 @@ class Place:
         self.now = NOW
         self.gone: set[str] = set()
 
-    def take(self, urls: t.Sequence[str], run_id: str, directory: str = CA, **how: t.Any) -> t.Optional[Turn]:
+    def take(self, urls: t.Sequence[str], run_id: str, directory: str = CA, **how: t.Any) -> Turn | None:
         return self.turns(directory).take(urls, run_id=run_id, seconds=600, **how)
 
     def turns(self, directory: str = CA) -> Turns:
@@ -41,7 +41,7 @@ def place(tmp_path: pathlib.Path) -> Place:
     return Place(tmp_path / "replies")
 
 
-def taken(turn: t.Optional[Turn]) -> Turn:
+def taken(turn: Turn | None) -> Turn:
     assert turn is not None
     return turn
 
@@ -199,7 +199,9 @@ def test_damaged_file_is_told(place):
     place.take(ONE, "a")
     (path,) = (place.folder / "turns").glob("*.json")
     path.write_bytes(b"{")
-    with pytest.raises(JournalError, match="whose challenge is open .* is damaged .* remove it when no run is under way"):
+    with pytest.raises(
+        JournalError, match="whose challenge is open .* is damaged .* remove it when no run is under way"
+    ):
         place.take(ONE, "a")
 
 

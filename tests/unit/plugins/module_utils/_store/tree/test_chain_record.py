@@ -29,7 +29,9 @@ def version(tmp_path):
 
 def save(version, fields):
     extra = {} if fields is None else {chain_record.FIELD: fields}
-    record.VersionRecord("ab", "cd", ("a@b.test",), "dual", {}, "https://ca.test/d", NOW, NOW, extra=extra).save(version.record)
+    record.VersionRecord("ab", "cd", ("a@b.test",), "dual", {}, "https://ca.test/d", NOW, NOW, extra=extra).save(
+        version.record
+    )
 
 
 def damage(version):

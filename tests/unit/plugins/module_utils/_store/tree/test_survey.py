@@ -17,7 +17,9 @@ from ansible_collections.mailcert.acme.plugins.module_utils._store.tree.survey i
 UNTIL = datetime.datetime(2027, 5, 4, 3, 2, 1, tzinfo=datetime.timezone.utc)
 
 
-def mailbox(store: layout.Store, address: str, usage: str = "dual", until: datetime.datetime = UNTIL) -> layout.MailboxFolder:
+def mailbox(
+    store: layout.Store, address: str, usage: str = "dual", until: datetime.datetime = UNTIL
+) -> layout.MailboxFolder:
     """A mailbox with one certificate in use."""
     folder = store.mailbox(address)
     folder.create()

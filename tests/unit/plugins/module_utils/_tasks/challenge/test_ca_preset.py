@@ -34,12 +34,19 @@ def test_preset_alone(preset):
 
 def test_the_standard_as_written_takes_no_liberty():
     found = behaviour("rfc8823")
-    assert (found.post_moment, found.settle_delay, found.repost, found.absent_headers) == ("after_reply", 0.0, False, ())
+    assert (found.post_moment, found.settle_delay, found.repost, found.absent_headers) == (
+        "after_reply",
+        0.0,
+        False,
+        (),
+    )
 
 
 def test_what_the_field_notes_tell():
     assert behaviour("castle").token_join == "bytes" and behaviour("castle").settle_delay >= 30
-    assert behaviour("acme2certifier").absent_headers == ("auto-submitted", "date") and behaviour("acme2certifier").repost
+    assert (
+        behaviour("acme2certifier").absent_headers == ("auto-submitted", "date") and behaviour("acme2certifier").repost
+    )
     assert behaviour("akamu").post_moment == "before_mail"
 
 

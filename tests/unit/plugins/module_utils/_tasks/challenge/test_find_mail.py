@@ -27,7 +27,9 @@ def is_older(seconds: float | None, opened: str = ORDERED.isoformat()) -> bool:
     return find_mail._is_older(mail, {"opened": opened})
 
 
-@pytest.mark.parametrize(("seconds", "older"), [(3600, True), (60, True), (11, True), (2, False), (0, False), (-60, False)])
+@pytest.mark.parametrize(
+    ("seconds", "older"), [(3600, True), (60, True), (11, True), (2, False), (0, False), (-60, False)]
+)
 def test_mail_from_before_the_order_is_another_order_s(seconds, older):
     """Where a CA writes from one address for all, only the time tells; both times are by the CA's clock."""
     assert is_older(seconds) is older

@@ -25,7 +25,9 @@ WRONG = SendOutcome("not_sent", 0, "535", LoginError("The login was refused."))
 class Play:
     """A submission server that says what it is told to say, on a clock that moves by the pauses alone."""
 
-    def __init__(self, folder: t.Any, monkeypatch: pytest.MonkeyPatch, *, seconds: float = 1000, retries: int = 8) -> None:
+    def __init__(
+        self, folder: t.Any, monkeypatch: pytest.MonkeyPatch, *, seconds: float = 1000, retries: int = 8
+    ) -> None:
         self.now = 0.0
         self.pauses: list[float] = []
         self.sent: list[bytes] = []
@@ -34,7 +36,9 @@ class Play:
         self.outcomes: list[SendOutcome] = []
         monkeypatch.setattr(send_reply.submit, "send", self._send)
         deadline = Deadline(seconds, clock=lambda: self.now)
-        self.replying = send_reply.Replying(self.ledger, t.cast(t.Any, None), retries=retries, deadline=deadline, sleep=self._sleep)
+        self.replying = send_reply.Replying(
+            self.ledger, t.cast(t.Any, None), retries=retries, deadline=deadline, sleep=self._sleep
+        )
 
     def run(self, *outcomes: SendOutcome) -> Reply:
         """Send one reply; the last outcome stays."""

@@ -17,7 +17,12 @@ def wish(*addresses, former=(), usage="dual"):
     """A wish as the inventory has it."""
     return read_wish(
         addresses[0],
-        {"addresses": list(addresses), "acme_directory": "https://ca/", "former_addresses": list(former), "usage": usage},
+        {
+            "addresses": list(addresses),
+            "acme_directory": "https://ca/",
+            "former_addresses": list(former),
+            "usage": usage,
+        },
     )
 
 
@@ -36,7 +41,9 @@ def names_of(*wishes):
 )
 def test_keys_of_another_mailbox_are_given_to_nobody(other):
     anna = wish("anna@a.test", former=["old@a.test"])
-    with pytest.raises(InputError, match="smime_former_addresses: old@a.test is named by the mailbox (old|bert)@a.test too"):
+    with pytest.raises(
+        InputError, match="smime_former_addresses: old@a.test is named by the mailbox (old|bert)@a.test too"
+    ):
         former_addresses.check(anna, names_of(anna, other))
 
 

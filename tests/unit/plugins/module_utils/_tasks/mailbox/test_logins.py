@@ -171,10 +171,8 @@ def test_a_new_refresh_token_takes_the_place_of_the_old_one(tmp_path: pathlib.Pa
 def test_one_at_a_time_uses_a_refresh_token(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "token"
     path.write_text("old\n")
-    with in_file(path).use():
-        with pytest.raises(BusyError, match="oauth_refresh_token_path"):
-            with in_file(path).use():
-                raise AssertionError("two of them")
+    with in_file(path).use(), pytest.raises(BusyError, match="oauth_refresh_token_path"), in_file(path).use():
+        raise AssertionError("two of them")
     with in_file(path).use() as token:
         assert token == "old"
 

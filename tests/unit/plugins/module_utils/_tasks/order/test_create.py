@@ -98,7 +98,9 @@ def opening_of(request_order: t.Any, context: Context, seconds: float) -> turn.O
     """The turns as another task of the same store takes them."""
     params = request_order.params
     client = t.cast(t.Any, types.SimpleNamespace(directory_url=params["acme_directory"]))
-    return turn.Opening(params["replies_path"], context, client, run_id=None, seconds=seconds, owner=params["journal_path"])
+    return turn.Opening(
+        params["replies_path"], context, client, run_id=None, seconds=seconds, owner=params["journal_path"]
+    )
 
 
 @pytest.fixture(scope="module")
