@@ -17,18 +17,16 @@ import sys
 import tempfile
 import typing as t
 
+from ansible_collections.mailcert.acme.tests.helpers import fleet
+from ansible_collections.mailcert.acme.tests.lab.handle import Lab
+from ansible_collections.mailcert.acme.tests.tools import tree
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tests" / "lab"), str(ROOT / "tests" / "tools")]
-
-import fleet  # noqa: E402
-import tree  # noqa: E402
-from handle import Lab  # noqa: E402
-
 COLLECTIONS = ROOT / ".build"
 PLAYBOOK = "mailcert.acme.issue_smime"
 EMPTY_PLAY = [{"name": "Nothing", "hosts": "all", "gather_facts": False, "tasks": []}]
 
-Figure = t.Dict[str, t.Any]
+Figure = dict[str, t.Any]
 
 
 class BenchError(Exception):

@@ -10,10 +10,9 @@ import pathlib
 import subprocess
 import sys
 
-HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "tools"))
+from ansible_collections.mailcert.acme.tests.helpers import tool_environment
 
-import surroundings  # noqa: E402
+HERE = pathlib.Path(__file__).resolve().parent
 
 
 def main() -> None:
@@ -23,14 +22,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--record", action="store_true", help="write points.txt anew, and sweep nothing")
     wish = parser.parse_args()
-    copy = surroundings.BUILD / "chaos"
-    collection = surroundings.copy_checkout(copy)
+    copy = tool_environment.BUILD / "chaos"
+    collection = tool_environment.copy_checkout(copy)
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-ra"]
     if wish.record:
         command += ["tests/chaos/test_sweep.py", f"--record={HERE / 'points.txt'}"]
     else:
         command += ["tests/chaos", "--every", "--kills", str(wish.kills), "--seed", str(wish.seed)]
-    env = surroundings.environment(home="chaos", ANSIBLE_COLLECTIONS_PATH=str(copy), PYTHONPATH=str(copy))
+    env = tool_environment.environment(home="chaos", ANSIBLE_COLLECTIONS_PATH=str(copy), PYTHONPATH=str(copy))
     sys.exit(subprocess.run(command, cwd=collection, env=env, stdin=subprocess.DEVNULL, check=False).returncode)
 
 

@@ -17,10 +17,10 @@ import pathlib
 import threading
 import typing as t
 
-import fleet
-from judge import Judge, complaints_of_files
-from nursery import Nursery
-from steps import AFTER, BEFORE, Kill, numbered
+from ansible_collections.mailcert.acme.tests.helpers import fleet
+from ansible_collections.mailcert.acme.tests.helpers.fork_server import Nursery
+from ansible_collections.mailcert.acme.tests.helpers.kill_steps import AFTER, BEFORE, Kill, action_of, numbered
+from ansible_collections.mailcert.acme.tests.helpers.outcome_check import Judge, complaints_of_files
 
 # lives at once: many of them wait for a deadline
 AT_ONCE = 6
@@ -39,7 +39,7 @@ AFTER_A_KILL = "after a kill"
 class Chain:
     """One of the things that are done with a mailbox, one after the other.
 
-    :arg work: what is run, a name of lives.WORK.
+    :arg work: what is run, a name of chain_runner.WORK.
     :arg changes: variables of the mailbox from here on.
     :arg orders: how many the CA must see for it.
     :arg shown_by_next: whether only the next chain shows that all is well.
@@ -147,28 +147,23 @@ def kills_of(passed: t.Sequence[str], swept: set[str], *, every: bool) -> list[K
     """The kills that sweep the steps of a chain.
 
     :arg passed: the steps in order.
-    :arg swept: names that need no sweep any more; those of this chain are added.
+    :arg swept: steps that need no sweep any more; those of this chain are added.
     :arg every: whether to sweep each time that a step is passed, not only the first.
     """
-    places = [(name, nth, every or (name not in swept and nth == 1)) for name, nth in numbered(passed)]
+    places = [(step, nth, every or (step not in swept and nth == 1)) for step, nth in numbered(passed)]
     swept.update(passed)
     found = []
-    for number, (name, nth, wanted) in enumerate(places):
+    for number, (step, nth, wanted) in enumerate(places):
         before_wanted = number > 0 and places[number - 1][2]
         if wanted or before_wanted:
-            found.append(Kill(name, nth, BEFORE))
-        if wanted and (" send " in name or number == len(places) - 1):
-            found.append(Kill(name, nth, AFTER))
+            found.append(Kill(step, nth, BEFORE))
+        if wanted and (step.startswith("send ") or number == len(places) - 1):
+            found.append(Kill(step, nth, AFTER))
     return found
 
 
-def names_of(passed: t.Iterable[str]) -> list[str]:
-    """Each name once, in order."""
-    return list(dict.fromkeys(passed))
-
-
 def read_list() -> dict[str, list[str]]:
-    """The list of names by chain."""
+    """The names of the steps by chain."""
     found: dict[str, list[str]] = {}
     section: list[str] = []
     for line in LIST.read_text("utf-8").splitlines():
@@ -180,7 +175,7 @@ def read_list() -> dict[str, list[str]]:
 
 
 def write_list(path: str, names: t.Mapping[str, t.Iterable[str]]) -> None:
-    """Write the list of names by chain."""
+    """Write the names of the steps by chain."""
     lines = [
         "# The steps of the chains that change the disk or say something to a server: what the kill sweep sweeps.",
         f"# Made by: {RECORD}",
@@ -223,8 +218,10 @@ def plans_of(kills: t.Mapping[str, t.Sequence[Kill]]) -> list[Plan]:
 class Sweep:
     """Runs plans, and tells what came of them.
 
-    :arg known: the names that the chains pass where nothing goes wrong.
-    :ivar recoveries: further names, those that only runs after a kill passed, with a kill that leads there.
+    :arg known: the steps that the chains pass where nothing goes wrong.
+    :ivar recoveries: further steps, those that only runs after a kill passed, with a kill that leads there.
+    :ivar missed: the kills that did not happen, a sentence each.
+    :ivar unreached: those of them that are at a step of the list, with their chains.
     """
 
     def __init__(self, make: t.Callable[[str], Mailbox], known: t.Collection[str]) -> None:
@@ -234,6 +231,7 @@ class Sweep:
         self.mailboxes: list[Mailbox] = []
         self.killed = 0
         self.missed: list[str] = []
+        self.unreached: list[tuple[str, Kill]] = []
         self.recoveries: dict[str, tuple[str, Kill]] = {}
 
     def run(self, plans: t.Sequence[Plan]) -> None:
@@ -245,10 +243,16 @@ class Sweep:
     def again(self) -> list[Plan]:
         """Plans that kill the runs after a kill, at each step that only those pass."""
         return [
-            {chain: [first, Kill(name, 1, side)]}
-            for name, (chain, first) in sorted(self.recoveries.items())
+            {chain: [first, Kill(step, 1, side)]}
+            for step, (chain, first) in sorted(self.recoveries.items())
             for side in (BEFORE, AFTER)
         ]
+
+    def second_try(self) -> list[Plan]:
+        """Plans for the steps of the list that were not reached: by chance a new key needs no new folder."""
+        plans = [{chain: [kill]} for chain, kill in self.unreached]
+        self.unreached = []
+        return plans
 
     def _course(self, plan: Plan) -> None:
         """One mailbox through all chains, killed in some, and brought to the end of each."""
@@ -264,8 +268,8 @@ class Sweep:
             passed = mailbox.run_to_the_end(chain)
             if len(kills) == 1:
                 with self._lock:
-                    for name in set(passed).difference(self._known):
-                        self.recoveries.setdefault(name, (chain.name, kills[0]))
+                    for step in set(passed).difference(self._known):
+                        self.recoveries.setdefault(step, (chain.name, kills[0]))
 
     def _kill(self, mailbox: Mailbox, chain: Chain, kill: Kill) -> None:
         for number in range(TRIES):
@@ -275,8 +279,11 @@ class Sweep:
                 break
         with self._lock:
             if told["code"] == 0:
-                # it depends on the time whether this step is passed so often
-                self.missed.append(f"{chain.name}: {kill}")
+                # how often a step is passed, and which way a run goes after a kill, depends on the time; that a
+                # step of the list is passed once does not
+                self.missed.append(f"{chain.name}: {kill.side} {action_of(kill.step)}, time {kill.nth}")
+                if kill.nth == 1 and kill.step in self._known:
+                    self.unreached.append((chain.name, kill))
             else:
                 self.killed += 1
                 mailbox.kills += 1

@@ -11,13 +11,14 @@ import shutil
 import smtplib
 import ssl
 
-import fleet
 import pytest
-import sweep
-from conftest import started_lab
+from ansible_collections.mailcert.acme.tests.helpers import fleet
+from ansible_collections.mailcert.acme.tests.helpers.chaos_lab import started_lab
+from ansible_collections.mailcert.acme.tests.helpers.outcome_check import Judge, complaints_of_files
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from judge import Judge, complaints_of_files
+
+from . import sweep
 
 CURVE = "secp384r1"
 
@@ -70,7 +71,10 @@ def copied(store, source, target):
 
 DAMAGES = {
     "temporary file": (lambda store: made(line_of(store) / "0002" / ".smime-tmp-1-00"), ["is left"]),
-    "temporary file of an account": (lambda store: made(next(store.glob("accounts/*")) / ".smime-tmp-1-00"), ["is left"]),
+    "temporary file of an account": (
+        lambda store: made(next(store.glob("accounts/*")) / ".smime-tmp-1-00"),
+        ["is left"],
+    ),
     "file of another name": (lambda store: made(line_of(store) / "0002" / "cert.pem.part"), ["is left"]),
     "key that others may read": (lambda store: (line_of(store) / "0001/privkey.pem").chmod(0o640), ["others may use"]),
     "another key": (another_key, ["do not match", "is lost"]),

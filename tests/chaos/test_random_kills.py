@@ -17,10 +17,11 @@ import secrets
 import subprocess
 import time
 
-import fleet
-from conftest import COLLECTIONS, started_lab
-from judge import Judge, complaints_of_files
-from processes import kill
+from ansible_collections.mailcert.acme.tests.helpers import fleet
+from ansible_collections.mailcert.acme.tests.helpers.chaos_lab import started_lab
+from ansible_collections.mailcert.acme.tests.helpers.outcome_check import Judge, complaints_of_files
+from ansible_collections.mailcert.acme.tests.helpers.paths import COLLECTIONS
+from ansible_collections.mailcert.acme.tests.helpers.processes import kill
 
 MAILBOXES = 20
 # how many of them Ansible works on at once

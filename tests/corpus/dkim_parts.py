@@ -99,7 +99,7 @@ def secret(key: str) -> bytes:
     return base64.b64encode(private.private_bytes_raw())
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def public(key: str) -> str:
     """``p=`` of a key's record."""
     if "ed25519" in key:

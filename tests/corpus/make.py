@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Makes the corpus anew from its table: make.py, or make.py --check, which fails where a file is stale.
 
-Run it with the development environment's Python; the mails, zone.json, the roots and the tables of docs/challenge.md
-come out the same each time.
+Run it by ``python3 tests/tools/bootstrap.py run dev tests/corpus/make.py``; the mails, zone.json, the roots and the
+tables of docs/challenge.md come out the same each time.
 """
 
 from __future__ import annotations
@@ -16,19 +16,17 @@ import pathlib
 import sys
 import typing as t
 
+from ansible_collections.mailcert.acme.tests.corpus import dkim_parts, files, page, smime_parts
+from ansible_collections.mailcert.acme.tests.corpus.parts import Case
+
 HERE = pathlib.Path(__file__).resolve().parent
-# the corpus is a package below tests/, wherever the checkout lies
-sys.path.insert(0, str(HERE.parent))
-
-from corpus import dkim_parts, files, page, smime_parts  # noqa: E402
-from corpus.parts import Case  # noqa: E402
-
+TABLE = "ansible_collections.mailcert.acme.tests.corpus.table"
 TABLES = ("subject", "addresses", "message", "dkim", "forged", "smime", "smime_headers", "gateway", "real")
 
 
 def table() -> dict[str, Case]:
     """All cases by their names."""
-    cases = [case for name in TABLES for case in importlib.import_module(f"corpus.table.{name}").CASES]
+    cases = [case for name in TABLES for case in importlib.import_module(f"{TABLE}.{name}").CASES]
     made = {case.name: case for case in cases}
     if len(made) != len(cases):
         raise ValueError("two cases have one name")
@@ -75,7 +73,7 @@ def main() -> None:
         else:
             path.unlink()
     if check and changes:
-        sys.exit(f"{len(changes)} files are stale. Run: python tests/corpus/make.py")
+        sys.exit(f"{len(changes)} files are stale. Run: python3 tests/tools/bootstrap.py run dev tests/corpus/make.py")
     print(f"{len(cases)} cases, {len(changes)} files {'stale' if check else 'written'}.")
 
 

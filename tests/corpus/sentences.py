@@ -84,14 +84,14 @@ SENTENCES: t.Mapping[str, t.Sequence[Sentence]] = {
             "Matching is by the challenge's `from`, the recipient and a time window.",
             (
                 f"{LAB}/test_matching.py::test_catch_all_mailbox_with_many_challenges_at_once",
-                f"{MAIL}/test_mail_imap.py::test_mail_for_another_recipient_is_left_out_if_asked",
+                f"{MAIL}/imap/test_reader.py::test_mail_for_another_recipient_is_left_out_if_asked",
             ),
         ),
         Sentence(
             "rule 6 s2",
             "An order may be older than the run: time ranks candidates, and rejects only what is older than 24 hours.",
             (
-                f"{TASKS}/test_tasks_answering.py::test_mail_from_before_the_order_is_another_order_s",
+                f"{TASKS}/challenge/test_find_mail.py::test_mail_from_before_the_order_is_another_order_s",
                 f"{LAB}/test_matching.py::test_stranger_who_orders_for_our_address_does_not_get_our_answer",
             ),
         ),
@@ -102,7 +102,7 @@ SENTENCES: t.Mapping[str, t.Sequence[Sentence]] = {
                 f"{LAB}/test_matching.py::test_sign_and_encrypt_certificates_for_one_address_in_one_run",
                 f"{LAB}/test_matching.py::test_address_in_the_certificates_of_two_mailboxes",
                 f"{LAB}/test_matching.py::test_challenge_that_gave_up_is_ended_before_the_next_is_opened",
-                f"{STORE}/test_store_turns.py::test_of_several_processes_exactly_one_gets_it",
+                f"{STORE}/state/test_challenge_turns.py::test_of_several_processes_exactly_one_gets_it",
             ),
         ),
         Sentence(
@@ -110,8 +110,8 @@ SENTENCES: t.Mapping[str, t.Sequence[Sentence]] = {
             "Of several authentic candidates the newest unanswered is answered; one reply for one authorization.",
             (
                 f"{LAB}/test_proofs.py::test_of_two_authentic_mails_the_newest_is_answered_once",
-                f"{MAIL}/test_mail_imap.py::test_what_is_there_comes_newest_first",
-                f"{STORE}/test_store_replies.py::test_one_mail_is_answered_for_one_authorization_only",
+                f"{MAIL}/imap/test_reader.py::test_what_is_there_comes_newest_first",
+                f"{STORE}/state/test_reply_ledger.py::test_one_mail_is_answered_for_one_authorization_only",
             ),
         ),
         Sentence(
@@ -124,7 +124,7 @@ SENTENCES: t.Mapping[str, t.Sequence[Sentence]] = {
         Sentence(
             "rule 7 s3",
             "Values are read from the covered instances.",
-            (f"{MAIL}/test_mail_dkim.py::test_the_proof_tells_what_was_covered",),
+            (f"{MAIL}/authentication/test_dkim_verify.py::test_the_proof_tells_what_was_covered",),
         ),
         Sentence(
             "rule 7 s4",
@@ -139,7 +139,7 @@ SENTENCES: t.Mapping[str, t.Sequence[Sentence]] = {
             "rule 7 s6",
             "dkimpy alone takes a prepended second Subject, `l=` and the first signature as they come; "
             "this collection does not.",
-            (f"{MAIL}/test_mail_dkim.py::test_a_part_of_the_body_is_refused",),
+            (f"{MAIL}/authentication/test_dkim_verify.py::test_a_part_of_the_body_is_refused",),
         ),
         Sentence(
             "rule 7 s7",
@@ -168,8 +168,8 @@ SENTENCES: t.Mapping[str, t.Sequence[Sentence]] = {
             "rule 11 s1",
             "At most one reply; its states are on disk: `claimed` before sending, `sent`, `refused`.",
             (
-                f"{STORE}/test_store_replies.py::test_a_claim_is_on_disk_before_it_returns",
-                f"{STORE}/test_store_replies.py::test_of_many_processes_exactly_one_claims",
+                f"{STORE}/state/test_reply_ledger.py::test_a_claim_is_on_disk_before_it_returns",
+                f"{STORE}/state/test_reply_ledger.py::test_of_many_processes_exactly_one_claims",
                 f"{LAB}/test_reply_faults.py::test_lab_never_sees_two_replies_to_one_challenge",
             ),
         ),
@@ -177,7 +177,7 @@ SENTENCES: t.Mapping[str, t.Sequence[Sentence]] = {
             "rule 11 s2",
             "Only what was refused with 4xx is sent again, the same bytes.",
             (
-                f"{STORE}/test_store_replies.py::test_refused",
+                f"{STORE}/state/test_reply_ledger.py::test_refused",
                 f"{LAB}/test_reply_refused.py::test_what_was_put_off_keeps_its_order_and_its_bytes",
                 f"{LAB}/test_reply_refused.py::test_what_was_denied_is_given_up_and_ordered_anew",
             ),
@@ -186,7 +186,7 @@ SENTENCES: t.Mapping[str, t.Sequence[Sentence]] = {
             "rule 11 s3",
             "If no one knows whether a reply left, it is never sent again; the order is abandoned for a new one.",
             (
-                f"{STORE}/test_store_replies.py::test_a_claim_after_a_restart_stays_unknown",
+                f"{STORE}/state/test_reply_ledger.py::test_a_claim_after_a_restart_stays_unknown",
                 f"{LAB}/test_reply_faults.py::test_reply_in_doubt_costs_its_order_and_is_never_sent_again",
                 f"{LAB}/test_reply_kills.py::test_killed_at_every_moment_of_the_reply",
             ),
@@ -206,7 +206,7 @@ SENTENCES: t.Mapping[str, t.Sequence[Sentence]] = {
             (
                 f"{LAB}/test_presets.py::test_challenge_is_posted_a_second_time_only_where_the_preset_allows_it",
                 f"{LAB}/test_interrupted.py::test_killed_run_is_gone_on_with",
-                f"{TASKS}/test_tasks_behaviour.py::test_the_standard_as_written_takes_no_liberty",
+                f"{TASKS}/challenge/test_ca_preset.py::test_the_standard_as_written_takes_no_liberty",
             ),
         ),
         Sentence(
@@ -223,8 +223,8 @@ SENTENCES: t.Mapping[str, t.Sequence[Sentence]] = {
             (
                 f"{LAB}/test_folders.py::test_answered_mail",
                 f"{LAB}/test_folders.py::test_answered_mail_is_handled_only_after_the_authorization_is_valid",
-                f"{MAIL}/test_mail_imap.py::test_nothing_is_ever_marked",
-                f"{MAIL}/test_mail_imap.py::test_a_mail_that_is_too_large_is_not_fetched",
+                f"{MAIL}/imap/test_reader.py::test_nothing_is_ever_marked",
+                f"{MAIL}/imap/test_reader.py::test_a_mail_that_is_too_large_is_not_fetched",
             ),
         ),
         Sentence(

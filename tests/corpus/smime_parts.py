@@ -28,7 +28,7 @@ SECURE_HEADERS = "1.2.840.113549.1.9.16.2.55"  # RFC 7508, section 3.1
 FIRST, LAST = datetime.datetime(2024, 1, 1), datetime.datetime(2034, 1, 1)
 MAIL_ONLY = (ExtendedKeyUsageOID.EMAIL_PROTECTION,)
 
-Lines = t.Sequence[t.Tuple[str, str]]
+Lines = t.Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class _SecureHeaderFields(core.Set):
     _fields = [("algorithm", _Canonical), ("fields", _Fields)]
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _key(name: str) -> rsa.RSAPrivateKey:
     key = serialization.load_pem_private_key((KEYS / f"{name}.key").read_bytes(), None)
     assert isinstance(key, rsa.RSAPrivateKey)
@@ -97,19 +97,19 @@ def _ca(name: str, key: str, issuer: Party | None, serial: int) -> Party:
     return Party(_key(key), made, (made,) if issuer else ())
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def root() -> Party:
     """The root that the cases trust."""
     return _ca("Corpus Root", "smime-root", None, 1)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def issuer() -> Party:
     """The CA below it."""
     return _ca("Corpus Issuer", "smime-issuer", root(), 2)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def stranger() -> Party:
     """A root that nobody trusts."""
     return _ca("Stranger", "smime-stranger", None, 3)

@@ -87,7 +87,7 @@ class Signed:
         return dataclasses.replace(result, proof="") == dataclasses.replace(self.accepted, proof="")
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def all_of(kit: t.Any) -> tuple[Signed, ...]:
     """One of each kind, signed once; with the smallest keys that are good."""
     small = type(kit.key)(rsa.generate_private_key(65537, 1024), "small", "ca.test")

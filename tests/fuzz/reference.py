@@ -14,7 +14,7 @@ import typing as t
 # no control character, and not blank
 _LINE = re.compile(rb"(?:[!-9;-~]+:|[ \t]+(?=[^ \t]))[\t\x20-\x7e\x80-\xff]*")
 
-Field = t.Tuple[bytes, bytes]
+Field = tuple[bytes, bytes]
 
 
 def fields(raw: bytes) -> list[Field]:

@@ -23,18 +23,15 @@ import tempfile
 import time
 import typing as t
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "tools"))
-
-import surroundings  # noqa: E402
+from ansible_collections.mailcert.acme.tests.helpers import tool_environment
 
 TESTS = "tests/unit/plugins/module_utils/_mail"
-PATTERN = "test_mail_generated*.py"
+PATTERN = "**/test_generated_*.py"
 # of each property in one batch
 EACH = 1000
 MINUTES = 30
 
-Counts = t.Dict[str, t.Dict[str, int]]
+Counts = dict[str, dict[str, int]]
 
 
 def batch(
@@ -117,8 +114,8 @@ def main() -> None:
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         tree = pathlib.Path(folder, "tree")
-        surroundings.copy_checkout(tree)
-        env = surroundings.environment(
+        tool_environment.copy_checkout(tree)
+        env = tool_environment.environment(
             home="fuzz",
             ANSIBLE_COLLECTIONS_PATH=str(tree),
             PYTHONPATH=str(tree),

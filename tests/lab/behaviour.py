@@ -77,7 +77,8 @@ class Behaviour:
     order_lifetime: float = 7 * 86400.0
     authorization_lifetime: float = 30 * 86400.0
     validity_wishes: str = "take"  # what becomes of notBefore and notAfter in newOrder
-    unknown_profiles: str = "refuse"  # "ignore": a profile that there is not is passed over, as by a CA without profiles
+    # "ignore": a profile that the CA does not have is passed over, as by a CA without profiles
+    unknown_profiles: str = "refuse"
     finalize_delay: float = 0.0  # the order stays "processing" so long
     retry_after: float = 1.0  # sent with objects in processing; 0 sends none
     retry_after_form: str = "seconds"
@@ -101,7 +102,7 @@ class Behaviour:
     revocation_reasons: list[int] = dataclasses.field(default_factory=lambda: [0, 1, 3, 4, 5])
     # -- renewal information (RFC 9773)
     ari: bool = True
-    ari_window: t.Optional[list[float]] = None  # [start, end] relative to now; None: from 2/3 of the lifetime
+    ari_window: list[float] | None = None  # [start, end] relative to now; None: from 2/3 of the lifetime
     ari_retry_after: float = 21600.0
     ari_explanation: str = ""
     ari_broken: str = ""

@@ -82,7 +82,7 @@ class Authority:
 
     @staticmethod
     def _authority(
-        name: str, key: t.Any, issuer: t.Optional[x509.Certificate], issuer_key: t.Any, now: datetime.datetime
+        name: str, key: t.Any, issuer: x509.Certificate | None, issuer_key: t.Any, now: datetime.datetime
     ) -> x509.Certificate:
         subject = x509.Name([
             x509.NameAttribute(NameOID.COUNTRY_NAME, "XX"),
@@ -150,7 +150,7 @@ class Authority:
         chain = [leaf, self.intermediates[number]] + ([self.roots[number]] if with_root else [])
         return b"".join(certificate.public_bytes(serialization.Encoding.PEM) for certificate in chain)
 
-    def revocation_list(self, revoked: t.Iterable[tuple[int, datetime.datetime, t.Optional[int]]]) -> bytes:
+    def revocation_list(self, revoked: t.Iterable[tuple[int, datetime.datetime, int | None]]) -> bytes:
         """The CRL in DER; ``revoked`` gives serial, time and reason code."""
         now = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
         builder = (

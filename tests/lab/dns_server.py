@@ -48,7 +48,7 @@ class Zone:
         self.texts.clear()
         self.records.clear()
 
-    def txt(self, name: str) -> t.Optional[list[str]]:
+    def txt(self, name: str) -> list[str] | None:
         """The TXT records at ``name``, None if there are none."""
         name = name.rstrip(".").lower()
         if name in self.texts:
@@ -99,7 +99,7 @@ class DnsServer:
 
     async def start(self, host: str) -> None:
         loop = asyncio.get_running_loop()
-        for dummy in range(20):
+        for _dummy in range(20):
             tcp = await asyncio.start_server(self._stream, host, 0)
             self.port = tcp.sockets[0].getsockname()[1]
             try:
@@ -117,7 +117,7 @@ class DnsServer:
         for close in self._closers:
             close()
 
-    async def reply(self, data: bytes, transport: str) -> t.Optional[bytes]:
+    async def reply(self, data: bytes, transport: str) -> bytes | None:
         try:
             query = DNSRecord.parse(data)
             name, kind = str(query.q.qname), QTYPE[query.q.qtype]

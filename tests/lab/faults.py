@@ -62,7 +62,7 @@ class Fault:
     code: int = 451
     text: str = ""
     type: str = "serverInternal"
-    retry_after: t.Optional[float] = None
+    retry_after: float | None = None
     seconds: float = 1.0
     location: str = ""  # of a redirect; a path of the CA's. Without it leads where no honest client asks for anything
     hits: int = 0
@@ -103,8 +103,8 @@ class Faults:
         self.active.append(fault)
         return fault
 
-    def take(self, resource: str, subject: t.Union[str, t.Callable[[], str]] = "", when: str = "before"
-             ) -> t.Optional[Fault]:
+    def take(self, resource: str, subject: str | t.Callable[[], str] = "", when: str = "before"
+             ) -> Fault | None:
         """The fault that hits now, if any; counts the hit. ``subject`` is what ``match`` is sought in."""
         for fault in self.active:
             if fault.when != when or not _concerns(fault, resource):

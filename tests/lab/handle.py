@@ -30,7 +30,10 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-RUN = pathlib.Path(__file__).resolve().parent / "run.py"
+# the package of this file, and the folder that Python finds it in
+PACKAGE = (__package__ or "").split(".")
+PATH = pathlib.Path(__file__).parents[len(PACKAGE)]
+RUN = ("-m", ".".join([*PACKAGE, "run"]))
 _START_SECONDS = 30.0
 
 
@@ -41,7 +44,7 @@ class LabError(Exception):
 class Lab:
     """A running lab. ``endpoints`` is the JSON that run.py printed; its members are attributes too."""
 
-    def __init__(self, endpoints: t.Mapping[str, t.Any], process: t.Optional[subprocess.Popen[bytes]] = None) -> None:
+    def __init__(self, endpoints: t.Mapping[str, t.Any], process: subprocess.Popen[bytes] | None = None) -> None:
         self.endpoints = dict(endpoints)
         self._process = process
         # the control API is on loopback: no proxy, whatever the environment says
@@ -58,8 +61,8 @@ class Lab:
     @classmethod
     def start(
         cls, *, python: str = sys.executable, mailboxes: int = 5, users: t.Sequence[t.Mapping[str, t.Any]] = (),
-        state: t.Union[str, pathlib.Path, None] = None, behaviour: t.Optional[t.Mapping[str, t.Any]] = None,
-        log: t.Union[str, pathlib.Path, None] = None, timeout: float = _START_SECONDS,
+        state: str | pathlib.Path | None = None, behaviour: t.Mapping[str, t.Any] | None = None,
+        log: str | pathlib.Path | None = None, timeout: float = _START_SECONDS,
     ) -> Lab:
         """Start a lab and wait until it serves. It ends with this process at the latest.
 
@@ -68,7 +71,7 @@ class Lab:
         :arg log: a file for the lab's standard error; by default it goes to ours.
         :raises LabError: if it does not start within ``timeout`` seconds.
         """
-        command = [python, str(RUN), "--stop-on-eof", "--mailboxes", str(mailboxes)]
+        command = [python, *RUN, "--stop-on-eof", "--mailboxes", str(mailboxes)]
         command += ["--behaviour", json.dumps(dict(behaviour or {}))]
         if state is not None:
             command += ["--state", str(state)]
@@ -80,7 +83,7 @@ class Lab:
                 file.flush()
                 command += ["--users", file.name]
             process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, close_fds=True
+                command, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors
             )
             line = _first_line(process, timeout, python)
         return cls(json.loads(line), process)
@@ -125,10 +128,8 @@ class Lab:
                 return json.loads(raw) if response.headers.get_content_type() == "application/json" else raw
         except urllib.error.HTTPError as error:
             text = error.read().decode("utf-8", "replace")
-            try:
+            with contextlib.suppress(ValueError, KeyError, TypeError):
                 text = json.loads(text)["error"]
-            except (ValueError, KeyError, TypeError):
-                pass
             raise LabError(f"{method} {path}: {text}") from None
 
     def violations(self) -> list[dict[str, t.Any]]:
@@ -191,7 +192,7 @@ class Lab:
         self.call("DELETE", "/faults")
 
     def mail(
-        self, to: str, raw: t.Union[str, bytes], *, sign: t.Optional[t.Mapping[str, t.Any]] = None,
+        self, to: str, raw: str | bytes, *, sign: t.Mapping[str, t.Any] | None = None,
         tamper: t.Sequence[t.Sequence[str]] = (), prepend: str = "", append: str = "", folder: str = "",
         sender: str = "someone@evil.test", copies: int = 1,
     ) -> str:
@@ -234,6 +235,11 @@ class Lab:
     def reset(self, *what: str) -> None:
         """Forget log, violations, faults, behaviour, mail, dns, acme; without arguments all but acme."""
         self.call("POST", "/reset", {"what": list(what)} if what else {})
+
+
+def environment() -> dict[str, str]:
+    """The environment in which Python finds the lab."""
+    return {**os.environ, "PYTHONPATH": str(PATH)}
 
 
 def _first_line(process: subprocess.Popen[bytes], timeout: float, python: str) -> bytes:

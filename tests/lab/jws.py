@@ -54,7 +54,7 @@ class Jws:
         return json_object(self.payload, "the payload", violation="payload")
 
 
-def json_object(data: t.Union[bytes, str], what: str, *, violation: str) -> dict[str, t.Any]:
+def json_object(data: bytes | str, what: str, *, violation: str) -> dict[str, t.Any]:
     try:
         value = json.loads(data)
     except (ValueError, RecursionError):

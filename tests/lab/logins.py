@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Who may log in to which mailbox: by password, as a master user, by a client certificate, or with an access token.
 
-The tokens (RFC 7628, XOAUTH2) are those of the behaviour, or those for which an introspection endpoint vouches (RFC 7662), as Dovecot asks one.
+The tokens (RFC 7628, XOAUTH2) are those of the behaviour, or those for which an introspection endpoint vouches (RFC
+7662), as Dovecot asks one.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ _FORMS = {
 }
 
 
-def parse(mechanism: str, message: bytes) -> t.Optional[tuple[str, str]]:
+def parse(mechanism: str, message: bytes) -> tuple[str, str] | None:
     """User and token of a client's first message; None for one that is malformed."""
     found = _FORMS[mechanism].fullmatch(message)
     if not found:
@@ -84,12 +85,11 @@ class Logins:
         return user if user in self._mailboxes.users and owner in (user, "*") else ""
 
     async def _introspected(self, token: str) -> str:
-        async with aiohttp.ClientSession() as session:
-            async with session.post(
-                self._state.behaviour.introspection, data={"token": token}, ssl=self._context,
-                auth=aiohttp.BasicAuth("lab", "lab-secret"),
-            ) as answer:
-                told = await answer.json(content_type=None)
+        async with aiohttp.ClientSession() as session, session.post(
+            self._state.behaviour.introspection, data={"token": token}, ssl=self._context,
+            auth=aiohttp.BasicAuth("lab", "lab-secret"),
+        ) as answer:
+            told = await answer.json(content_type=None)
         return told.get("username", "") if told.get("active") else ""
 
 

@@ -58,7 +58,7 @@ class Mailboxes:
         for address, folder in user.folders.items():
             self.routes.setdefault(canonical(address), (user.user, folder))
 
-    def route(self, address: str) -> t.Optional[tuple[str, str]]:
+    def route(self, address: str) -> tuple[str, str] | None:
         """Login and folder for an address; plus addressing falls back to the plain one."""
         address = canonical(address)
         if address in self.routes:

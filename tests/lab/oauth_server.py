@@ -105,7 +105,7 @@ class OAuthServer:
         self.rotate = False
         self.asked: list[dict[str, t.Any]] = []
         self.answers: list[tuple[int, str, dict[str, str]]] = []
-        self.delay: t.Optional[threading.Event] = None
+        self.delay: threading.Event | None = None
         self.tokens: list[Token] = []
         self.service_key = rsa.generate_private_key(65537, 2048)
         scope = "mail https://mail.google.com/ https://outlook.office365.com/.default"

@@ -36,8 +36,8 @@ class Problem(Exception):
         *,
         status: int = 0,
         violation: str = "",
-        extra: t.Optional[dict[str, t.Any]] = None,
-        headers: t.Optional[dict[str, str]] = None,
+        extra: dict[str, t.Any] | None = None,
+        headers: dict[str, str] | None = None,
         subproblems: t.Sequence[dict[str, t.Any]] = (),
     ) -> None:
         super().__init__(detail)

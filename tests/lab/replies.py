@@ -44,7 +44,7 @@ class ReplyJudge:
         self._state = state
         self._zone = zone
 
-    def judge(self, envelope_from: str, recipient: str, raw: bytes) -> t.Optional[Challenge]:
+    def judge(self, envelope_from: str, recipient: str, raw: bytes) -> Challenge | None:
         """Record a reply; returns its challenge if there is one and this was its first reply."""
         state = self._state
         message = email.message_from_bytes(raw, policy=email.policy.compat32)
@@ -80,7 +80,7 @@ class ReplyJudge:
             }
         return challenge
 
-    def _challenge(self, message: email.message.Message, recipient: str) -> t.Optional[Challenge]:
+    def _challenge(self, message: email.message.Message, recipient: str) -> Challenge | None:
         """The challenge of a reply: by In-Reply-To, else by the token of the Subject, else by a unique recipient."""
         challenges = self._state.challenges
         reference = str(message.get("In-Reply-To", "")).strip()
@@ -158,7 +158,7 @@ class ReplyJudge:
 
     def _signature(self, raw: bytes, index: int, domain: str) -> str:
         """Why this signature does not do, or nothing."""
-        def lookup(name: bytes, timeout: float = 5) -> t.Optional[bytes]:
+        def lookup(name: bytes, timeout: float = 5) -> bytes | None:
             records = self._zone.txt(name.decode("ascii", "replace"))
             return records[0].encode() if records else None
 
@@ -244,7 +244,7 @@ def _decoded(value: t.Any) -> str:
         return str(value)
 
 
-def _text_part(message: email.message.Message) -> t.Optional[email.message.Message]:
+def _text_part(message: email.message.Message) -> email.message.Message | None:
     """text/plain, alone or as an alternative (3.2 (7))."""
     if message.get_content_type() == "text/plain" and not message.is_multipart():
         return message

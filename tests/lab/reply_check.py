@@ -49,7 +49,7 @@ def check(
     sender: str,
     digest: str,
     stored_with_lf: bool = False,
-    dnsfunc: t.Optional[DnsFunc] = None,
+    dnsfunc: DnsFunc | None = None,
 ) -> list[str]:
     """What is wrong with a reply, a sentence for each deviation; nothing if it is as it must be.
 
@@ -175,7 +175,7 @@ def _body(body: bytes, digest: str) -> list[str]:
 
 
 def _signature(
-    raw: bytes, fields: t.Sequence[tuple[bytes, bytes]], on_top: int, domain: str, dnsfunc: t.Optional[DnsFunc]
+    raw: bytes, fields: t.Sequence[tuple[bytes, bytes]], on_top: int, domain: str, dnsfunc: DnsFunc | None
 ) -> list[str]:
     """3.2 (9): one of the signatures on top is by the domain of From, names what it must, and covers each instance."""
     signatures = [value for name, value in fields[:on_top] if name.lower() == b"dkim-signature"]
@@ -196,7 +196,7 @@ def _wrong_with(
     index: int,
     value: bytes,
     domain: str,
-    dnsfunc: t.Optional[DnsFunc],
+    dnsfunc: DnsFunc | None,
 ) -> list[str]:
     try:
         tags = {name.decode(): text.decode() for name, text in parse_tag_value(value).items()}

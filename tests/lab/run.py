@@ -16,9 +16,8 @@ import signal
 import sys
 import tempfile
 
-if __name__ == "__main__":
-    # as a package, never with this folder itself on the path
-    sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
+from .mailboxes import from_file, numbered
+from .service import Lab
 
 
 def _arguments() -> argparse.Namespace:
@@ -33,9 +32,6 @@ def _arguments() -> argparse.Namespace:
 
 
 async def _run(arguments: argparse.Namespace, folder: pathlib.Path) -> None:
-    from lab.mailboxes import from_file, numbered
-    from lab.service import Lab
-
     users = numbered(arguments.mailboxes)
     if arguments.users:
         users += from_file(arguments.users)

@@ -57,13 +57,13 @@ class Options:
 
     domain: str
     selector: str = "rsa"
-    headers: t.Optional[tuple[str, ...]] = None
+    headers: tuple[str, ...] | None = None
     oversign: bool = True
     algorithm: str = ""  # by the key; "rsa-sha1" for old sins
     canonicalization: str = "relaxed/relaxed"
-    body_length: t.Optional[int] = None  # l=
-    timestamp: t.Optional[int] = None
-    expires: t.Optional[int] = None  # x=
+    body_length: int | None = None  # l=
+    timestamp: int | None = None
+    expires: int | None = None  # x=
     identity: str = ""  # i=
 
 

@@ -59,7 +59,7 @@ class Dialogue:
     steps: list[str] = dataclasses.field(default_factory=list)
     codes: dict[str, int] = dataclasses.field(default_factory=dict)
     content: bytes = b""
-    cut: t.Optional[Point] = None
+    cut: Point | None = None
 
 
 def points(dialogue: Dialogue) -> list[Point]:
@@ -79,7 +79,7 @@ class SmtpCutter:
     :arg cut: where the first connection that comes so far is cut; those after it pass. None: all pass.
     """
 
-    def __init__(self, endpoints: t.Mapping[str, t.Any], *, cut: t.Optional[Point] = None) -> None:
+    def __init__(self, endpoints: t.Mapping[str, t.Any], *, cut: Point | None = None) -> None:
         self.dialogues: list[Dialogue] = []
         self._cut = cut
         self._server = (endpoints["submission"]["host"], endpoints["submission"]["port"])

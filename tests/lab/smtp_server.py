@@ -131,7 +131,7 @@ class Submission(_Handler):
                 self._state.journal.violation("sasl_after_error", "The error of a token was answered otherwise.")
         return self._verdict(server, parsed[0], user, mechanism)
 
-    async def _message(self, server: SMTP, args: list[str]) -> t.Optional[bytes]:
+    async def _message(self, server: SMTP, args: list[str]) -> bytes | None:
         """The client's first message, with AUTH or after it; None where it was refused already."""
         if len(args) > 1:
             try:

@@ -35,7 +35,7 @@ class Account:
     contact: list[str]
     terms: str  # URL of the terms it agreed to
     status: str = "valid"
-    binding: t.Optional[dict[str, t.Any]] = None
+    binding: dict[str, t.Any] | None = None
     orders: list[str] = dataclasses.field(default_factory=list)
     former_thumbprints: list[str] = dataclasses.field(default_factory=list)
 
@@ -49,7 +49,7 @@ class Challenge:
     from_address: str
     token: str  # token-part2
     status: str = "pending"
-    error: t.Optional[dict[str, t.Any]] = None
+    error: dict[str, t.Any] | None = None
     validated: float = 0.0
     # the mail
     part1: str = ""
@@ -62,7 +62,7 @@ class Challenge:
     # the reply
     posts: int = 0
     replies: int = 0
-    reply_problem: t.Optional[dict[str, t.Any]] = None
+    reply_problem: dict[str, t.Any] | None = None
     reply_good: bool = False
 
 
@@ -91,7 +91,7 @@ class Order:
     not_before: float = 0.0
     not_after: float = 0.0
     certificate: str = ""
-    error: t.Optional[dict[str, t.Any]] = None
+    error: dict[str, t.Any] | None = None
     finalizations: int = 0
 
 
@@ -107,7 +107,7 @@ class Issued:
     ari_id: str
     key_fingerprint: str
     revoked: float = 0.0
-    reason: t.Optional[int] = None
+    reason: int | None = None
     replaced: bool = False
     ari_not_before: float = 0.0  # our clock; asking earlier is a violation
 
@@ -168,7 +168,7 @@ class State:
                 order.status = "ready"
         return order.status
 
-    def _order_error(self, order: Order) -> t.Optional[dict[str, t.Any]]:
+    def _order_error(self, order: Order) -> dict[str, t.Any] | None:
         for item in order.authorizations:
             error = self.challenges[self.authorizations[item].challenge].error
             if error:

@@ -16,9 +16,9 @@ import sys
 import urllib.error
 import urllib.request
 
-import tls
-from process import Server
-from settings import HOST, RigError, Settings, fill, write
+from . import tls
+from .process import Server
+from .settings import HOST, RigError, Settings, fill, write
 
 REQUIREMENTS = pathlib.Path(__file__).resolve().parent / "requirements.txt"
 EAB_KEY_ID = "rig-kid-1"

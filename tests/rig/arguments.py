@@ -9,7 +9,7 @@ import argparse
 import json
 import pathlib
 
-from settings import DOMAINS, Mailbox, RigError, Settings
+from .settings import DOMAINS, Mailbox, RigError, Settings
 
 
 def parse(description: str) -> argparse.Namespace:

@@ -15,8 +15,8 @@ import ssl
 import typing as t
 import urllib.request
 
-from process import wait
-from settings import RigError
+from .process import wait
+from .settings import RigError
 
 
 def run(endpoints: dict[str, t.Any]) -> None:

@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-import opendkim
-import packages
-from process import Server
-from settings import CA_DOMAIN, Settings, fill
+from . import opendkim, packages
+from .process import Server
+from .settings import CA_DOMAIN, Settings, fill
 
 
 def start(settings: Settings) -> Server:

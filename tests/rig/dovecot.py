@@ -10,10 +10,9 @@ import pathlib
 import pwd
 import shutil
 
-import packages
-import tls
-from process import Server, run
-from settings import (
+from . import packages, tls
+from .process import Server, run
+from .settings import (
     DELIVERY_USER,
     HOST,
     JUNK_FOLDER,

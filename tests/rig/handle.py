@@ -22,7 +22,10 @@ import time
 import types
 import typing as t
 
-RUN = pathlib.Path(__file__).resolve().parent / "run.py"
+# the package of this file, and the folder that Python finds it in
+PACKAGE = (__package__ or "").split(".")
+PATH = pathlib.Path(__file__).parents[len(PACKAGE)]
+RUN = ("-m", ".".join([*PACKAGE, "run"]))
 
 
 class RigFailed(Exception):
@@ -50,7 +53,7 @@ class RigHandle:
         options: t.Sequence[str] = (),
         timeout: float = 600,
     ) -> None:
-        self._argv = [sys.executable, str(RUN), "--stop-on-eof", "--mailboxes", str(mailboxes), *options]
+        self._argv = [sys.executable, *RUN, "--stop-on-eof", "--mailboxes", str(mailboxes), *options]
         for name, value in (("--state", state), ("--venv", venv)):
             if value is not None:
                 self._argv += [name, os.fspath(value)]
@@ -65,7 +68,7 @@ class RigHandle:
 
         :raises RigFailed: it ended instead, or took too long.
         """
-        self._errors = tempfile.TemporaryFile()  # pylint: disable=consider-using-with
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - open until stop() has read it
         with tempfile.NamedTemporaryFile("w", suffix=".json") as users:
             argv = list(self._argv)
             if self._users is not None:
@@ -73,7 +76,11 @@ class RigHandle:
                 users.flush()
                 argv += ["--users", users.name]
             self._process = subprocess.Popen(  # pylint: disable=consider-using-with
-                argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors
+                argv,
+                env={**os.environ, "PYTHONPATH": str(PATH)},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
             )
             line = self._first_line()
             if not line.endswith(b"\n"):

@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import pathlib
 
-import packages
-from process import Server, run
-from settings import CA_DOMAIN, MX_NAME, Settings, fill, write
+from . import packages
+from .process import Server, run
+from .settings import CA_DOMAIN, MX_NAME, Settings, fill, write
 
 SELECTOR = "rig"
 AUTHSERV_ID = MX_NAME
@@ -48,8 +48,8 @@ def start(settings: Settings) -> Server:
     write(folder / "signingtable", "".join(f"*@{d} {SELECTOR}.{d}\n" for d in signers))
     # an address that is never ours: only an authenticated submission counts as "internal", so the MX hop verifies
     write(folder / "nobody", "192.0.2.1\n")
-    # from a file, not by DNS: to be sent to a server of its own port, libunbound needs a configuration, and its parser is
-    # not safe between threads; two mails at once can leave it broken for good, and all mail is turned away from then on
+    # from a file, not by DNS: to ask a server at a port of its own, libunbound needs a configuration, and its parser is
+    # not safe between threads; two mails at once can break it for good, and all mail is turned away from then on
     keys = (f"{SELECTOR}._domainkey.{d} {public_record(settings, d)}\n" for d in domains)
     write(folder / "publickeys", "".join(keys))
     sock = socket_path(settings)

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import typing as t
 
-from settings import RigError
+from .settings import RigError
 
 # what to look for: a command, or a file where the package has none in the path
 PROBES = (

@@ -9,13 +9,9 @@ import pathlib
 import shutil
 import typing as t
 
-import dovecot
-import opendkim
-import packages
-import postgrey
-import tls
-from process import Server, run
-from settings import CA_DOMAIN, DELIVERY_USER, DOMAINS, HOST, MX_NAME, Settings, fill, write
+from . import dovecot, opendkim, packages, postgrey, tls
+from .process import Server, run
+from .settings import CA_DOMAIN, DELIVERY_USER, DOMAINS, HOST, MX_NAME, Settings, fill, write
 
 
 def start(settings: Settings) -> Server:

@@ -8,9 +8,9 @@ from __future__ import annotations
 import pathlib
 import shutil
 
-import packages
-from process import Server
-from settings import Settings, write
+from . import packages
+from .process import Server
+from .settings import Settings, write
 
 # Debian's user for it
 USER = "postgrey"

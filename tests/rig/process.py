@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import signal
@@ -14,13 +15,13 @@ import sys
 import time
 import typing as t
 
-from settings import HOST, RigError
+from .settings import HOST, RigError
 
-KEEPER = pathlib.Path(__file__).resolve().parent / "keeper.py"
+KEEPER = pathlib.Path(__file__).resolve().parent / "cleanup_process.py"
 
 
 class Keeper:
-    """Told of each server, it ends them should the rig itself be killed without time to tidy up (see keeper.py)."""
+    """Knows each server and ends them should the rig itself be killed without time to tidy up: cleanup_process.py."""
 
     def __init__(self, *folders: pathlib.Path) -> None:
         """The folders are removed in that case."""
@@ -80,14 +81,10 @@ class Server:
 
     def wait_stopped(self) -> None:
         """Wait for the end; what is still there of its session when its patience is over is killed."""
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(self._patience)
-        except subprocess.TimeoutExpired:
-            pass
-        try:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass
         self._process.wait()
 
     def failure(self, what: str) -> RigError:

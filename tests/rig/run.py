@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Start the rig: Dovecot, Postfix, OpenDKIM and dnsmasq from Debian's packages, and acme2certifier from PyPI as the CA.
 
-As root: ``python tests/rig/run.py`` prints one line of JSON with the endpoints when all are ready, and runs until
+As root: ``python -m rig.run`` in tests/ prints one line of JSON with the endpoints when all are ready, and runs until
 SIGTERM, SIGINT, or (``--stop-on-eof``) the end of its standard input. Everything listens on loopback, on free ports.
 """
 
@@ -24,18 +24,9 @@ import time
 import types
 import typing as t
 
-import acme2certifier
-import arguments
-import check
-import dnsmasq
-import dovecot
-import opendkim
-import packages
-import postfix
-import postgrey
-import tls
-from process import Keeper, Server
-from settings import (
+from . import acme2certifier, arguments, check, dnsmasq, dovecot, opendkim, packages, postfix, postgrey, tls
+from .process import Keeper, Server
+from .settings import (
     CA_ADDRESS,
     HOST,
     JUNK_FOLDER,

@@ -8,8 +8,8 @@ from __future__ import annotations
 import pathlib
 import shlex
 
-from process import run
-from settings import CA_DOMAIN, Settings, fill, write
+from .process import run
+from .settings import CA_DOMAIN, Settings, fill, write
 
 _EC = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -sha256"
 _RSA = "-newkey rsa:2048 -nodes -sha256"
@@ -75,7 +75,8 @@ def _make_clients(settings: Settings) -> None:
             _openssl(folder, f"req -x509 {_EC} {_CA} -subj '/CN=Rig clients' -keyout ca.key -out signer.pem")
         _openssl(
             folder,
-            f"x509 -req -in client.csr -CA signer.pem -CAkey ca.key -CAcreateserial -days 30 -sha256 -out {box.user}.pem",
+            "x509 -req -in client.csr -CA signer.pem -CAkey ca.key -CAcreateserial"
+            f" -days 30 -sha256 -out {box.user}.pem",
         )
     write(client_root(settings), (folder / "signer.pem").read_text())
 

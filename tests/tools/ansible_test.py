@@ -10,7 +10,7 @@ import os
 import pathlib
 import sys
 
-import surroundings
+from ansible_collections.mailcert.acme.tests.helpers import tool_environment
 
 
 def main() -> None:
@@ -19,13 +19,13 @@ def main() -> None:
     parser.add_argument("command", choices=("sanity", "units"))
     arguments, options = parser.parse_known_args()
     # a copy of its own: no other part's caches are linted, and ansible-test keeps its environments in tests/output
-    collection = surroundings.copy_checkout(arguments.tree)
+    collection = tool_environment.copy_checkout(arguments.tree)
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     program = pathlib.Path(sys.executable).with_name("ansible-test")
     line = [sys.executable, str(program), arguments.command, "--venv", "--requirements", "--python", version]
     line += ["--color", "no", *options]
     os.chdir(collection)
-    env = surroundings.environment(home=arguments.tree.name)
+    env = tool_environment.environment(home=arguments.tree.name)
     os.execve(sys.executable, line, env)
 
 

@@ -9,10 +9,7 @@ import os
 import subprocess
 import sys
 
-import bootstrap
-
-# the rig knows its packages itself
-sys.path.insert(0, os.path.join(bootstrap.ROOT, "tests", "rig"))
+from . import bootstrap
 
 
 def install(names: list[str]) -> None:
@@ -30,7 +27,7 @@ def ensure(*, rig: bool) -> None:
     """
     names = bootstrap.lacking()[1]
     if rig:
-        import packages
+        from ansible_collections.mailcert.acme.tests.rig import packages
 
         wanted = names + [name for name in packages.missing() if name not in names]
     else:

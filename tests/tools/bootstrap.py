@@ -6,12 +6,16 @@
     bootstrap.py ensure dev lint ...    make them, or leave them as they are when their pins did not change
     bootstrap.py run dev PROGRAM ...    make the environment, then run PROGRAM in it: a script, -m MODULE or a command
 
+A file below tests/ runs as the module ansible_collections.mailcert.acme.tests.x.y, with the folder on PYTHONPATH in
+which Python finds the collection by that name. This is the one place that decides where the tests are imported from.
+
 This file starts with whatever python3 the machine has, so it keeps to what an old one can read, and looks for a newer
 one if need be. What the machine lacks is named in one line with the command that installs it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -19,8 +23,9 @@ import shutil
 import subprocess
 import sys
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 REQUIREMENTS = os.path.join(ROOT, "tests", "requirements")
+COLLECTION = os.path.join("ansible_collections", "mailcert", "acme")
 OLDEST = (3, 11)
 # what the pins are made and tried for comes first, whatever is newer after it
 CANDIDATES = ("python3", "python3.11", "python3.12", "python3.13", "python3.14", "python")
@@ -92,21 +97,21 @@ def lacking() -> tuple:
             if python.usable:
                 return words, packages, python
             new_enough = True
-    words.append("python3-venv" if new_enough else "Python %d.%d or newer with venv" % OLDEST)
+    words.append("python3-venv" if new_enough else "Python {}.{} or newer with venv".format(*OLDEST))
     return words, packages + ["python3-venv"], None
 
 
 def command_for(packages: list) -> str:
     """The line that installs Debian packages."""
     sudo = "" if os.geteuid() == 0 else "sudo "
-    return "%sapt-get update && %sapt-get install -y --no-install-recommends %s" % (sudo, sudo, " ".join(packages))
+    return "{}apt-get update && {}apt-get install -y --no-install-recommends {}".format(sudo, sudo, " ".join(packages))
 
 
 def require_machine() -> Python:
     """The Python for the environments; ends the program with one line where something is missing."""
     words, packages, best = lacking()
     if words:
-        sys.exit("Missing on this machine: %s. Install: %s" % (", ".join(words), command_for(packages)))
+        sys.exit("Missing on this machine: {}. Install: {}".format(", ".join(words), command_for(packages)))
     return best
 
 
@@ -137,7 +142,7 @@ def make(folder: str, *, python: Python, requirements: list, mark: str) -> str:
     :arg requirements: arguments of ``pip install``.
     :arg mark: what the environment is made from; another mark makes it anew.
     """
-    digest = hashlib.sha256(("%s\n%s\n%s" % (python.path, python.version, mark)).encode()).hexdigest()
+    digest = hashlib.sha256((f"{python.path}\n{python.version}\n{mark}").encode()).hexdigest()
     stamp, interpreter = os.path.join(folder, "pins.sha256"), os.path.join(folder, "bin", "python")
     os.makedirs(os.path.dirname(folder), exist_ok=True)
     lock_folder = os.path.join(ROOT, ".build", "locks")
@@ -148,7 +153,7 @@ def make(folder: str, *, python: Python, requirements: list, mark: str) -> str:
             with open(stamp, encoding="utf-8") as file:
                 if file.read() == digest:
                     return interpreter
-        print("Making %s with Python %d.%d ..." % ((os.path.relpath(folder, ROOT),) + python.version), file=sys.stderr)
+        print("Making {} with Python {}.{} ...".format(os.path.relpath(folder, ROOT), *python.version), file=sys.stderr)
         shutil.rmtree(folder, ignore_errors=True)
         quietly([python.path, "-m", "venv", folder])
         quietly([interpreter, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"] + requirements)
@@ -163,13 +168,41 @@ def quietly(command: list) -> None:
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env, check=False)
     if done.returncode:
         sys.stderr.write(done.stdout.decode(errors="replace"))
-        sys.exit("Could not make the environment: %s ended with %d." % (" ".join(command[:4]), done.returncode))
+        sys.exit(f"Could not make the environment: {' '.join(command[:4])} ended with {done.returncode}.")
 
 
 def ensure(name: str) -> str:
     """Make the environment of this name if need be; gives its interpreter."""
     path = os.path.join(REQUIREMENTS, name + ".txt")
     return make(folder_of(name), python=require_machine(), requirements=["-r", path], mark=pins(name))
+
+
+def collection_of(file: str) -> tuple:
+    """The root of the collection that a file belongs to, and the folder that its ansible_collections is in.
+
+    A copy that tests/tools/tree.py made lies in such a folder; for the checkout one is made that has a link to it.
+    """
+    root = os.path.dirname(os.path.abspath(file))
+    while not os.path.exists(os.path.join(root, "galaxy.yml")) and root != os.path.dirname(root):
+        root = os.path.dirname(root)
+    path = root[: -len(COLLECTION)]
+    if not root.endswith(os.sep + COLLECTION):
+        path = os.path.join(root, ".build", "import")
+        link = os.path.join(path, COLLECTION)
+        os.makedirs(os.path.dirname(link), exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            os.symlink(os.path.relpath(root, os.path.dirname(link)), link)
+    return root, path
+
+
+def as_module(file: str) -> list:
+    """The arguments of Python that run a file, where it is one of tests/ as a module; PYTHONPATH is set for it."""
+    root, path = collection_of(file)
+    name = os.path.relpath(os.path.abspath(file), root)
+    if not name.startswith("tests" + os.sep):
+        return [file]
+    os.environ["PYTHONPATH"] = path
+    return ["-m", ".".join(COLLECTION.split(os.sep) + name[: -len(".py")].split(os.sep))]
 
 
 def main() -> None:
@@ -185,7 +218,9 @@ def main() -> None:
         os.environ["PATH"] = os.path.dirname(interpreter) + os.pathsep + os.environ.get("PATH", os.defpath)
         os.environ["VIRTUAL_ENV"] = os.path.dirname(os.path.dirname(interpreter))
         line = arguments[2:]
-        if line[0].endswith(".py") or line[0] == "-m":
+        if line[0].endswith(".py"):
+            line = [interpreter] + as_module(line[0]) + line[1:]
+        elif line[0] == "-m":
             line = [interpreter] + line
         sys.stdout.flush()
         os.execvp(line[0], line)

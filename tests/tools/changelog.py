@@ -16,8 +16,8 @@ import pathlib
 import subprocess
 import sys
 
-import surroundings
 import yaml
+from ansible_collections.mailcert.acme.tests.helpers import tool_environment
 
 WRITTEN = ("CHANGELOG.rst", "changelogs/changelog.yaml")
 
@@ -42,11 +42,11 @@ def generate(date: str | None) -> dict[str, str]:
 
     :arg date: date of the release, as YYYY-MM-DD; None keeps the date that the changelog has.
     """
-    into = surroundings.BUILD / "parts" / "changelog"
-    collection = surroundings.copy_checkout(into)
+    into = tool_environment.BUILD / "parts" / "changelog"
+    collection = tool_environment.copy_checkout(into)
     had = forget_version(collection)
     date = date or had
-    env = surroundings.environment(home="changelog", ANSIBLE_COLLECTIONS_PATH=str(into))
+    env = tool_environment.environment(home="changelog", ANSIBLE_COLLECTIONS_PATH=str(into))
     program = str(pathlib.Path(sys.executable).with_name("antsibull-changelog"))
     line = [program, "release", "--reload-plugins", *(("--date", date) if date else ())]
     subprocess.run([sys.executable, *line], cwd=collection, env=env, check=True)
@@ -57,7 +57,7 @@ def stale(generated: dict[str, str]) -> list[str]:
     """The differences between the checkout and what was generated, as lines of a diff; empty when there are none."""
     lines: list[str] = []
     for name, text in generated.items():
-        path = surroundings.ROOT / name
+        path = tool_environment.ROOT / name
         committed = path.read_text(encoding="utf-8") if path.exists() else ""
         lines += difflib.unified_diff(
             committed.splitlines(), text.splitlines(), f"{name} (committed)", f"{name} (generated)", lineterm=""
@@ -78,7 +78,7 @@ def main() -> None:
             sys.exit("The changelog is stale. Run: make changelog")
         return
     for name, text in generated.items():
-        (surroundings.ROOT / name).write_text(text, encoding="utf-8")
+        (tool_environment.ROOT / name).write_text(text, encoding="utf-8")
         print(name)
 
 

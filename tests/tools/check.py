@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import concurrent.futures
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -24,9 +25,9 @@ import time
 import typing as t
 import xml.etree.ElementTree
 
-import apt
-import parts
-import surroundings
+from ansible_collections.mailcert.acme.tests.helpers import tool_environment
+
+from . import apt, parts
 
 # ours, and what ansible-test says of a sanity test that finds no file of its kind
 NOT_APPLICABLE = ("not applicable", "No tests applicable")
@@ -59,7 +60,7 @@ class Runner:
         started = time.monotonic()
         log = log_of(part)
         log.parent.mkdir(parents=True, exist_ok=True)
-        surroundings.copy_checkout(part.tree)
+        tool_environment.copy_checkout(part.tree)
         if part.results:
             shutil.rmtree(part.collection / part.results, ignore_errors=True)
             (part.collection / part.results).mkdir(parents=True)
@@ -74,7 +75,7 @@ class Runner:
 
     def _command(self, part: parts.Part, line: list[str], *, output: t.BinaryIO, until: float) -> str:
         """Run one command; gives what is wrong with its end, or an empty string."""
-        env = surroundings.environment(
+        env = tool_environment.environment(
             home=part.name,
             ANSIBLE_COLLECTIONS_PATH=str(part.tree),
             PYTHONPATH=str(part.tree),
@@ -117,10 +118,8 @@ class Runner:
 
 def kill_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
     """Send a signal to a process and all that it started in its session."""
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, number)
-    except (ProcessLookupError, PermissionError):
-        pass
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
@@ -135,7 +134,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 def log_of(part: parts.Part) -> pathlib.Path:
     """Where the output of a part goes."""
-    return surroundings.BUILD / "logs" / f"{part.name}.log"
+    return tool_environment.BUILD / "logs" / f"{part.name}.log"
 
 
 def judge(part: parts.Part, *, seconds: float, remarks: list[str]) -> Result:

@@ -13,11 +13,10 @@ import subprocess
 import sys
 import typing as t
 
-import fleet
-import tree
+from ansible_collections.mailcert.acme.tests.helpers import fleet
+from ansible_collections.mailcert.acme.tests.lab.handle import Lab
 
-sys.path.insert(0, str(tree.ROOT / "tests" / "lab"))
-from handle import Lab  # noqa: E402
+from . import tree
 
 # five people with five wishes; dave reads two mailboxes and wants one certificate for both
 PEOPLE = [
@@ -168,7 +167,9 @@ def demo(count: int) -> None:
         show_tree(store, 60)
         headline("The lab's judgement")
         violations = lab.violations()
-        print(f"{len(lab.certificates())} certificates issued, {len(lab.replies())} replies, {len(violations)} violations")
+        print(
+            f"{len(lab.certificates())} certificates issued, {len(lab.replies())} replies, {len(violations)} violations"
+        )
         if violations:
             raise DemoError(f"the lab counted violations: {violations[:3]}")
     print(f"\nThe lab is stopped. {len(hosts)} of {len(hosts)} mailboxes issued in {first.wall:.0f} s,", end=" ")

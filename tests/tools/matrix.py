@@ -16,10 +16,9 @@ import pathlib
 import subprocess
 import sys
 
-import bootstrap
-import check
-import parts
-import surroundings
+from ansible_collections.mailcert.acme.tests.helpers import tool_environment
+
+from . import bootstrap, check, parts
 
 # the newest release of each series, with the Pythons that it runs on as a controller
 CORES = {
@@ -51,14 +50,14 @@ class Cell:
 
     def environment(self) -> str:
         """Make the cell's virtual environment; gives its folder."""
-        folder = os.path.join(surroundings.ROOT, ".venvs", self.name)
+        folder = os.path.join(tool_environment.ROOT, ".venvs", self.name)
         if self.core:
             pins = pathlib.Path(bootstrap.REQUIREMENTS)
             pytest, units = str(pins / "pytest.txt"), str(pins / "../unit/requirements.txt")
             wanted = [f"ansible-core=={self.core}", "-r", pytest, "-r", units]
             mark = f"{self.core}\n{bootstrap.pins('dev')}"
         else:
-            ranges = surroundings.ROOT / "requirements.txt"
+            ranges = tool_environment.ROOT / "requirements.txt"
             wanted = ["-r", str(ranges), *UNPINNED]
             mark = ranges.read_text(encoding="utf-8") + " ".join(UNPINNED)
         bootstrap.make(folder, python=self.python, requirements=wanted, mark=mark)
@@ -81,7 +80,7 @@ def pythons_of_pyenv() -> list[pathlib.Path]:
         shown = subprocess.run(["pyenv", "root"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         shown = ""
-    root = pathlib.Path(shown) if shown else surroundings.users_home() / ".pyenv"
+    root = pathlib.Path(shown) if shown else tool_environment.users_home() / ".pyenv"
     return sorted(root.glob("versions/*/bin/python"))
 
 

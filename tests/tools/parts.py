@@ -9,7 +9,7 @@ import dataclasses
 import pathlib
 import sys
 
-from surroundings import BUILD, ROOT
+from ansible_collections.mailcert.acme.tests.helpers.tool_environment import BUILD, ROOT
 
 TOOLS = ROOT / "tests" / "tools"
 # processes that run tests side by side

@@ -8,16 +8,16 @@ from __future__ import annotations
 import os
 import sys
 
-import surroundings
+from ansible_collections.mailcert.acme.tests.helpers import tool_environment
 
 # one more than most machines for it have cores: some tests wait for servers and deadlines
 WORKERS = 3
 
 
 def main() -> None:
-    into = surroundings.BUILD / "parts" / "quick"
-    collection = surroundings.copy_checkout(into)
-    env = surroundings.environment(home="quick", ANSIBLE_COLLECTIONS_PATH=str(into), PYTHONPATH=str(into))
+    into = tool_environment.BUILD / "parts" / "quick"
+    collection = tool_environment.copy_checkout(into)
+    env = tool_environment.environment(home="quick", ANSIBLE_COLLECTIONS_PATH=str(into), PYTHONPATH=str(into))
     line = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "-n", str(WORKERS), *sys.argv[1:]]
     os.chdir(collection)
     os.execve(sys.executable, [*line, "tests/unit"], env)

@@ -13,19 +13,11 @@ import collections
 import datetime as dt
 import hashlib
 import pathlib
-import sys
 import typing as t
 
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import renewal
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-try:
-    from ansible_collections.mailcert.acme.plugins.module_utils._pki import renewal
-except ImportError:  # in a checkout, where Python does not find the collection
-    import tree
-
-    tree.make_tree(ROOT / ".build")
-    sys.path.insert(0, str(ROOT / ".build"))
-    from ansible_collections.mailcert.acme.plugins.module_utils._pki import renewal
-
 PAGE = ROOT / "docs" / "renewal.md"
 OPEN, CLOSE = "<!-- histogram: made by tests/tools/renewals.py -->\n", "<!-- end of the histogram -->\n"
 MAILBOXES = 1000
@@ -111,7 +103,8 @@ def section() -> str:
     return (
         f"\nWith `smime_spread_days: {SPREAD.days}`, the default:\n\n```\n{histogram(spread, RUN)}```\n"
         f"\nWith `smime_spread_days: 0`:\n\n```\n{histogram(without, RUN)}```\n"
-        f"\nWith the default again, the renewal after {GENERATIONS - 1} renewals, counted from the first mailbox of the one before:\n"
+        f"\nWith the default again, the renewal after {GENERATIONS - 1} renewals,"
+        " counted from the first mailbox of the one before:\n"
         f"\n```\n{histogram(nights(later, SPREAD), begin)}```\n\n"
     )
 

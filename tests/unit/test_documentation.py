@@ -137,7 +137,9 @@ def test_attributes_are_told(name: str) -> None:
         for attribute, entry in (source.get("attributes") or {}).items():
             told.setdefault(attribute, {}).update(entry)
     grouped = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text(encoding="utf-8"))["action_groups"]["smime"]
-    assert {"action", "async", "check_mode", "diff_mode", "idempotent"} | ({"action_group"} if name in grouped else set()) == set(told)
+    assert {"action", "async", "check_mode", "diff_mode", "idempotent"} | (
+        {"action_group"} if name in grouped else set()
+    ) == set(told)
     assert all("support" in entry and "description" in entry for entry in told.values())
 
 

@@ -41,7 +41,9 @@ def all_errors() -> set[type[_errors.SmimeError]]:
 def table(title: str) -> dict[str, list[str]]:
     """The rows of the section's table by their first cell."""
     section = PAGE.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
-    rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in section.splitlines() if line[:3] == "| `"]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split(" | ")] for line in section.splitlines() if line[:3] == "| `"
+    ]
     keys = [row[0].strip("`") for row in rows]
     assert rows and len(keys) == len(set(keys))
     return {key: row[1:] for key, row in zip(keys, rows)}

@@ -24,12 +24,41 @@ SHARED = {f"{OURS}.module_utils.{name}" for name in SHARED_NAMES}
 # no folder is a room of its own; for _tasks these are the modules' own files, which may use all folders.
 ROOMS = {
     "_tasks": ("smime_*", "order", "challenge", "fleet", "mailbox", "renewal", "account", "common"),
-    "_mail": ("reply", "authentication", "local", "imap", "smtp", "login", "dns", "source", "tls", "special_use", "message"),
+    "_mail": (
+        "reply",
+        "authentication",
+        "local",
+        "imap",
+        "smtp",
+        "login",
+        "dns",
+        "source",
+        "tls",
+        "special_use",
+        "message",
+    ),
     "_store": ("tree", "state", "backoff", "fs"),
 }
 MOST_ENTRIES = 20
 # the import name of each library, which only _libs may import
-LIBRARIES = set("asn1crypto authres cryptography dkim dns google idna imapclient josepy msal nacl requests spf urllib3".split())
+LIBRARIES = set(
+    [
+        "asn1crypto",
+        "authres",
+        "cryptography",
+        "dkim",
+        "dns",
+        "google",
+        "idna",
+        "imapclient",
+        "josepy",
+        "msal",
+        "nacl",
+        "requests",
+        "spf",
+        "urllib3",
+    ]
+)
 STDLIB = frozenset(getattr(sys, "stdlib_module_names", ()))
 knows_stdlib = pytest.mark.skipif(not STDLIB, reason="not applicable: Python 3.9 does not name its own modules")
 LONGEST = 400
@@ -60,7 +89,7 @@ def for_types_only(tree: ast.AST) -> list[ast.stmt]:
 
 
 def imports(path: pathlib.Path) -> list[Import]:
-    """All imports that a file can run, in full, wherever they are. ``from a import b`` gives a.b, for b may be a module."""
+    """All imports that a file can run, in full, wherever they are. ``from a import b`` gives a.b: b may be a module."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     return imports_of(tree, path, {inner for node in for_types_only(tree) for inner in ast.walk(node)})
 

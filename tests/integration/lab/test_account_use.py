@@ -12,8 +12,8 @@ import signal
 import pytest
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import locks
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.account import lock
-from conftest import wait_until
-from one_mailbox import OneMailbox
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import wait_until
+from ansible_collections.mailcert.acme.tests.helpers.one_mailbox import OneMailbox
 
 
 @pytest.fixture
@@ -59,7 +59,10 @@ def test_key_stays_while_a_challenge_is_answered_and_changes_once_that_was_kille
         seen = len(lab.log("http"))
         busy = mailbox.try_to("smime_account", **changing, deadline=1)
         assert busy["failed"] and (busy["error_code"], busy["retryable"]) == ("busy", True)
-        assert busy["msg"].startswith("Runs that order with the account key in ") and "at work for 1 seconds" in busy["msg"]
+        assert (
+            busy["msg"].startswith("Runs that order with the account key in ")
+            and "at work for 1 seconds" in busy["msg"]
+        )
         assert not [event for event in lab.log("http")[seen:] if event["resource"] == "keyChange"]
         assert (mailbox.folder / "account.key").read_bytes() == key
         assert not list(mailbox.folder.glob("account.key?*"))
@@ -101,7 +104,9 @@ def test_key_in_a_folder_where_no_lock_can_be_had_orders_all_the_same(lab, mailb
     closed.mkdir()
     for name in ("account.key", "account.json"):
         (mailbox.folder / name).rename(closed / name)
-    mailbox.options.update(account_key_src=str(closed / "account.key"), account_record_path=str(closed / "account.json"))
+    mailbox.options.update(
+        account_key_src=str(closed / "account.key"), account_record_path=str(closed / "account.json")
+    )
     # what no one may lock, root neither
     (closed / lock.LOCK).mkdir()
     assert mailbox.order()["order_status"] == "pending"

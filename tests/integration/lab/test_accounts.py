@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from account_kit import Holder
-from conftest import Fleet, failures, fleet_of, results, summary
-from handle import Lab
+from ansible_collections.mailcert.acme.tests.helpers.account_client import Holder
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import Fleet, failures, fleet_of, results, summary
+from ansible_collections.mailcert.acme.tests.lab.handle import Lab
 
 ROLL = "mailcert.acme.roll_account_key"
 TERMS = "https://ca.test/terms/v2"

@@ -13,7 +13,7 @@ import base64
 import email.utils
 
 import pytest
-from conftest import failures, fleet_of, results
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import failures, fleet_of, results
 
 FORGED, PROBLEM, REFUSED = (f"user{number:04d}" for number in (1, 2, 3))
 LOGIN = base64.b64encode(b"\0user0003@lab.test\0pw-0003").decode()

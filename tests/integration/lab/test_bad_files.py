@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import pytest
-from conftest import Fleet, fleet_of, private_pem
+from ansible_collections.mailcert.acme.tests.helpers.fleet import PASSPHRASE
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import Fleet, fleet_of, private_pem
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519
-from fleet import PASSPHRASE
 
 
 def files_of(folder):

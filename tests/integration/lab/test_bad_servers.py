@@ -11,7 +11,15 @@ import ssl
 import threading
 
 import pytest
-from conftest import Fleet, failures, fleet, fleet_of, private_pem, self_signed, summary
+from ansible_collections.mailcert.acme.tests.helpers import fleet
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import (
+    Fleet,
+    failures,
+    fleet_of,
+    private_pem,
+    self_signed,
+    summary,
+)
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -73,61 +81,97 @@ def troubles(lab, stranger, web):
     return {
         "directory is a web site": (
             {"smime_acme_directory": f"http://127.0.0.1:{web}/"},
-            "account", "invalid_input", ["acme_directory", "http"],
+            "account",
+            "invalid_input",
+            ["acme_directory", "http"],
         ),
         "directory of another resource": (
             {"smime_acme_directory": lab.directory.replace("/directory", "/nothing")},
-            "account", "not_acme", ["acme_directory"],
+            "account",
+            "not_acme",
+            ["acme_directory"],
         ),
         "directory that is no URL": (
-            {"smime_acme_directory": "ca.example"}, "account", "invalid_input", ["acme_directory", "https://"],
+            {"smime_acme_directory": "ca.example"},
+            "account",
+            "invalid_input",
+            ["acme_directory", "https://"],
         ),
         "CA's name unknown": (
             {"smime_acme_directory": "https://ca.invalid/directory", "smime_acme_request_retries": 0},
-            "account", "acme_unreachable", ["ca.invalid", "acme_directory"],
+            "account",
+            "acme_unreachable",
+            ["ca.invalid", "acme_directory"],
         ),
         "CA's certificate does not verify": (
             {"smime_acme_directory": f"https://localhost:{stranger}/directory"},
-            "account", "acme_tls", ["does not verify", "ca_path"],
+            "account",
+            "acme_tls",
+            ["does not verify", "ca_path"],
         ),
         "CA's root is not there": (
             {"smime_acme_ca_path": "/nonexistent/ca.pem", **own},
-            "account", "invalid_input", ["ca_path", "/nonexistent"],
+            "account",
+            "invalid_input",
+            ["ca_path", "/nonexistent"],
         ),
         "IMAP login refused": (
-            {"smime_imap_password": "wrong"}, "challenge", "login_refused", ["imap_user", "imap_password"],
+            {"smime_imap_password": "wrong"},
+            "challenge",
+            "login_refused",
+            ["imap_user", "imap_password"],
         ),
         "SMTP login refused": (
-            {"smime_smtp_password": "wrong"}, "reply", "login_refused", ["smtp_user", "smtp_password"],
+            {"smime_smtp_password": "wrong"},
+            "reply",
+            "login_refused",
+            ["smtp_user", "smtp_password"],
         ),
         "IMAP certificate does not verify": (
-            {"smime_imap_port": stranger}, "challenge", "mail_tls", ["does not verify", "mail_ca_path"],
+            {"smime_imap_port": stranger},
+            "challenge",
+            "mail_tls",
+            ["does not verify", "mail_ca_path"],
         ),
         "SMTP certificate does not verify": (
             {"smime_smtp_port": stranger, "smime_smtp_encryption": "tls"},
-            "reply", "mail_tls", ["does not verify", "mail_ca_path"],
+            "reply",
+            "mail_tls",
+            ["does not verify", "mail_ca_path"],
         ),
         "IMAP unreachable": ({"smime_imap_port": closed}, "challenge", "mail_unreachable", ["imap_host", "imap_port"]),
         "SMTP unreachable": ({"smime_smtp_port": closed}, "reply", "mail_unreachable", ["smtp_host", "smtp_port"]),
         "TLS where STARTTLS is due": (
-            {"smime_imap_port": lab.imap["port"]}, "challenge", "mail_tls", ["imap_encryption"],
+            {"smime_imap_port": lab.imap["port"]},
+            "challenge",
+            "mail_tls",
+            ["imap_encryption"],
         ),
         "plain text to a host": (
             {"smime_imap_host": "mail.example.com", "smime_imap_encryption": "none"},
-            "input", "invalid_input", ["allow_plaintext"],
+            "input",
+            "invalid_input",
+            ["allow_plaintext"],
         ),
         "folder that is not there": (
             {"smime_imap_folders": ["INBOX", "Certificates"]},
-            "challenge", "mail_folder", ["imap_folders", "Certificates"],
+            "challenge",
+            "mail_folder",
+            ["imap_folders", "Certificates"],
         ),
         # DNS tells of none that may be used
         "no IMAP server": (
-            {"smime_imap_host": None}, "challenge", "mail_server_unknown", ["Set imap_host, or name the provider's domain"],
+            {"smime_imap_host": None},
+            "challenge",
+            "mail_server_unknown",
+            ["Set imap_host, or name the provider's domain"],
         ),
         "no password": ({"smime_imap_password": None}, "input", "invalid_input", ["imap_password is not set"]),
         "sender not allowed": (
             {"smime_smtp_user": "user0040@lab.test", "smime_smtp_password": "pw-0040"},
-            "reply", "reply_refused", ["refused the reply", "553 5.7.1 Sender address rejected: not owned by user"],
+            "reply",
+            "reply_refused",
+            ["refused the reply", "553 5.7.1 Sender address rejected: not owned by user"],
         ),
     }
 
@@ -143,7 +187,7 @@ class Troubled:
             self.troubles = troubles(lab, stranger, web)
             self.fleet: Fleet = fleet_of(lab, folder, len(self.troubles) + 1)
             self.names = dict(zip(self.troubles, self.fleet.hosts))
-            for kind, (wish, *dummy) in self.troubles.items():
+            for kind, (wish, *_dummy) in self.troubles.items():
                 self.fleet.hosts[self.names[kind]].update(wish)
             self.run = self.fleet.run("-e", "smime_deadline=15")
         self.replies = lab.replies()

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import pathlib
 
-import openssl_tool as tool
 import pytest
-from conftest import Fleet, failures, fleet_of, private_pem, summary
+from ansible_collections.mailcert.acme.tests.helpers import openssl_tool as tool
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import Fleet, failures, fleet_of, private_pem, summary
 from cryptography.hazmat.primitives.asymmetric import ec
 
 DAMAGES = {

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import pytest
-from conftest import COLLECTIONS, Fleet, failures, fleet, fleet_of, summary
+from ansible_collections.mailcert.acme.tests.helpers import fleet
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import Fleet, failures, fleet_of, summary
+from ansible_collections.mailcert.acme.tests.helpers.paths import COLLECTIONS
 
 # what is told of a mailbox, and what its sentence must contain
 BAD_WISHES = {
@@ -44,7 +46,7 @@ class Refused:
         self.names = {kind: kind.replace(" ", "-") for kind in BAD_WISHES}
         good = fleet.mailbox_variables(lab.mailboxes[39])
         self.fleet.hosts["good"] = good
-        for number, (kind, (wish, dummy)) in enumerate(BAD_WISHES.items()):
+        for number, (kind, (wish, _dummy)) in enumerate(BAD_WISHES.items()):
             address = f"user{number + 10:04d}@lab.test"
             self.fleet.hosts[self.names[kind]] = {"smime_address": address, **login, **wish}
         self.run = self.fleet.run("-v")

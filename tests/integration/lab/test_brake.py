@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import datetime
 
-import fleet as inventories
 from ansible_collections.mailcert.acme.plugins.module_utils._store.backoff import attempts
 from ansible_collections.mailcert.acme.plugins.module_utils._time import utc_now
-from conftest import failures, summary
-from selecting import run, select
+from ansible_collections.mailcert.acme.tests.helpers import fleet as inventories
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import failures, summary
+from ansible_collections.mailcert.acme.tests.helpers.select_runner import run, select
 
 DAY = 86400.0
 COUNT = 60
@@ -135,10 +135,18 @@ def test_certificate_that_begins_later_delays_the_switch(make_fleet):
     options = {
         option: plan[option]
         for option in (
-            "addresses", "privatekey_path", "csr_path", "certificate_path", "chain_path", "fullchain_path", "record_path",
-            "current_path", "journal_path", "account_record_path",
+            "addresses",
+            "privatekey_path",
+            "csr_path",
+            "certificate_path",
+            "chain_path",
+            "fullchain_path",
+            "record_path",
+            "current_path",
+            "journal_path",
+            "account_record_path",
         )
-    }  # fmt: skip
+    }
     options.update(
         acme_directory=fleet.group["smime_acme_directory"],
         ca_path=fleet.group["smime_acme_ca_path"],

@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from conftest import Fleet, failures, fleet, summary
-from person import Person, Terminal
+from ansible_collections.mailcert.acme.tests.helpers import fleet
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import Fleet, failures, summary
+from ansible_collections.mailcert.acme.tests.helpers.terminal import Person, Terminal
 
 PLAYBOOK = "mailcert.acme.answer_by_hand"
 SUBJECT = "Subject of the mail to {0} (Enter alone: not now):"
@@ -208,7 +209,7 @@ def test_mailboxes_that_a_program_reads_are_not_asked_for(by_hand):
 
 
 def test_two_certificates_for_one_address_are_answered_one_after_the_other(by_hand):
-    """Whichever comes first keeps its mail until the person has answered; a program that wants the address waits too."""
+    """Whichever comes first keeps its mail until the person has answered; a program that needs the address waits."""
     made, (person,) = by_hand(1)
     (name,) = made.hosts
     wish = made.hosts.pop(name)
@@ -223,7 +224,10 @@ def test_two_certificates_for_one_address_are_answered_one_after_the_other(by_ha
     # neither a second run nor a program in the place of the person takes the turn
     by_program = {**made.hosts[other], **fleet.mailbox_variables(made.lab.mailboxes[0]), "smime_mail_access": "imap"}
     servers = fleet.shared_variables(made.lab.endpoints, made.store)
-    made.hosts[other] = {**{key: value for key, value in servers.items() if "imap" in key or "smtp" in key}, **by_program}
+    made.hosts[other] = {
+        **{key: value for key, value in servers.items() if "imap" in key or "smtp" in key},
+        **by_program,
+    }
     second = made.run()
     assert (list(awaiting(second)), failures(second)[other]["error_code"]) == ([waiting], "busy")
     made.hosts[other] = {**wish, "smime_usage": other}

@@ -1,16 +1,16 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""chain.pem and fullchain.pem that somebody changed or removed: noticed, told, and made as they were without an order."""
+"""chain.pem and fullchain.pem that were changed or removed: noticed, reported, and restored without an order."""
 
 from __future__ import annotations
 
 import os
 
 import pytest
-from conftest import fleet_of, summary
-from one_mailbox import OneMailbox
-from trees import tree
+from ansible_collections.mailcert.acme.tests.helpers.disk_snapshot import tree
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import fleet_of, summary
+from ansible_collections.mailcert.acme.tests.helpers.one_mailbox import OneMailbox
 
 # what is done to the folder of a version
 HARMS = {
@@ -69,7 +69,9 @@ def test_fleet_whose_chains_were_touched_is_put_right_without_an_order(lab, tmp_
 
 @pytest.fixture
 def mailbox(lab, tmp_path):
-    own = {name: str(tmp_path / file) for name, file in (("record_path", "r.json"), ("fullchain_path", "fullchain.pem"))}
+    own = {
+        name: str(tmp_path / file) for name, file in (("record_path", "r.json"), ("fullchain_path", "fullchain.pem"))
+    }
     found = OneMailbox(lab.endpoints, tmp_path, lab.mailboxes[0], **own)
     found.issue()
     return found

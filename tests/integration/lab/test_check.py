@@ -10,7 +10,8 @@ import socket
 import typing as t
 
 import pytest
-from conftest import Fleet, fleet, fleet_of
+from ansible_collections.mailcert.acme.tests.helpers import fleet
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import Fleet, fleet_of
 
 PLAYBOOK = "mailcert.acme.check_smime"
 COUNT = 200
@@ -297,7 +298,9 @@ def test_mailbox_without_an_address_is_told_in_a_sentence(make_fleet):
     done, table = checked(fleet_)
     assert done.code == 2, done.output
     (failure,) = table["failed"]
-    assert failure["line"].startswith("emil: imap failed, invalid_address: addresses is empty; give at least one mail address.")
+    assert failure["line"].startswith(
+        "emil: imap failed, invalid_address: addresses is empty; give at least one mail address."
+    )
 
 
 def test_the_module_fails_only_where_that_is_wished(make_fleet):

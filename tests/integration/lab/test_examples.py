@@ -14,10 +14,11 @@ import pathlib
 import sys
 import typing as t
 
-import openssl_tool as tool
 import pytest
 import yaml
-from conftest import COLLECTION, COLLECTIONS, fleet
+from ansible_collections.mailcert.acme.tests.helpers import fleet
+from ansible_collections.mailcert.acme.tests.helpers import openssl_tool as tool
+from ansible_collections.mailcert.acme.tests.helpers.paths import COLLECTION, COLLECTIONS
 
 PREFIX = "mailcert.acme."
 # what one leaves behind the next ones use; a certificate can be revoked only once
@@ -114,7 +115,7 @@ class Stage:
         return self._run(plays, *(["--check"] if check else []))
 
     def prepare(self) -> None:
-        """What some examples are about and do not make: accounts to be given up or given a new key, a key that is too short."""
+        """What some examples need and do not make: accounts to deactivate or to roll over, a key that is too short."""
         accounts = [
             {
                 "acme_directory": self.lab.directory,

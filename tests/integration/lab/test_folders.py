@@ -15,7 +15,7 @@ import threading
 import typing as t
 
 import pytest
-from conftest import Fleet, failures, summary, wait_until
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import Fleet, failures, summary, wait_until
 
 STRANGER = "From: friend@lab.test\r\nTo: {to}\r\nSubject: Lunch\r\nMessage-ID: <lunch@lab.test>\r\n\r\nToday?\r\n"
 

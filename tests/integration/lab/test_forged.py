@@ -15,7 +15,7 @@ import time
 import typing as t
 
 import pytest
-from conftest import Fleet, failures, fleet_of, results, summary
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import Fleet, failures, fleet_of, results, summary
 
 GENUINE_AFTER = 4.0
 TOKEN = "Zm9yZ2VkLXRva2VuLXBhcnQx"
@@ -33,7 +33,7 @@ class Forgery:
     recipient: str = ""
     subject: str = f"ACME: {TOKEN}"
     age: float = 0.0
-    sign: t.Optional[dict[str, t.Any]] = dataclasses.field(default_factory=lambda: dict(BY_THE_CA))
+    sign: dict[str, t.Any] | None = dataclasses.field(default_factory=lambda: dict(BY_THE_CA))
     more: dict[str, t.Any] = dataclasses.field(default_factory=dict)
 
     def send(self, lab: t.Any, address: str) -> str:

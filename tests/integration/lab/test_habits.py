@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 
-import openssl_tool as tool
 import pytest
-from conftest import failures, summary, wait_until
+from ansible_collections.mailcert.acme.tests.helpers import openssl_tool as tool
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import failures, summary, wait_until
 
 RIGHT, WRONG = "user0001.lab.test", "user0002.lab.test"
 

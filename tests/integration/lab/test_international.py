@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-import openssl_tool as tool
 import pytest
-from conftest import failures, summary
+from ansible_collections.mailcert.acme.tests.helpers import openssl_tool as tool
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import failures, summary
 
 ADDRESS = "jürgen.医生@bücher.test"
 STORED = "jürgen.医生@xn--bcher-kva.test"

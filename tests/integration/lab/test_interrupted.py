@@ -13,7 +13,8 @@ import random
 import threading
 
 import pytest
-from conftest import failures, kill, summary, wait_until
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import failures, summary, wait_until
+from ansible_collections.mailcert.acme.tests.helpers.processes import kill
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 import stat
 
-import openssl_tool as tool
 import pytest
-from conftest import Fleet, fleet, summary
+from ansible_collections.mailcert.acme.tests.helpers import fleet
+from ansible_collections.mailcert.acme.tests.helpers import openssl_tool as tool
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import Fleet, summary
 
 LOGIN = {"smime_imap_user": "staff-login", "smime_imap_password": "pw-staff"}
 USERS = [

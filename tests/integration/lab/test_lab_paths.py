@@ -16,8 +16,8 @@ from ansible_collections.mailcert.acme.plugins.module_utils._acme import account
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import account_key, ordering, renewal_info
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import authorization as authorizations
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import order as orders
+from ansible_collections.mailcert.acme.tests.helpers.one_mailbox import OneMailbox, client_of, leaf_of
 from cryptography import x509
-from one_mailbox import OneMailbox, client_of, leaf_of
 
 # "lab external account binding key" in base64url, as the lab has it
 EAB = {"kid": "lab-kid", "key": "bGFiIGV4dGVybmFsIGFjY291bnQgYmluZGluZyBrZXk"}

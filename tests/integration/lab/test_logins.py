@@ -10,10 +10,10 @@ import pathlib
 import stat
 
 import pytest
-from conftest import failures, fleet_of, wait_until
-from lab.tls import client_certificate
-from oauth_server import TENANT, OAuthServer
-from secret_marks import shown
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import failures, fleet_of, wait_until
+from ansible_collections.mailcert.acme.tests.helpers.secret_markers import shown
+from ansible_collections.mailcert.acme.tests.lab.oauth_server import TENANT, OAuthServer
+from ansible_collections.mailcert.acme.tests.lab.tls import client_certificate
 
 ALL = ["PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER"]
 FIRST, SECOND = "user0001.lab.test", "user0002.lab.test"

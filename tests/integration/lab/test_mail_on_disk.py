@@ -10,9 +10,9 @@ import os
 import threading
 
 import pytest
-from conftest import failures, summary
-from one_mailbox import OneMailbox
-from unprivileged import without_privileges
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import failures, summary
+from ansible_collections.mailcert.acme.tests.helpers.one_mailbox import OneMailbox
+from ansible_collections.mailcert.acme.tests.helpers.unprivileged import without_privileges
 
 FORGED = "From: {sender}\nTo: {address}\nSubject: ACME: Zm9yZ2VkZm9yZ2VkZm9yZ2Vk\nAuto-Submitted: auto-generated\n\nx\n"
 
@@ -67,7 +67,9 @@ def test_maildir_takes_the_place_of_the_imap_server(make_fleet, tmp_path):
     fleet.group["smime_answered_mail"] = "mark"
     first, second = (host["smime_address"] for host in fleet.hosts.values())
     with maildirs(fleet, tmp_path):
-        (tmp_path / first / "new" / "0.a.host").write_text("From: bert@lab.test\nSubject: Lunch\n\nToday?\n", encoding="utf-8")
+        (tmp_path / first / "new" / "0.a.host").write_text(
+            "From: bert@lab.test\nSubject: Lunch\n\nToday?\n", encoding="utf-8"
+        )
         (tmp_path / second / "cur" / "0.a.host:2,F").write_text(
             FORGED.format(sender=fleet.lab.ca_from, address=second), encoding="utf-8"
         )
@@ -88,7 +90,10 @@ def test_files_that_an_agent_drops(make_fleet, tmp_path, answered):
     drop.mkdir()
     done.mkdir()
     fleet.group.update(
-        smime_mail_access="files", smime_mail_path=str(drop), smime_answered_mail=answered, smime_answered_folder=str(done),
+        smime_mail_access="files",
+        smime_mail_path=str(drop),
+        smime_answered_mail=answered,
+        smime_answered_folder=str(done),
     )
     os.mkfifo(drop / "pipe")
 
@@ -150,7 +155,10 @@ def test_mail_that_may_not_be_read_is_told_with_its_path(lab, tmp_path):
     mailbox.prepare()
     challenges = mailbox.order()["challenges"]
     result = without_privileges(lambda: mailbox.try_to("smime_email_challenge", challenges=challenges, deadline=2))
-    assert result["error_code"] == "challenge_missing" and f"unreadable (The user of the task may not read {closed}" in result["msg"]
+    assert (
+        result["error_code"] == "challenge_missing"
+        and f"unreadable (The user of the task may not read {closed}" in result["msg"]
+    )
     assert [entry["reason"] for entry in result["details"]["refused"]] == ["unreadable"]
     (warning,) = result["warnings"]
     assert warning == (

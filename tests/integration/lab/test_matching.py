@@ -13,7 +13,8 @@ import email.utils
 import time
 
 import pytest
-from conftest import Fleet, failures, fleet_of, kill, summary, wait_until
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import Fleet, failures, fleet_of, summary, wait_until
+from ansible_collections.mailcert.acme.tests.helpers.processes import kill
 
 ADDRESS = "user0001@lab.test"
 SHORT = ("-e", "smime_deadline=4")

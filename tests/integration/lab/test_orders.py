@@ -8,8 +8,8 @@ from __future__ import annotations
 import datetime
 
 import pytest
+from ansible_collections.mailcert.acme.tests.helpers.one_mailbox import OneMailbox
 from cryptography import x509
-from one_mailbox import OneMailbox
 
 ROOT2 = {"issuer": {"commonName": "Lab S/MIME Root 2"}}
 NO_ROOT = {"issuer": {"commonName": "A root that nobody has"}}
@@ -320,7 +320,7 @@ def test_finalize_whose_answer_was_lost_makes_one_certificate(lab, mailbox, when
 
 
 def test_key_of_another_account_answers_nothing(lab, mailbox, tmp_path):
-    """The CA would find the wrong digest in the reply, and invalidate the challenge for good (RFC 8555, section 8.1)."""
+    """The CA would find the wrong digest in the reply and invalidate the challenge for good (RFC 8555, 8.1)."""
     mailbox.prepare()
     ordered = mailbox.order()
     other = {name: str(tmp_path / f"other{name}") for name in ("account_key_src", "account_record_path")}

@@ -9,8 +9,8 @@ import pathlib
 
 import dns.resolver
 import pytest
-import reply_check
-from conftest import failures, private_pem
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import failures, private_pem
+from ansible_collections.mailcert.acme.tests.lab import reply_check
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 
@@ -39,7 +39,9 @@ def signatures(lab):
 
 def on_record(fleet):
     """The files of the replies that were claimed."""
-    return [path for path in fleet.store.rglob("*.json") if b'"data"' in path.read_bytes() and path.parent.name != "turns"]
+    return [
+        path for path in fleet.store.rglob("*.json") if b'"data"' in path.read_bytes() and path.parent.name != "turns"
+    ]
 
 
 def test_strict_ca_takes_our_signature(fleet):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from conftest import failures, summary
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import failures, summary
 
 NAME = "user0001.lab.test"
 SHORT = ("-e", "smime_deadline=3")

@@ -10,7 +10,7 @@ import re
 import time
 
 import pytest
-from conftest import failures, results, summary
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import failures, results, summary
 
 NAME = "user0001.lab.test"
 ADDRESS = "user0001@lab.test"
@@ -60,7 +60,10 @@ def test_signature_that_proves_nothing_is_refused(smime_fleet, kind, reason):
     [
         ({"smime_authentication": "smime"}, "needs signer_ca_path"),
         ({"smime_authentication": "gateway"}, "needs authserv_id"),
-        ({"smime_authentication": "smime", "smime_signer_ca_path": "/nowhere/roots.pem"}, "signer_ca_path: /nowhere/roots.pem does not exist"),
+        (
+            {"smime_authentication": "smime", "smime_signer_ca_path": "/nowhere/roots.pem"},
+            "signer_ca_path: /nowhere/roots.pem does not exist",
+        ),
         ({"smime_authentication": "gateway", "smime_authserv_id": "two words"}, "authserv_id"),
     ],
 )

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-import openssl_tool as tool
-from conftest import failures, summary
-from fleet import PASSPHRASE
+from ansible_collections.mailcert.acme.tests.helpers import openssl_tool as tool
+from ansible_collections.mailcert.acme.tests.helpers.fleet import PASSPHRASE
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import failures, summary
 
 NAME = "user0001.lab.test"
 

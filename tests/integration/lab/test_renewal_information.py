@@ -13,8 +13,8 @@ import json
 import time
 
 import pytest
-from conftest import summary
-from selecting import select
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import summary
+from ansible_collections.mailcert.acme.tests.helpers.select_runner import select
 
 NAME = "user0001.lab.test"
 DAY = 86400.0

@@ -15,7 +15,7 @@ import hashlib
 
 import dns.resolver
 import pytest
-import reply_check
+from ansible_collections.mailcert.acme.tests.lab import reply_check
 
 FORMS = {
     "plain": {},
@@ -36,14 +36,11 @@ def encoded(data):
 
 
 def expected_digest(challenge_mail, challenge, join):
-    """SHA-256 of token-part1, token-part2, a dot and the thumbprint (RFC 8823, section 3 (6); RFC 8555, section 8.1)."""
+    """SHA-256 of token-part1, token-part2, a dot and the thumbprint (RFC 8823, 3 (6); RFC 8555, 8.1)."""
     subject = email.message_from_bytes(challenge_mail)["Subject"]
     text = str(email.header.make_header(email.header.decode_header(subject)))
     part1 = "".join(text.partition("ACME:")[2].split())
-    if join == "string":
-        token = part1 + challenge["token"]
-    else:
-        token = encoded(octets(part1) + octets(challenge["token"]))
+    token = part1 + challenge["token"] if join == "string" else encoded(octets(part1) + octets(challenge["token"]))
     return encoded(hashlib.sha256(f"{token}.{challenge['thumbprint']}".encode()).digest())
 
 

@@ -14,9 +14,9 @@ import collections
 import pytest
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.login import credentials
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.smtp import submit
-from conftest import Fleet, failures, fleet_of, summary
-from cutters import behind_cutters
-from smtp_cutter import CONTENT, DOT, Point, SmtpCutter, points
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import Fleet, failures, fleet_of, summary
+from ansible_collections.mailcert.acme.tests.helpers.submission_proxies import behind_cutters
+from ansible_collections.mailcert.acme.tests.lab.smtp_cutter import CONTENT, DOT, Point, SmtpCutter, points
 
 COMMANDS = ["greeting", "EHLO", "STARTTLS", "EHLO 2", "AUTH", "MAIL", "RCPT", "DATA", CONTENT, DOT, "QUIT"]
 # seconds after which a mailbox gives up whose reply the CA will never see; all of them begin at once, on few cores

@@ -13,20 +13,22 @@ from __future__ import annotations
 import concurrent.futures
 import dataclasses
 import itertools
+import re
 import signal
 
-import fleet
 import pytest
 from ansible_collections.mailcert.acme.plugins.module_utils._store.state import reply_ledger
-from conftest import COLLECTIONS
-from nursery import Nursery
-from steps import AFTER, BEFORE, Kill, numbered
+from ansible_collections.mailcert.acme.tests.helpers import fleet
+from ansible_collections.mailcert.acme.tests.helpers.fork_server import Nursery
+from ansible_collections.mailcert.acme.tests.helpers.kill_steps import AFTER, BEFORE, Kill, action_of, numbered
+from ansible_collections.mailcert.acme.tests.helpers.paths import COLLECTIONS
 
 # a reply in doubt is waited for so long, in seconds; all else ends as soon as it can
 SHORT, LONG = 4, 60
 AT_ONCE = 4
-LEDGER = "_store/state/reply_ledger.py:"
-DOT = "_mail/smtp/submit.py:_submit send final dot"
+# what changes the ledger of replies, and the end of the mail itself
+LEDGER = re.compile(r"\w+ replies/MAILBOX(/lock|/HASH\.json( \(temporary\))?)?")
+FIRST, DOT = "create replies/MAILBOX/lock", "send final dot"
 # what gives a file its name, and with that a reply its state
 NAMING = ("link", "rename")
 
@@ -100,7 +102,7 @@ class Course:
     delivered: bool
     following: tuple
     orders: int
-    reply_ledger: int
+    replies: int
 
 
 def course(mailbox, kill):
@@ -128,10 +130,17 @@ def test_killed_at_every_moment_of_the_reply(lab, nursery, tmp_path):
     # of which a run knows nothing when the one before it was killed
     lab.behaviour(retry_after=0.0)
     passed = Mailbox(lab, nursery, tmp_path, 0).run()["passed"]
-    moments = [step for step in numbered(passed) if step[0].startswith(LEDGER) or step[0] == DOT]
-    kinds = [name.split()[1] for name, _nth in moments]
+    actions = [action_of(step) for step in passed]
+    begin = actions.index(FIRST)
+    # the lock of the ledger is what it makes first; the turns of the challenge are in the same folder
+    moments = [
+        place
+        for place, action in list(zip(numbered(passed), actions))[begin:]
+        if LEDGER.fullmatch(action) or action == DOT
+    ]
+    kinds = [step.split()[0] for step, _nth in moments]
     assert [kind for kind in kinds if kind in (*NAMING, "send")] == ["link", "rename", "rename", "send", "rename"]
-    kills = [Kill(name, nth, BEFORE) for name, nth in moments] + [Kill(*moments[-1], AFTER)]
+    kills = [Kill(step, nth, BEFORE) for step, nth in moments] + [Kill(*moments[-1], AFTER)]
     mailboxes = [Mailbox(lab, nursery, tmp_path, number + 1) for number in range(len(kills))]
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
         courses = list(pool.map(course, mailboxes, kills))

@@ -12,8 +12,8 @@ import dataclasses
 import typing as t
 
 import pytest
-from conftest import Fleet, failures, fleet_of, summary
-from cutters import behind_cutters
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import Fleet, failures, fleet_of, summary
+from ansible_collections.mailcert.acme.tests.helpers.submission_proxies import behind_cutters
 
 GREYLISTED = {"code": 451, "text": "4.7.1 Greylisted, come back later"}
 DENIED = {"code": 550, "text": "5.7.1 Not with me"}

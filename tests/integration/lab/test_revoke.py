@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import pytest
-from conftest import Fleet, fleet_of
+from ansible_collections.mailcert.acme.tests.helpers.fleet import PASSPHRASE
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import Fleet, fleet_of
 from cryptography import x509
-from fleet import PASSPHRASE
 
 # how each mailbox's certificate is revoked, and the reason that the CA then gives
 WAYS = {

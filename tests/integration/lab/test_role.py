@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 
-from conftest import failures, summary
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import failures, summary
 
 ROLE = "mailcert.acme.smime"
 PLAY = {"name": "S/MIME certificates", "hosts": "all", "gather_facts": False, "roles": [ROLE]}

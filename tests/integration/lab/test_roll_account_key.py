@@ -1,15 +1,15 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The account key changes: once for an account of many mailboxes, and whatever is cut off is gone on with (rule 29)."""
+"""The account key changes: once for an account of many mailboxes; what is cut off is completed (rule 29)."""
 
 from __future__ import annotations
 
 import json
 
 import pytest
-from account_kit import DIED, LIVED, Holder
-from conftest import results
+from ansible_collections.mailcert.acme.tests.helpers.account_client import DIED, LIVED, Holder
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import results
 
 ROLL = "mailcert.acme.roll_account_key"
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pathlib
 
-from conftest import summary
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import summary
 
 
 def snapshot(folder: pathlib.Path) -> dict[str, tuple[int, int, int]]:

@@ -3,31 +3,34 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Nothing secret appears anywhere, whatever was mistyped and whatever fails.
 
-Marked secrets stand in every option that is secret, as the modules themselves say which, rightly and wrongly typed; each
-step fails, at servers that repeat what they were given. Then everything is searched that somebody else could read.
+Marked secrets are in every option that is secret, as the modules themselves say which, rightly and wrongly typed;
+each step fails, at servers that repeat what they were given. Then everything is searched that another user could read.
 """
 
 from __future__ import annotations
 
 import concurrent.futures
 import json
-import pathlib
 import subprocess
 import sys
 
-import fleet
-import secret_cases
-import secret_fleets
-import secret_uses
-from conftest import COLLECTIONS, fleet_of
-from echo_servers import EchoServers
-from secret_marks import shown, shown_in, told
-from secret_options import secret_options, secret_variables
-from secret_watch import Watched
-from shells import SAME_PYTHON, SPELLED_OTHERWISE
+from ansible_collections.mailcert.acme.tests.helpers import (
+    fleet,
+    misplaced_secrets,
+    secret_inventories,
+    secret_task_runner,
+    secret_uses,
+)
+from ansible_collections.mailcert.acme.tests.helpers.echo_servers import EchoServers
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import fleet_of
+from ansible_collections.mailcert.acme.tests.helpers.leak_search import Watched
+from ansible_collections.mailcert.acme.tests.helpers.paths import COLLECTIONS
+from ansible_collections.mailcert.acme.tests.helpers.secret_markers import shown, shown_in, told
+from ansible_collections.mailcert.acme.tests.helpers.secret_options import secret_options, secret_variables
+from ansible_collections.mailcert.acme.tests.helpers.two_runners import SAME_PYTHON, SPELLED_OTHERWISE
 
 ALL = ["PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER"]
-ALONE = pathlib.Path(__file__).with_name("secret_alone.py")
+ALONE = secret_task_runner.__name__
 
 
 def at_once(work, parts):
@@ -40,17 +43,16 @@ def alone(folder, cases):
     """For each case its result in process, and what it gave as a module."""
     folder.mkdir()
     (folder / "cases.json").write_text(json.dumps([case[1:] for case in cases]), encoding="utf-8")
-    path = [str(COLLECTIONS), str(pathlib.Path(fleet.__file__).parent), str(pathlib.Path(fleet.__file__).parents[1] / "lab")]
     subprocess.run(
-        [sys.executable, str(ALONE), str(folder / "cases.json"), str(folder / "results.json")],
-        env={**fleet.clean_environment(COLLECTIONS), "PYTHONPATH": ":".join(path)}, check=True, timeout=300,
+        [sys.executable, "-m", ALONE, str(folder / "cases.json"), str(folder / "results.json")],
+        env={**fleet.clean_environment(COLLECTIONS), "PYTHONPATH": str(COLLECTIONS)}, check=True, timeout=300,
     )
     return json.loads((folder / "results.json").read_text("utf-8"))
 
 
 def test_slips_of_the_hand_show_no_secret(tmp_path):
     """Each secret option alone, in every wrong form, through both shells."""
-    cases = secret_cases.cases()
+    cases = misplaced_secrets.cases()
     halves = [cases[0::2], cases[1::2]]
     results = at_once(lambda number: alone(tmp_path / str(number), halves[number]), range(2))
     found, wrong = {}, []
@@ -85,7 +87,8 @@ def test_each_step_fails_without_showing_a_secret(lab, tmp_path):
             folder = tmp_path / f"{shell}{parts.index(part)}"
             python = SAME_PYTHON if shell == "in_process" else SPELLED_OTHERWISE
             tasks = [
-                {"name": use.name, f"mailcert.acme.{use.option.module}": use.args, "ignore_errors": True} for use in some
+                {"name": use.name, f"mailcert.acme.{use.option.module}": use.args, "ignore_errors": True}
+                for use in some
             ]
             play = {"name": "Uses", "hosts": "mailbox", "gather_facts": False, "tasks": tasks}
             folder.mkdir()
@@ -98,7 +101,9 @@ def test_each_step_fails_without_showing_a_secret(lab, tmp_path):
         assert watched.run.code == 0, watched.run.output
         results = watched.results()
         codes = {use.name: (results[use.name].get("error_code"), results[use.name].get("msg")) for use in some}
-        wrong = [f"{shell}, {use.name}: {codes[use.name]}, not {use.code}" for use in some if codes[use.name][0] != use.code]
+        wrong = [
+            f"{shell}, {use.name}: {codes[use.name]}, not {use.code}" for use in some if codes[use.name][0] != use.code
+        ]
         assert not wrong, "\n".join(wrong)
     places = {}
     for (shell, _some), watched in zip(parts, runs):
@@ -109,7 +114,7 @@ def test_each_step_fails_without_showing_a_secret(lab, tmp_path):
 
 def test_no_playbook_shows_a_secret(lab, tmp_path):
     """Fleets with a wrong secret in each mailbox: the playbooks and the role show none, nor do they keep one."""
-    forgotten = secret_variables() - set(secret_fleets.COMPANIONS)
+    forgotten = secret_variables() - set(secret_inventories.COMPANIONS)
     assert not forgotten, f"Without an entry in secret_fleets.py: {', '.join(sorted(forgotten))}"
     role = [{"name": "Role", "hosts": "all", "gather_facts": False, "roles": ["mailcert.acme.smime"]}]
     (tmp_path / "role.yml").write_text(json.dumps(role), encoding="utf-8")
@@ -130,7 +135,7 @@ def test_no_playbook_shows_a_secret(lab, tmp_path):
             # in front of a role Ansible templates its variables by itself, and shows the lines around what fails
             templates = not playbook.endswith("role.yml")
             url = f"https://localhost:{echo.https}/token"
-            files = secret_fleets.files(fleet_.hosts, url, templates=templates)
+            files = secret_inventories.files(fleet_.hosts, url, templates=templates)
             fleet_.hosts = {name: {} for name in files}
             inventory = fleet_.inventory()
             # as users write them: of such a file Ansible shows the lines around a mistake

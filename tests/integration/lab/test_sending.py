@@ -10,7 +10,7 @@ import pathlib
 import sys
 
 import pytest
-from conftest import failures, summary
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import failures, summary
 
 # a sendmail command that hands what it gets to the lab's submission server, as a relay's would
 RELAY = """\

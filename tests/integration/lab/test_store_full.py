@@ -13,12 +13,13 @@ import resource
 import subprocess
 import sys
 
-import disk_full
-from conftest import COLLECTIONS, PLAYBOOK, SHOW_STATS, failures
+from ansible_collections.mailcert.acme.tests.helpers import full_disk_runner
+from ansible_collections.mailcert.acme.tests.helpers.disk_snapshot import changed
+from ansible_collections.mailcert.acme.tests.helpers.fleet import PASSPHRASE, run_playbook
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import PLAYBOOK, SHOW_STATS, failures
+from ansible_collections.mailcert.acme.tests.helpers.paths import COLLECTIONS
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
-from fleet import PASSPHRASE, run_playbook
-from trees import changed
 
 # more than there are writes
 MAILBOXES = 40
@@ -55,7 +56,7 @@ def spki(key):
 def test_disk_that_is_full_before_each_write(lab, tmp_path):
     given = json.dumps([options(lab, number) for number in range(MAILBOXES)])
     done = subprocess.run(
-        [sys.executable, disk_full.__file__, str(tmp_path)],
+        [sys.executable, "-m", full_disk_runner.__name__, str(tmp_path)],
         env={**os.environ, "PYTHONPATH": str(COLLECTIONS)},
         input=given,
         stdout=subprocess.PIPE,
@@ -90,7 +91,9 @@ def test_disk_that_is_full_before_each_write(lab, tmp_path):
     # an order whose URL could not be written down may be lost, and no other
     assert [orders[course["address"]] for course in told["courses"]].count(1) >= len(told["courses"]) - 1
     assert set(orders.values()) <= {1, 2}
-    public = {spki(serialization.load_pem_private_key(pem.encode(), None).public_key()) for pem in told["keys"].values()}
+    public = {
+        spki(serialization.load_pem_private_key(pem.encode(), None).public_key()) for pem in told["keys"].values()
+    }
     for item in certificates:
         assert spki(x509.load_pem_x509_certificates(item["pem"].encode())[0].public_key()) in public
 
@@ -109,7 +112,7 @@ def test_playbook_on_a_disk_that_is_full(make_fleet):
         resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
         return run_playbook(PLAYBOOK, inventory, collections=COLLECTIONS, timeout=300, **SHOW_STATS)
 
-    done = disk_full.apart(run_without_space)
+    done = full_disk_runner.apart(run_without_space)
     told = failures(done)
     assert sorted(told) == [due, new], done.output
     for failure in told.values():

@@ -1,14 +1,14 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Mailboxes that left the inventory are told and not renewed, and the keys of former addresses open old mail (rule 22)."""
+"""Mailboxes that left the inventory are reported, not renewed; keys of former addresses open old mail (rule 22)."""
 
 from __future__ import annotations
 
-import openssl_tool as tool
-from conftest import failures, summary
-from fleet import PASSPHRASE
-from trees import tree
+from ansible_collections.mailcert.acme.tests.helpers import openssl_tool as tool
+from ansible_collections.mailcert.acme.tests.helpers.disk_snapshot import tree
+from ansible_collections.mailcert.acme.tests.helpers.fleet import PASSPHRASE
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import failures, summary
 
 ANNA, BERT, CARL = "user0001.lab.test", "user0002.lab.test", "user0003.lab.test"
 
@@ -54,7 +54,10 @@ def test_mailboxes_that_left_and_addresses_that_changed(make_fleet, tmp_path):
 
     # Carl takes over Bert's mail: no order, only his PKCS#12; nobody takes over an address that is in use
     fleet.hosts[CARL]["smime_former_addresses"] = ["user0002@lab.test"]
-    fleet.hosts["user0005.lab.test"] = {**spare[1], "smime_former_addresses": [left["smime_address"], "user0003@lab.test"]}
+    fleet.hosts["user0005.lab.test"] = {
+        **spare[1],
+        "smime_former_addresses": [left["smime_address"], "user0003@lab.test"],
+    }
     refused = fleet.run(*only)
     assert sorted(failures(refused)) == [CARL, "user0005.lab.test"]
     assert "user0002@lab.test is named by the mailbox user0005@lab.test too" in failures(refused)[CARL]["msg"]

@@ -10,14 +10,17 @@ import os
 import re
 import subprocess
 
-import openssl_tool as tool
-from conftest import COLLECTION, failures, summary
-from fleet import PASSPHRASE
-from trees import changed, tree
+from ansible_collections.mailcert.acme.tests.helpers import openssl_tool as tool
+from ansible_collections.mailcert.acme.tests.helpers.disk_snapshot import changed, tree
+from ansible_collections.mailcert.acme.tests.helpers.fleet import PASSPHRASE
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import failures, summary
+from ansible_collections.mailcert.acme.tests.helpers.paths import COLLECTION
 
 RENEWED, UNDER_WAY, UNTOUCHED, NEW = (f"user000{number}.lab.test" for number in range(1, 5))
 BACKUP, RESTORE, BRING_BACK = re.findall(
-    r"```sh\n(.*?)```", (COLLECTION / "docs" / "store.md").read_text("utf-8").partition("## Backup and restore")[2], re.S
+    r"```sh\n(.*?)```",
+    (COLLECTION / "docs" / "store.md").read_text("utf-8").partition("## Backup and restore")[2],
+    re.S,
 )
 
 

@@ -13,13 +13,13 @@ import os
 import re
 import typing as t
 
-import openssl_tool as tool
 import pytest
-from conftest import Fleet, failures, fleet_of, private_pem, summary
+from ansible_collections.mailcert.acme.tests.helpers import openssl_tool as tool
+from ansible_collections.mailcert.acme.tests.helpers.disk_snapshot import changed, tree
+from ansible_collections.mailcert.acme.tests.helpers.fleet import PASSPHRASE
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import Fleet, failures, fleet_of, private_pem, summary
+from ansible_collections.mailcert.acme.tests.helpers.unprivileged import bound_by_permissions
 from cryptography.hazmat.primitives.asymmetric import ec
-from fleet import PASSPHRASE
-from trees import changed, tree
-from unprivileged import bound_by_permissions
 
 STRANGER = 4711
 
@@ -67,12 +67,19 @@ TROUBLES = {
 }
 if os.geteuid() == 0:
     # nobody else can give a file away; the unit tests of check_owners need no privilege
-    TROUBLES.update({
-        "key of another user": Trouble(lambda line: os.chown(line / "0001/privkey.pem", STRANGER, STRANGER),
-                                       "0001/privkey.pem", "belongs to another user", "unsafe_path"),
-        "folder of another user": Trouble(lambda line: os.chown(line, STRANGER, STRANGER), "", "belongs to another user",
-                                          "unsafe_path"),
-    })
+    TROUBLES.update(
+        {
+            "key of another user": Trouble(
+                lambda line: os.chown(line / "0001/privkey.pem", STRANGER, STRANGER),
+                "0001/privkey.pem",
+                "belongs to another user",
+                "unsafe_path",
+            ),
+            "folder of another user": Trouble(
+                lambda line: os.chown(line, STRANGER, STRANGER), "", "belongs to another user", "unsafe_path"
+            ),
+        }
+    )
 
 
 class Troubled:
@@ -101,7 +108,9 @@ class Troubled:
         sentences = [failures(run)[name]["msg"]] if name in failures(run) else []
         # Ansible breaks warnings into lines
         text = re.sub(r"\s+", " ", run.output)
-        return sentences + re.findall(rf"\[WARNING\]: ({re.escape(name)}: .*?)(?= \[WARNING\]| ok: | changed: | PLAY )", text)
+        return sentences + re.findall(
+            rf"\[WARNING\]: ({re.escape(name)}: .*?)(?= \[WARNING\]| ok: | changed: | PLAY )", text
+        )
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +169,7 @@ def test_those_without_trouble_are_untouched(troubled):
 
 
 def test_store_that_cannot_be_written(make_fleet):
-    """Its folders are read-only: what needs nothing needs no write, and the others are told before anything is ordered."""
+    """Its folders are read-only: what needs nothing needs no write, and the others fail before anything is ordered."""
     fleet = make_fleet(3)
     untouched, due, new = fleet.hosts
     fleet.issue("--limit", f"{untouched},{due}")

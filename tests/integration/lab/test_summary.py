@@ -8,7 +8,7 @@ from __future__ import annotations
 import socket
 
 import pytest
-from conftest import failures, summary
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import failures, summary
 
 
 def closed_port() -> int:

@@ -14,10 +14,11 @@ import pytest
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import atomic
 from ansible_collections.mailcert.acme.plugins.module_utils._store.tree import layout
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.fleet import backoff
-from conftest import Lab, failures, fleet_of, summary
+from ansible_collections.mailcert.acme.tests.helpers.disk_snapshot import tree
+from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import failures, fleet_of, summary
+from ansible_collections.mailcert.acme.tests.lab.handle import Lab
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from trees import tree
 
 COUNT = 100
 

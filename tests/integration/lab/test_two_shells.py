@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Every module gives the same result whether it runs in the controller's process or is sent as a module.
 
-The groups of tasks are in shell_cases.py and shell_refusals.py; each runs through both shells with the same arguments,
-on the same files.
+The groups of tasks are in two_runner_cases.py and two_runner_refusals.py; each runs through both runners with the same
+arguments, on the same files.
 """
 
 from __future__ import annotations
@@ -15,17 +15,23 @@ import pathlib
 import socket
 import typing as t
 
-import fleet
 import pytest
-import shell_cases
-import shell_refusals
 from ansible.parsing.vault import VaultLib, VaultSecret
+from ansible_collections.mailcert.acme.tests.helpers import fleet, two_runner_cases, two_runner_refusals
+from ansible_collections.mailcert.acme.tests.helpers.paths import COLLECTIONS
+from ansible_collections.mailcert.acme.tests.helpers.two_runners import (
+    SECRET,
+    SHELLS,
+    SPELLED_OTHERWISE,
+    Group,
+    Results,
+    Shells,
+    differences,
+)
+from ansible_collections.mailcert.acme.tests.lab.handle import Lab
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from handle import Lab
-from shells import SECRET, SHELLS, SPELLED_OTHERWISE, Group, Results, Shells, differences
 
-COLLECTIONS = pathlib.Path(__file__).resolve().parents[5]
 GROUPS = ("chain", "files", "refused", "libraries", "defect", "quiet")
 # at least one library of each layer
 HIDDEN = ("asn1crypto", "imapclient", "josepy")
@@ -93,30 +99,30 @@ def _groups(lab: Lab, folder: pathlib.Path, files: pathlib.Path, store: pathlib.
     remote = {"ansible_connection": "local", "ansible_python_interpreter": SPELLED_OTHERWISE}
     gone = _shadows(folder / "hidden", **{name: "raise ImportError\n" for name in HIDDEN})
     broken = _shadows(folder / "broken", idna="def encode(*args, **kwargs):\n    raise RuntimeError('broken')\n")
-    defect = shell_cases.Case(
+    defect = two_runner_cases.Case(
         "a defect",
         "smime_csr",
-        {**shell_refusals.MINIMAL["smime_csr"], "addresses": ["a@ü.test"]},
+        {**two_runner_refusals.MINIMAL["smime_csr"], "addresses": ["a@ü.test"]},
         None,
         "defect of mailcert.acme: RuntimeError: broken",
         fresh=("exception",),
     )
     quiet = {"ANSIBLE_INJECT_INVOCATION": "0"}
     return [
-        Group("chain", work / "chain", shell_cases.chain(lab, work / "chain"), files),
+        Group("chain", work / "chain", two_runner_cases.chain(lab, work / "chain"), files),
         Group(
             "files",
             work / "files",
-            shell_cases.on_files(work / "files", store, address, silent_port),
+            two_runner_cases.on_files(work / "files", store, address, silent_port),
             files,
             {**wish, "vaulted": _vaulted(f"{SECRET} from the vault")},
             {"ANSIBLE_VAULT_PASSWORD_FILE": str(password)},
             {"remote": remote},
         ),
-        Group("refused", work / "refused", shell_refusals.refused()),
-        Group("libraries", work / "libraries", shell_refusals.without_libraries(), environment=gone),
+        Group("refused", work / "refused", two_runner_refusals.refused()),
+        Group("libraries", work / "libraries", two_runner_refusals.without_libraries(), environment=gone),
         Group("defect", work / "defect", (defect,), environment={**broken, "ANSIBLE_DISPLAY_TRACEBACK": "error"}),
-        Group("quiet", work / "quiet", shell_refusals.refused()[:2], environment=quiet, discover=True),
+        Group("quiet", work / "quiet", two_runner_refusals.refused()[:2], environment=quiet, discover=True),
     ]
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import pathlib
 import typing as t
 
-import acme2certifier
 import pytest
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import account as accounts
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import account_key, ordering, renewal_info
@@ -21,9 +20,10 @@ from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Dea
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AcmeProblemError
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import csr, csr_build
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import keys as private_keys
+from ansible_collections.mailcert.acme.tests.helpers.one_mailbox import OneMailbox, client_of, leaf_of
+from ansible_collections.mailcert.acme.tests.helpers.rig_fleet import replies_of, started
+from ansible_collections.mailcert.acme.tests.rig import acme2certifier
 from cryptography import x509
-from one_mailbox import OneMailbox, client_of, leaf_of
-from real import replies_of, started
 
 MAILBOXES = 25
 # as docs/interoperability.md says; its mails have Auto-Submitted, since the rig's Postfix adds it

@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from real import Real, challenges_kept, replies_of, started
+from ansible_collections.mailcert.acme.tests.helpers.rig_fleet import Real, challenges_kept, replies_of, started
 
 WISHES: dict[str, dict[str, t.Any]] = {
     "keep": {},

@@ -17,8 +17,8 @@ import typing as t
 import pytest
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.login import credentials
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.smtp import submit
-from process import wait
-from real import Real, checked, kept_mail, started
+from ansible_collections.mailcert.acme.tests.helpers.rig_fleet import Real, checked, kept_mail, started
+from ansible_collections.mailcert.acme.tests.rig.process import wait
 
 GUIDE = pathlib.Path(__file__).resolve().parents[3] / "docs" / "local-mail.md"
 ABROAD = "jürgen.müller@rig.test"
@@ -128,7 +128,7 @@ def test_reply_of_an_address_outside_ascii_reaches_the_ca_signed(rig):
         ca_path=rig["ca_file"],
     )
     sender = f"\nFrom: {ABROAD}\n".encode()
-    data = f"From: {ABROAD}\r\nTo: {rig['ca_from']}\r\nSubject: Re: ACME: x\r\n\r\nx\r\n".encode("utf-8")
+    data = f"From: {ABROAD}\r\nTo: {rig['ca_from']}\r\nSubject: Re: ACME: x\r\n\r\nx\r\n".encode()
     outcome = submit.send(settings, sender=ABROAD, recipient=rig["ca_from"], data=data)
     assert outcome.state == "sent", outcome
 

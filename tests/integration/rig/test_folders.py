@@ -16,7 +16,14 @@ import threading
 import typing as t
 
 import pytest
-from real import Real, challenges_kept, home, idling, letting_go, started
+from ansible_collections.mailcert.acme.tests.helpers.rig_fleet import (
+    Real,
+    challenges_kept,
+    home,
+    idling,
+    letting_go,
+    started,
+)
 
 SCRIPT = 'require ["fileinto", "mailbox"];\nif header :contains "Subject" "ACME:" {{ fileinto :create "{folder}"; }}\n'
 

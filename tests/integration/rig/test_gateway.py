@@ -10,7 +10,14 @@ import smtplib
 import typing as t
 
 import pytest
-from real import Real, idling, kept_mail, letting_go, replies_of, started
+from ansible_collections.mailcert.acme.tests.helpers.rig_fleet import (
+    Real,
+    idling,
+    kept_mail,
+    letting_go,
+    replies_of,
+    started,
+)
 
 BY_THE_CA = (
     "DKIM-Signature: v=1; a=rsa-sha256; d=ca.test; s=rig; h=from:sender:reply-to:to:cc:subject:date:in-reply-to:"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from real import Real, challenges_kept, make_maildir, started
+from ansible_collections.mailcert.acme.tests.helpers.rig_fleet import Real, challenges_kept, make_maildir, started
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ import typing as t
 
 import pytest
 import requests
-from oauth_server import OAuthServer
-from real import Real, started
+from ansible_collections.mailcert.acme.tests.helpers.rig_fleet import Real, started
+from ansible_collections.mailcert.acme.tests.lab.oauth_server import OAuthServer
 
 TOKENS = {"smime_imap_password": None, "smime_mail_allow_plaintext": True}
 # what is refused in the second test comes last
@@ -126,7 +126,7 @@ def test_what_dovecot_refuses_is_told_for_each_mailbox_alone(rig, oauth, tmp_pat
     done = real.run("-vvv")
     assert done.code == 2
     assert real.certificates() == []
-    for host, variables in real.hosts.items():
+    for host in real.hosts:
         assert re.search(rf"^{re.escape(host)} .*failed=1", done.output, re.MULTILINE), done.output
     assert len(re.findall(r'"error_code": "login_refused"', done.output)) >= len(REFUSED)
     for secret in ("no password of a master", someone, revoked):

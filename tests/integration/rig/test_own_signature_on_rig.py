@@ -14,7 +14,7 @@ import re
 import typing as t
 
 import pytest
-from real import Real, make_maildir, replies_of, started
+from ansible_collections.mailcert.acme.tests.helpers.rig_fleet import Real, make_maildir, replies_of, started
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import subprocess
 import typing as t
 
 import pytest
-from real import Real, started
+from ansible_collections.mailcert.acme.tests.helpers.rig_fleet import Real, started
 
 MAILBOXES = 20
 
@@ -26,7 +26,17 @@ def rig() -> t.Iterator[dict[str, t.Any]]:
 
 def verified(certificate: pathlib.Path, root: str) -> bool:
     chain = certificate.with_name("chain.pem")
-    command = ["openssl", "verify", "-purpose", "smimesign", "-CAfile", root, "-untrusted", str(chain), str(certificate)]
+    command = [
+        "openssl",
+        "verify",
+        "-purpose",
+        "smimesign",
+        "-CAfile",
+        root,
+        "-untrusted",
+        str(chain),
+        str(certificate),
+    ]
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 

@@ -17,8 +17,8 @@ import typing as t
 
 import dns.resolver
 import pytest
-import reply_check
-from real import Real, kept_mail, replies_of, started
+from ansible_collections.mailcert.acme.tests.helpers.rig_fleet import Real, kept_mail, replies_of, started
+from ansible_collections.mailcert.acme.tests.lab import reply_check
 
 MAILBOXES = 3
 

@@ -10,7 +10,7 @@ import re
 import typing as t
 
 import pytest
-from real import Real, checked, replies_of, started
+from ansible_collections.mailcert.acme.tests.helpers.rig_fleet import Real, checked, replies_of, started
 
 
 @pytest.fixture

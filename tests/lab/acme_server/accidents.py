@@ -56,7 +56,7 @@ class Accidents:
         self._nonces = nonces
         self._elsewhere = elsewhere
 
-    async def happen(self, request: web.Request, fault: Fault, body: bytes) -> t.Optional[web.StreamResponse]:
+    async def happen(self, request: web.Request, fault: Fault, body: bytes) -> web.StreamResponse | None:
         """The response that the client gets instead; None means go on as if nothing were."""
         self._state.journal.event("fault", resource=fault.resource, fault=fault.kind, when=fault.when)
         if fault.kind == "hang":

@@ -98,7 +98,7 @@ class Accounts:
                 raise Problem("invalidContact", f"{item} is not one address without header fields.")
         return list(value)
 
-    def _binding(self, call: Call, value: t.Any) -> t.Optional[dict[str, t.Any]]:
+    def _binding(self, call: Call, value: t.Any) -> dict[str, t.Any] | None:
         """RFC 8555, 7.3.4."""
         behaviour = self._state.behaviour
         if value is None:

@@ -125,7 +125,7 @@ class Orders:
                 raise Problem("alreadyReplaced", "The certificate is being replaced by another order.")
         return value
 
-    def _reusable(self, call: Call, addresses: tuple[str, ...]) -> t.Optional[Order]:
+    def _reusable(self, call: Call, addresses: tuple[str, ...]) -> Order | None:
         wish = self._state.behaviour.reuse_orders
         if not wish:
             return None

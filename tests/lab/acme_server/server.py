@@ -34,7 +34,7 @@ class Call:
     argument: str  # the last part of the path: an id, or empty
     request: jws.Jws
     key: jws.PublicKey
-    account: t.Optional[Account]
+    account: Account | None
     state: State
 
     @property
@@ -201,7 +201,7 @@ class AcmeServer:
                 "unauthorized", f"The url of the protected header is {protected.get('url')!r}, not {url}.",
                 violation="url",
             )
-        account: t.Optional[Account] = None
+        account: Account | None = None
         if ("jwk" in protected) == ("kid" in protected):
             raise Problem("malformed", "The protected header has either jwk or kid.", violation="key_reference")
         if "jwk" in protected:

@@ -5,17 +5,10 @@
 
 from __future__ import annotations
 
-import pathlib
-import sys
 import typing as t
 
 import pytest
-
-# the lab is a package below tests/, wherever the checkout lies; lab_client.py stands beside this file
-HERE = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parents[1]), str(HERE)]
-
-from lab.handle import Lab  # noqa: E402
+from ansible_collections.mailcert.acme.tests.lab.handle import Lab
 
 USERS = [
     {"address": "alias@lab.test", "password": "pw-alias", "aliases": ["nick@lab.test", "nick@lab2.test"]},

@@ -12,13 +12,13 @@ import hmac
 import json
 import time
 
-import lab_client
 import pytest
+from ansible_collections.mailcert.acme.tests.helpers import lab_client
+from ansible_collections.mailcert.acme.tests.helpers.lab_client import Client, b64, csr, kinds, new_key
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from lab_client import Client, b64, csr, kinds, new_key
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import smtplib
 import ssl
 
 import pytest
-from lab.smtp_cutter import Dialogue, Point, SmtpCutter, points
+from ansible_collections.mailcert.acme.tests.lab.smtp_cutter import Dialogue, Point, SmtpCutter, points
 
 SENDER, RECIPIENT = "user0001@lab.test", "user0002@lab.test"
 MAIL = f"From: {SENDER}\r\nTo: {RECIPIENT}\r\nSubject: Test\r\n\r\nOne line.\r\n.A line with a dot.\r\n\r\nThe end.\r\n"
@@ -81,16 +81,14 @@ def test_cut_comes_where_it_is_wished_and_once(lab, point):
 
 def test_refusals_pass(lab):
     lab.faults(resource="smtp_rcpt", kind="refuse", code=451, text="4.7.1 Greylisted, come back later")
-    with SmtpCutter(lab.endpoints) as cutter:
-        with pytest.raises(smtplib.SMTPRecipientsRefused, match="Greylisted"):
-            submit(lab, cutter.port)
+    with SmtpCutter(lab.endpoints) as cutter, pytest.raises(smtplib.SMTPRecipientsRefused, match="Greylisted"):
+        submit(lab, cutter.port)
     assert cutter.dialogues[0].codes["RCPT"] == 451
     assert cutter.contents() == []
 
 
 def test_server_that_is_not_there_ends_the_dialogue(lab):
     endpoints = {**lab.endpoints, "submission": {"host": "localhost", "port": 1}}
-    with SmtpCutter(endpoints) as cutter:
-        with pytest.raises((smtplib.SMTPServerDisconnected, OSError)):
-            submit(lab, cutter.port)
+    with SmtpCutter(endpoints) as cutter, pytest.raises((smtplib.SMTPServerDisconnected, OSError)):
+        submit(lab, cutter.port)
     assert cutter.dialogues == [Dialogue(["greeting"])]

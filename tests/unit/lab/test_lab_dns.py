@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dns.resolver
 import pytest
-from lab.handle import LabError
+from ansible_collections.mailcert.acme.tests.lab.handle import LabError
 
 
 @pytest.fixture

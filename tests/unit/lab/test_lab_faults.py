@@ -13,8 +13,8 @@ import time
 import dns.exception
 import dns.resolver
 import pytest
-from lab.handle import LabError
-from lab_client import Client, b64, csr, kinds, new_key
+from ansible_collections.mailcert.acme.tests.helpers.lab_client import Client, b64, csr, kinds, new_key
+from ansible_collections.mailcert.acme.tests.lab.handle import LabError
 
 LOST = (http.client.HTTPException, ConnectionError, OSError)
 
@@ -100,7 +100,7 @@ def test_nonce_of_a_lost_request_must_not_come_again(lab, client):
     lab.faults(resource="newOrder", kind="status")
     nonce = client.take_nonce()
     wish = {"identifiers": [{"type": "email", "value": "user0001@lab.test"}]}
-    for dummy in range(2):
+    for _dummy in range(2):
         client.post(client.directory["newOrder"], wish, protected={"nonce": nonce}, nonce=False)
     assert kinds(lab) == ["nonce_reused"]
 

@@ -17,10 +17,10 @@ import time
 import dkim
 import dns.resolver
 import pytest
+from ansible_collections.mailcert.acme.tests.helpers.lab_client import Client, kinds
+from ansible_collections.mailcert.acme.tests.lab.handle import LabError
+from ansible_collections.mailcert.acme.tests.lab.signing import CHALLENGE_HEADERS
 from cryptography import x509
-from lab.handle import LabError
-from lab.signing import CHALLENGE_HEADERS
-from lab_client import Client, kinds
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_challenge_mail_is_as_the_rfc_wants_it(lab, client, user):
 def test_mail_goes_out_once_and_only_when_the_authorization_is_fetched(lab, client, user):
     order = client.order(user["address"]).json
     assert lab.mails() == []
-    for dummy in range(2):
+    for _dummy in range(2):
         client.challenge(order)
     assert len(lab.mails()) == 1
 
@@ -559,7 +559,7 @@ def test_connections_are_in_the_log(lab, client, user):
         pass
     resolver(lab).resolve("rsa._domainkey.lab.test", "TXT")
     client.plain("GET", lab.directory)
-    for dummy in range(50):
+    for _dummy in range(50):
         found = [event["kind"] for event in lab.connections()[before:]]
         if len(found) == 4:
             break

@@ -15,9 +15,9 @@ import sys
 import urllib.request
 
 import pytest
-from lab.behaviour import Behaviour
-from lab.handle import RUN, Lab, LabError
-from lab.journal import KINDS, Journal
+from ansible_collections.mailcert.acme.tests.lab.behaviour import Behaviour
+from ansible_collections.mailcert.acme.tests.lab.handle import RUN, Lab, LabError, environment
+from ansible_collections.mailcert.acme.tests.lab.journal import KINDS, Journal
 
 
 def test_endpoints_are_one_line_of_json(lab):
@@ -52,7 +52,9 @@ def test_starts_with_little_work_and_ends_by_its_input(tmp_path):
 
 
 def test_ends_by_signal_and_leaves_nothing():
-    process = subprocess.Popen([sys.executable, str(RUN)], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, *RUN], env=environment(), stdout=subprocess.PIPE, stdin=subprocess.DEVNULL
+    )
     endpoints = json.loads(process.stdout.readline())
     assert endpoints["pid"] == process.pid
     process.send_signal(signal.SIGTERM)

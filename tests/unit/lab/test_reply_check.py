@@ -9,9 +9,9 @@ import re
 
 import dkim
 import pytest
+from ansible_collections.mailcert.acme.tests.lab import reply_check
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from lab import reply_check
 
 DIGEST = "gtzugYfQ1gO_Pi-ripWZTUtKP_xzPoQe-brDkSOvX5c"
 CHALLENGE = (

@@ -246,10 +246,9 @@ def test_plain_gives_what_json_would():
 def test_the_environment_ends_with_the_task(monkeypatch):
     monkeypatch.setenv("MAILCERT_KEPT", "before")
     monkeypatch.delenv("MAILCERT_NEW", raising=False)
-    with pytest.raises(ZeroDivisionError):
-        with in_process.environment({"MAILCERT_KEPT": "during", "MAILCERT_NEW": "x"}):
-            assert (os.environ["MAILCERT_KEPT"], os.environ["MAILCERT_NEW"]) == ("during", "x")
-            raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError), in_process.environment({"MAILCERT_KEPT": "during", "MAILCERT_NEW": "x"}):
+        assert (os.environ["MAILCERT_KEPT"], os.environ["MAILCERT_NEW"]) == ("during", "x")
+        raise ZeroDivisionError
     assert os.environ["MAILCERT_KEPT"] == "before"
     assert "MAILCERT_NEW" not in os.environ
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import dataclasses
 import datetime as dt
 import http.server
@@ -70,7 +71,7 @@ class Reply:
     body: t.Any = b""
     headers: dict[str, str] = dataclasses.field(default_factory=dict)
     #: False sends no nonce
-    nonce: t.Union[bool, str] = True
+    nonce: bool | str = True
     #: reset: RST instead of an answer; silent: never answers; short: half of the body; raw: these bytes, then close
     fault: str = ""
 
@@ -114,10 +115,8 @@ class ScriptedCa:
                     self.close_connection = True
 
             def finish(self) -> None:
-                try:
+                with contextlib.suppress(OSError):
                     super().finish()
-                except OSError:
-                    pass
                 # the server closes the socket that the TLS one took over, which closes nothing
                 self.request.close()
 
@@ -325,7 +324,9 @@ def transport(ca: ScriptedCa, make_transport: t.Callable[..., Transport]) -> Tra
 
 @pytest.fixture
 def account_key() -> acme_account_key.AccountKey:
-    return acme_account_key.load_account_key(acme_account_key.generate_account_key("secp256r1"), source="account_key_src /k")
+    return acme_account_key.load_account_key(
+        acme_account_key.generate_account_key("secp256r1"), source="account_key_src /k"
+    )
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ import datetime
 import email.utils
 import functools
 import importlib.util
-import pathlib
 import socket
 import sys
 import threading
@@ -194,7 +193,7 @@ class Kit:
         )
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _kit() -> Kit:
     return Kit()
 
@@ -217,11 +216,7 @@ def kit() -> t.Iterator[Kit]:
 def _servers(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[t.Any]:
     if importlib.util.find_spec("pymap") is None and sys.version_info < (3, 11):
         pytest.skip("pymap, the IMAP server of these tests, needs Python 3.11 or newer")
-    # by its path, so that it is found under each way of running the tests
-    path = pathlib.Path(__file__).with_name("mail_servers.py")
-    spec = importlib.util.spec_from_file_location("mail_servers", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = importlib.import_module("ansible_collections.mailcert.acme.tests.helpers.mail_servers")
     made = module.Servers(tmp_path_factory.mktemp("mail"))
     thread = threading.Thread(target=made.loop.run_forever, daemon=True)
     thread.start()

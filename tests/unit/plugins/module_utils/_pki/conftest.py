@@ -13,7 +13,7 @@ import typing as t
 
 import pytest
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import keys
-from ansible_collections.mailcert.acme.tests.unit.plugins.module_utils._pki.pki_helpers import Ca
+from ansible_collections.mailcert.acme.tests.helpers.pki_objects import Ca
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,67 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Presets of CAs: each sets its parts, and a part that is set alone wins."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.challenge.ca_preset import (
+    PRESETS,
+    behaviour_of,
+    options,
+)
+
+UNSET = {name: None for name in options() if name != "ca_preset"}
+# every part, set to something that no preset says
+OTHERWISE = {
+    "token_join": {"string": "bytes", "bytes": "string"},
+    "post_moment": {"after_reply": "before_mail", "before_mail": "after_reply"},
+    "repost": {False: True, True: False},
+}
+
+
+def behaviour(preset: str, **parts: t.Any) -> t.Any:
+    return behaviour_of({"ca_preset": preset, **UNSET, **parts})
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_preset_alone(preset):
+    assert behaviour(preset) == PRESETS[preset]
+
+
+def test_the_standard_as_written_takes_no_liberty():
+    found = behaviour("rfc8823")
+    assert (found.post_moment, found.settle_delay, found.repost, found.absent_headers) == (
+        "after_reply",
+        0.0,
+        False,
+        (),
+    )
+
+
+def test_what_is_known_of_the_cas():
+    assert behaviour("castle").token_join == "bytes" and behaviour("castle").settle_delay >= 30
+    assert (
+        behaviour("acme2certifier").absent_headers == ("auto-submitted", "date") and behaviour("acme2certifier").repost
+    )
+    assert behaviour("akamu").post_moment == "before_mail"
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("part", [*OTHERWISE, "settle_delay", "absent_headers"])
+def test_part_that_is_set_wins_over_the_preset_and_changes_no_other(preset, part):
+    of_preset = getattr(PRESETS[preset], part)
+    wished: t.Any = {"settle_delay": 7.5, "absent_headers": ["message-id"]}.get(part)
+    wished = OTHERWISE[part][of_preset] if part in OTHERWISE else wished
+    found = behaviour(preset, **{part: wished})
+    assert getattr(found, part) == (tuple(wished) if isinstance(wished, list) else wished)
+    others = set(UNSET) - {part}
+    assert all(getattr(found, other) == getattr(PRESETS[preset], other) for other in others)
+
+
+def test_zero_no_and_nothing_are_wishes_too():
+    found = behaviour("acme2certifier", settle_delay=0.0, repost=False, absent_headers=[])
+    assert (found.settle_delay, found.repost, found.absent_headers) == (0.0, False, ())

@@ -1,0 +1,124 @@
+# Copyright (c) 2026 the mailcert.acme contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""When a certificate is due: the table in due_cases.txt, and the spread over a fleet that docs/renewal.md shows."""
+
+from __future__ import annotations
+
+import datetime as dt
+import pathlib
+import re
+import subprocess
+import sys
+import typing as t
+
+import pytest
+from ansible_collections.mailcert.acme.plugins.module_utils._acme import renewal_info
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import renewal
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.renewal import policy
+
+ROOT = pathlib.Path(__file__).resolve().parents[6]
+BEGIN = dt.datetime(2026, 6, 1, 12, 0, tzinfo=dt.timezone.utc)
+UNITS = {"d": dt.timedelta(days=1), "h": dt.timedelta(hours=1)}
+CASES = [
+    [cell.strip() for cell in line.split("|")]
+    for line in (pathlib.Path(__file__).parent / "due_cases.txt").read_text(encoding="utf-8").splitlines()
+    if line.strip() and not line.startswith("#")
+]
+
+
+def span(text: str) -> dt.timedelta:
+    found = re.fullmatch(r"(-?\d+)([dh])", text)
+    assert found, text
+    return int(found[1]) * UNITS[found[2]]
+
+
+def rules_of(text: str) -> dict[str, t.Any]:
+    """As ``renewal.decide`` takes them."""
+    found: dict[str, t.Any] = {}
+    for word in text.split() if text != "-" else []:
+        name, _equals, value = word.partition("=")
+        if name == "days":
+            found["remaining_days"] = int(value)
+        elif name == "part":
+            found["remaining_percentage"] = float(value)
+        elif name == "every":
+            found["run_interval"] = span(value)
+        else:
+            assert name == "spread", word
+            days, _at, place = value.partition("@")
+            found.update(spread=dt.timedelta(days=int(days)), place=float(place))
+    return found
+
+
+def moment_of(window: str) -> dt.datetime | None:
+    """The moment that was drawn in a window."""
+    if window == "-":
+        return None
+    bounds, _at, place = window.partition("@")
+    start, end = (BEGIN + span(bound) for bound in bounds.split(".."))
+    return renewal_info.RenewalInfo(start, end).pick(lambda: float(place))
+
+
+def asked_of(text: str, now: dt.datetime) -> dict[str, t.Any]:
+    if text in ("off", "never"):
+        return {"asks": text == "never"}
+    ago, _slash, told = text.partition("/")
+    wait = renewal_info.bounded(None if told == "-" else span(told).total_seconds())
+    return {"asks": True, "next_look": now - span(ago) + dt.timedelta(seconds=wait)}
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case[0] for case in CASES])
+def test_case(case: list[str]) -> None:
+    _name, lifetime, clock, rules, window, asked, wish, expected = case
+    now = BEGIN + span(clock)
+    decided = renewal.decide(
+        not_before=BEGIN,
+        not_after=BEGIN + span(lifetime),
+        now=now,
+        ari_time=None if asked == "off" else moment_of(window),
+        force=wish == "forced",
+        changed=wish == "changed",
+        **rules_of(rules),
+        **asked_of(asked, now),
+    )
+    assert wish in ("same", "changed", "forced")
+    decision, reason, renew_at, *more = expected.split()
+    assert (decided.due, decided.reason, decided.renew_at) == (decision == "due", reason, BEGIN + span(renew_at))
+    told = ["ask"] * decided.look + ["untimely"] * (decided.due and not decided.by_time)
+    assert told == more
+
+
+def test_the_table_is_long_and_no_case_stands_twice() -> None:
+    names = [case[0] for case in CASES]
+    assert len(names) == len(set(names)) >= 70
+    assert {case[7].split()[1] for case in CASES} == {
+        "not_due", "remaining_days", "remaining_percentage", "renewal_information", "run_interval", "expired", "forced",
+        "wish_changed",
+    }  # fmt: skip
+
+
+def test_a_place_is_always_the_same_and_moves_with_each_renewal() -> None:
+    assert renewal.place_of("anna@example.com", "4fd1") == renewal.place_of("anna@example.com", "4fd1")
+    places = {renewal.place_of("anna@example.com", f"{serial:x}") for serial in range(100)}
+    places |= {renewal.place_of(f"user{number}@example.com", "4fd1") for number in range(100)}
+    assert len(places) == 200 and all(0 <= place <= 1 for place in places)
+
+
+@pytest.mark.parametrize(("option", "value"), [("spread_days", -1), ("spread_days", 10**6), ("run_interval", 0)])
+def test_a_number_that_is_no_rule_is_refused(option: str, value: int) -> None:
+    params = {name: None for name in policy.RenewalOptions.spec()}
+    with pytest.raises(InputError, match=f"^{option} is a whole number"):
+        policy.RenewalOptions.parse({**params, option: value})
+
+
+# --- the fleet of docs/renewal.md --------------------------------------------------------------------------------
+
+
+def test_the_histogram_in_the_docs_is_what_the_code_makes() -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tests" / "tools" / "renewals.py"), "--check"],
+        check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
