@@ -42,7 +42,7 @@ def perform(task: Task, params: dict[str, t.Any], context: Context) -> dict[str,
         return {"failed": True, "exception": traceback.format_exc(), **InternalError(sentence).as_result()}
 
 
-class _Module(AnsibleModule):
+class _Module(AnsibleModule):  # type: ignore[misc]  # ansible-core has no types
     """AnsibleModule that also hides secrets which stand in the wrong place."""
 
     params: dict[str, t.Any]

@@ -76,7 +76,8 @@ class AccountKey:
     @functools.cached_property
     def jwk_public(self) -> dict[str, str]:
         """The public key as JWK (RFC 7517)."""
-        return self._jwk.public_key().to_json()
+        public: dict[str, str] = self._jwk.public_key().to_json()
+        return public
 
     @functools.cached_property
     def thumbprint(self) -> str:
@@ -93,7 +94,8 @@ class AccountKey:
 
     def sign(self, data: bytes) -> bytes:
         """The raw JWS signature over ``data`` (RFC 7518, section 3)."""
-        return self._signer.sign(self._jwk.key, data)
+        signature: bytes = self._signer.sign(self._jwk.key, data)
+        return signature
 
 
 def generate_account_key(key_type: str = "secp256r1", *, passphrase: str | None = None) -> bytes:
@@ -109,11 +111,12 @@ def generate_account_key(key_type: str = "secp256r1", *, passphrase: str | None 
         key: t.Any = rsa.generate_private_key(public_exponent=65537, key_size=int(key_type[3:]))
     else:
         key = ec.generate_private_key(getattr(ec, key_type.upper())())
-    return key.private_bytes(
+    pem: bytes = key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.BestAvailableEncryption(passphrase.encode()) if passphrase else serialization.NoEncryption(),
     )
+    return pem
 
 
 def load_account_key(pem: bytes, *, passphrase: str | None = None, source: str) -> AccountKey:
@@ -185,7 +188,7 @@ def _numbers_agree(key: t.Any) -> bool:
     numbers = key.private_numbers()
     p, q, d = numbers.p, numbers.q, numbers.d
     n, e = numbers.public_numbers.n, numbers.public_numbers.e
-    return (
+    return bool(
         min(p, q) > 1
         and p * q == n
         and d * e % (p - 1) == 1

@@ -99,7 +99,7 @@ class Directory:
 
         :raises NotAcmeError: the CA does not offer it.
         """
-        url = getattr(self, name)
+        url: str = getattr(self, name)
         if not url:
             words = {"revoke_cert": "revocation (revokeCert)", "key_change": "a change of the account key (keyChange)"}
             raise NotAcmeError(f"The CA's directory offers no {words.get(name, name)}.", stage=stage)

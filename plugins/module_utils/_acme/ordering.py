@@ -110,7 +110,7 @@ def _send_new_order(
             failures += 1
         else:
             if not response.location:
-                response.json()  # a page in place of an order is told as such
+                response.json()  # a page in place of an order is reported as such
                 raise NotAcmeError("The CA gave an order without its URL.", stage="order")
             url = client.transport.check_url(response.location, name="the URL of the order")
             return read(client, response, url=url)
@@ -126,7 +126,7 @@ def find_open(
 
     None where there is none, and where the CA keeps no list of orders, as many do not.
 
-    :arg fits: whether an order is the one, as far as the addresses do not tell.
+    :arg fits: whether an order is the one, as far as the addresses leave that open.
     """
     wanted = _comparable(addresses)
     try:
@@ -137,7 +137,7 @@ def find_open(
                 break
             response = client.get(client.transport.check_url(page, name="the list of orders"))
             urls = response.json().get("orders")
-            # what was ordered last is mostly told last
+            # what was ordered last is mostly listed last
             for url in reversed(urls if isinstance(urls, list) else []):
                 looked_at += 1
                 if looked_at > _LOOKED_AT:

@@ -43,13 +43,13 @@ def pause(draw: float, failures: int, *, wait: float | None = None, limited: boo
     :arg limited: whether it was a rate limit.
     """
     first = _FIRST_LIMITED_PAUSE if limited and wait is None else _FIRST_PAUSE
-    return draw * min(_LONGEST_PAUSE, first * 2 ** min(failures, 30)) + (wait or 0.0)
+    return draw * min(_LONGEST_PAUSE, first * 2.0 ** min(failures, 30)) + (wait or 0.0)
 
 
 def nonce_pause(draw: float, bad_nonces: int) -> float:
     """Seconds before another try with a nonce that may be no better, after more than the first bad ones."""
     later = max(0, bad_nonces - NONCES_AT_ONCE)
-    return draw * min(_LONGEST_NONCE_PAUSE, _FIRST_NONCE_PAUSE * 2 ** min(later, 30))
+    return draw * min(_LONGEST_NONCE_PAUSE, _FIRST_NONCE_PAUSE * 2.0 ** min(later, 30))
 
 
 def place(stage: str, *, looking: bool) -> str:

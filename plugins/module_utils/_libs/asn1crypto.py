@@ -14,7 +14,7 @@ try:
     from asn1crypto import x509 as asn1_x509
 except ImportError:
     missing("asn1crypto", "asn1crypto")
-    algos = cms = core = asn1_keys = asn1_pkcs12 = asn1_x509 = Absent("asn1crypto")  # type: ignore
+    algos = cms = core = asn1_keys = asn1_pkcs12 = asn1_x509 = Absent("asn1crypto")
 
 __all__ = (
     "algos",

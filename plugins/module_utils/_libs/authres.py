@@ -11,6 +11,6 @@ try:
     import authres
 except ImportError:
     missing("authres", "authres")
-    authres = Absent("authres")  # type: ignore
+    authres = Absent("authres")
 
 __all__ = ("authres",)

@@ -12,7 +12,7 @@ try:
     from imapclient.imap_utf7 import decode as decode_utf7
 except ImportError:
     missing("imapclient", "imapclient")
-    IMAPClient = decode_utf7 = Absent("imapclient")  # type: ignore
+    IMAPClient = decode_utf7 = Absent("imapclient")
 
 __all__ = (
     "IMAPClient",

@@ -11,6 +11,6 @@ try:
     import msal
 except ImportError:
     missing("msal", "msal")
-    msal = Absent("msal")  # type: ignore
+    msal = Absent("msal")
 
 __all__ = ("msal",)

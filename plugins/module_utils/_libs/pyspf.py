@@ -11,6 +11,6 @@ try:
     import spf
 except ImportError:
     missing("pyspf", "spf")
-    spf = Absent("pyspf")  # type: ignore
+    spf = Absent("pyspf")
 
 __all__ = ("spf",)

@@ -46,19 +46,19 @@ class Listed:
     delimiter: str
 
 
-def check(wishes: t.Sequence[str], option: str) -> None:
+def check(wanted: t.Sequence[str], option: str) -> None:
     """Refuse what can be no folder.
 
     :raises InputError: naming the option.
     """
-    for wish in wishes:
-        if has_control(wish):
+    for name in wanted:
+        if has_control(name):
             raise InputError(f"{option} has a folder name with a control character in it.")
-        if not wish:
+        if not name:
             raise InputError(f"{option} has an empty folder name.")
-        if is_special(wish) and wish.lower() not in USUAL_NAMES:
+        if is_special(name) and name.lower() not in USUAL_NAMES:
             known = ", ".join("\\" + use[1:].capitalize() for use in USUAL_NAMES)
-            raise InputError(f"{option}: {quote(wish)} is no special use of a folder; there are {known}.")
+            raise InputError(f"{option}: {quote(name)} is no special use of a folder; there are {known}.")
 
 
 def has_control(name: str) -> bool:
@@ -66,22 +66,22 @@ def has_control(name: str) -> bool:
     return any(ord(character) < 32 or ord(character) == 127 for character in name)
 
 
-def is_special(wish: str) -> bool:
-    """Whether a special use is wished, and not a name."""
-    return wish.startswith("\\")
+def is_special(name: str) -> bool:
+    """Whether a special use is wanted, and not a name."""
+    return name.startswith("\\")
 
 
-def resolve(wishes: t.Sequence[str], listed: t.Sequence[Listed]) -> tuple[list[str], list[str]]:
-    """The names of the folders that are wished, each once, and the special uses that no folder has.
+def resolve(wanted: t.Sequence[str], listed: t.Sequence[Listed]) -> tuple[list[str], list[str]]:
+    """The names of the folders that are wanted, each once, and the special uses that no folder has.
 
     A name is taken as it is: a server may open folders that it does not list.
     """
     names: list[str] = []
     absent = []
-    for wish in wishes:
-        found = with_use(wish.lower(), listed) if is_special(wish) else [canonical(wish)]
+    for name in wanted:
+        found = with_use(name.lower(), listed) if is_special(name) else [canonical(name)]
         if not found:
-            absent.append(wish)
+            absent.append(name)
         names += [name for name in found if name not in names]
     return names, absent
 
@@ -90,9 +90,9 @@ def with_use(use: str, listed: t.Sequence[Listed]) -> list[str]:
     """The folders of a special use: those of which the server says so, else the first with a usual name."""
     # a name with a line break might begin a command of its own, and no user gives a folder such a name
     able = [folder for folder in listed if not folder.attributes & NOT_FOR_MAIL and not has_control(folder.name)]
-    told = [folder.name for folder in able if use in folder.attributes]
-    if told:
-        return told
+    marked = [folder.name for folder in able if use in folder.attributes]
+    if marked:
+        return marked
     by_name: dict[str, str] = {}
     for folder in able:
         by_name.setdefault(_usual(folder), folder.name)
@@ -105,7 +105,7 @@ def canonical(name: str) -> str:
 
 
 def _usual(folder: Listed) -> str:
-    """What a folder is called, in lower case; below a parent that stands for the mailbox without that."""
+    """What a folder is called, in lower case; below a parent that means the mailbox itself without that."""
     name = folder.name.lower()
     if folder.delimiter:
         parent, _delimiter, rest = name.partition(folder.delimiter)

@@ -46,15 +46,32 @@ class ClientCertificate:
 class Endpoint(t.Protocol):
     """What IMAP and SMTP settings have in common."""
 
-    host: str
-    port: int
-    encryption: str
-    validate_certs: bool
-    ca_path: str | None
-    allow_plaintext: bool
-    client_certificate: ClientCertificate | None
-    alternatives: tuple[tuple[str, int, str], ...]
-    on_reached: t.Callable[[str, int, str], None] | None
+    @property
+    def host(self) -> str: ...
+
+    @property
+    def port(self) -> int: ...
+
+    @property
+    def encryption(self) -> str: ...
+
+    @property
+    def validate_certs(self) -> bool: ...
+
+    @property
+    def ca_path(self) -> str | None: ...
+
+    @property
+    def allow_plaintext(self) -> bool: ...
+
+    @property
+    def client_certificate(self) -> ClientCertificate | None: ...
+
+    @property
+    def alternatives(self) -> tuple[tuple[str, int, str], ...]: ...
+
+    @property
+    def on_reached(self) -> t.Callable[[str, int, str], None] | None: ...
 
 
 def reach(settings: Settings, connect: t.Callable[[Settings], T]) -> tuple[Settings, T]:

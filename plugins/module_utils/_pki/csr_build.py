@@ -81,7 +81,7 @@ def _checked_common_name(common_name: str | None, mailboxes: list[str]) -> list[
     if len(name) > MAX_COMMON_NAME:
         raise CsrError(
             f"The common name {quote(common_name)} is longer than {MAX_COMMON_NAME} characters (RFC 5280). "
-            "Leave common_name out; the address stands in the subjectAltName."
+            "Leave common_name out; the address is in the subjectAltName."
         )
     return [name]
 

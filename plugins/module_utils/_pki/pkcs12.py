@@ -98,9 +98,10 @@ def build(
         outer = _plain_content(certificates) if secret is None else _encrypted_content(certificates, secret, encoding)
         inner = _plain_content(asn1_pkcs12.SafeContents(key_bags).dump())
         safe = asn1_pkcs12.AuthenticatedSafe([outer, inner]).dump()
-        return asn1_pkcs12.Pfx(
+        made: bytes = asn1_pkcs12.Pfx(
             {"version": "v3", "auth_safe": _plain_content(safe), "mac_data": mac_data(safe, secret or b"", encoding)}
         ).dump()
+        return made
     except UnsupportedAlgorithm:
         raise Pkcs12Error(f"This system's OpenSSL does not support the PKCS#12 encoding {encoding}.") from None
 

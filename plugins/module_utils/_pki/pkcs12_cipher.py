@@ -98,8 +98,8 @@ def derive(secret: bytes, salt: bytes, rounds: int, *, purpose: int, length: int
     :arg secret: the passphrase in UTF-8; what the function takes is UTF-16, big-endian, with a final null (B.1).
     :arg purpose: 1 key, 2 initialisation vector, 3 MAC key (B.3).
     """
-    digest = getattr(hashlib, hash_name)
-    block = digest().block_size
+    digest: t.Callable[..., t.Any] = getattr(hashlib, hash_name)
+    block: int = digest().block_size
     text = secret.decode("utf-8").encode("utf-16-be") + b"\0\0"
     # the numbers are the steps of B.2
     diversifier = bytes([purpose]) * block  # 1

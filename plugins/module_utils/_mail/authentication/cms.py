@@ -208,7 +208,7 @@ def _salt_length(info: t.Any, digest: str) -> int:
         or not _hash(DIGESTS[digest]).digest_size <= salt <= MAX_RSA_BITS // 8
     ):
         raise Refusal("smime_algorithm", "The S/MIME signature has parameters of RSASSA-PSS that are refused.")
-    return salt
+    return int(salt)
 
 
 def _who(sid: t.Any) -> tuple[bytes, int, bytes | None]:
@@ -285,4 +285,5 @@ def _verify_signature(signed: SignedData, key: t.Any) -> None:
 
 
 def _hash(name: str) -> t.Any:
-    return {"sha256": hashes.SHA256, "sha384": hashes.SHA384, "sha512": hashes.SHA512}[name]()
+    algorithms: dict[str, t.Any] = {"sha256": hashes.SHA256, "sha384": hashes.SHA384, "sha512": hashes.SHA512}
+    return algorithms[name]()

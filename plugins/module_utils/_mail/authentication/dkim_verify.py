@@ -134,8 +134,8 @@ def verify_dkim(
     for index, instance in ours[:MAX_SIGNATURES]:
         try:
             return _prove(mail, read_signature(index, instance), txt=txt, now=now, level=level)
-        except (Refusal, ResolverError) as failure:
-            failures.append(failure)
+        except (Refusal, ResolverError) as error:
+            failures.append(error)
     for failure in failures:
         if isinstance(failure, ResolverError):
             raise failure
@@ -169,7 +169,8 @@ def tags_of(instance: Instance) -> dict[bytes, bytes]:
     if _LONG_BLANKS.search(instance.value):
         return {}
     try:
-        return parse_tag_value(instance.value)
+        tags: dict[bytes, bytes] = parse_tag_value(instance.value)
+        return tags
     except InvalidTagValueList:
         return {}
 

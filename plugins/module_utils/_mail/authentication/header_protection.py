@@ -123,7 +123,7 @@ def _plain(value: bytes) -> bytes:
 def _secure_header_fields() -> t.Any:
     """The ASN.1 of RFC 7508, section 3.1, made at its first use: the library may be missing until then."""
 
-    class HeaderField(core.Sequence):
+    class HeaderField(core.Sequence):  # type: ignore[misc]  # asn1crypto has no types
         """One header."""
 
         _fields = [
@@ -132,12 +132,12 @@ def _secure_header_fields() -> t.Any:
             ("status", core.Integer, {"default": _DUPLICATED}),
         ]
 
-    class HeaderFields(core.SequenceOf):
+    class HeaderFields(core.SequenceOf):  # type: ignore[misc]  # asn1crypto has no types
         """All of them."""
 
         _child_spec = HeaderField
 
-    class SecureHeaderFields(core.Set):
+    class SecureHeaderFields(core.Set):  # type: ignore[misc]  # asn1crypto has no types
         """The value of the attribute."""
 
         _fields = [("algorithm", core.Enumerated), ("fields", HeaderFields)]

@@ -79,7 +79,7 @@ def _verify(mail: Message, *, sender: str, roots: Roots, now: datetime.datetime)
     signed = cms.parse(found.signature)
     if (found.content is None) == (signed.content is None):
         raise Refusal("smime_syntax", "The signed content stands in two places, or in none.")
-    content = found.content if found.content is not None else signed.content
+    content = found.content if found.content is not None else signed.content or b""
     certificate = cms.verify(signed, content)
     smime_signer.check(certificate, signed.certificates, sender=sender, roots=roots.certificates, now=now)
     signed_at = cms.signing_time(signed)

@@ -53,7 +53,7 @@ def check(address: str, ip: str, resolver: Resolver) -> str:
 
 
 def _query_class() -> type[t.Any]:
-    class Query(spf.query):
+    class Query(spf.query):  # type: ignore[misc]  # pyspf has no types
         """pyspf asks DNS by this one method."""
 
         resolver: Resolver

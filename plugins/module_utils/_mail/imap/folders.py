@@ -82,6 +82,7 @@ def _decoded(name: bytes | str) -> str:
     if isinstance(name, str):  # digits, which imapclient takes for a number first
         return name
     try:
-        return decode_utf7(name)
+        decoded: str = decode_utf7(name)
+        return decoded
     except UnicodeError:
         return name.decode("utf-8", "replace")

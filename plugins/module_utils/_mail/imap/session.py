@@ -27,6 +27,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._libs.imapclient imp
 from ansible_collections.mailcert.acme.plugins.module_utils._libs.require import require
 from ansible_collections.mailcert.acme.plugins.module_utils._mail import tls
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.login import sasl
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.login.credentials import PasswordLogin
 from ansible_collections.mailcert.acme.plugins.module_utils._text import one_line
 
 from .errors import PASSING, STAGE, bare, errors
@@ -131,7 +132,7 @@ class Session:
     def can_idle(self) -> bool:
         """Whether the server offers IDLE."""
         with self._command():
-            return self._client.has_capability("IDLE")
+            return bool(self._client.has_capability("IDLE"))
 
     def start_tls(self, context: t.Any) -> None:
         """Go over to TLS.
@@ -165,7 +166,7 @@ class Session:
                 exchange = sasl.over_imap(self._settings, self._settings.login, capabilities)
                 if exchange is None:
                     # imaplib quotes the password alone, and a blank in the name would end it there
-                    self._client.login(_quoted(login.user), login.password)
+                    self._client.login(_quoted(login.user), t.cast(PasswordLogin, login).password)
                 else:
                     self._client.sasl_login(exchange.mechanism, exchange.respond)
             except imaplib.IMAP4.abort:

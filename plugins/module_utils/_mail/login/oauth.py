@@ -170,7 +170,8 @@ def google_service_account(http: TokenHttp, info: str, *, source: str, subject: 
         raise InputError(f"{source} is no key file of a Google service account, which is JSON with a token_uri.")
     with http.session(url, option=f"token_uri in {source}") as session:
         try:
-            account = google_accounts.Credentials.from_service_account_info(
+            # google-auth has no types here
+            account = t.cast(t.Any, google_accounts.Credentials).from_service_account_info(
                 parsed, scopes=scope.split() or [GOOGLE_SCOPE], subject=subject
             )
             # an assertion that it signs for itself would not act for anybody
@@ -238,7 +239,7 @@ def _fetched(answer: t.Mapping[str, t.Any]) -> Fetched:
     if not isinstance(kind, str) or kind.lower() != "bearer":
         raise TokenError("The token endpoint gave no bearer token, and mail servers take no other.")
     # some write the number as text
-    seconds = float(lifetime) if re.fullmatch(r"[0-9]{1,9}", str(lifetime)) else None
+    seconds = float(str(lifetime)) if re.fullmatch(r"[0-9]{1,9}", str(lifetime)) else None
     return Fetched(_checked(answer.get("access_token")), seconds, renewed if isinstance(renewed, str) else "")
 
 
@@ -248,7 +249,7 @@ def _checked(token: object) -> str:
     return token
 
 
-def _seconds_to(moment: t.Any) -> float | None:
+def _seconds_to(moment: datetime.datetime | None) -> float | None:
     """google-auth gives the end of a token as a naive time in UTC."""
     if moment is None:
         return None

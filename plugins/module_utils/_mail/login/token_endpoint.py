@@ -71,7 +71,7 @@ class TokenHttp:
         require("requests", purpose="an access token that is fetched")
         check_url(url, option=option, allow_http_loopback=self.allow_http_loopback)
         verify = https.trust_store(self._ca_path, option="oauth_ca_path")
-        session = requests.Session()
+        session: t.Any = requests.Session()
         # an authentication that adds nothing keeps requests from looking into .netrc
         session.auth = lambda request: request
         session.adapters.clear()

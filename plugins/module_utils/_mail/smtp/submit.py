@@ -215,8 +215,8 @@ def _submit(settings: SmtpSettings, client: smtplib.SMTP, sender: str, recipient
         client.send(b".\r\n")
         code, words = client.getreply()
     except (OSError, smtplib.SMTPException, ValueError) as error:
-        words = one_line(str(error), secrets=_secrets(settings))
-        return SendOutcome("unknown", 0, f"the connection was lost after the mail was sent: {words}")
+        broke = one_line(str(error), secrets=_secrets(settings))
+        return SendOutcome("unknown", 0, f"the connection was lost after the mail was sent: {broke}")
     text = told(settings, code, words)
     if 200 <= code < 300:
         return SendOutcome("sent", code, text)

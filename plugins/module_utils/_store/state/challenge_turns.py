@@ -94,7 +94,8 @@ class Turns:
         with self._locked():
             found = self._read()
             same = found is not None and not set(found.urls).isdisjoint(urls)
-            opened, displaced, awaits = now, (), False
+            opened, awaits = now, False
+            displaced: tuple[str, ...] = ()
             if found is not None and same:
                 opened, displaced, awaits = found.opened, found.displaced, found.awaits
                 owner = owner or found.owner

@@ -27,7 +27,7 @@ class Reply:
     :ivar code: the server's last code; 0 where it gave none. ``text``: its words, or why nothing left.
     :ivar attempts: how often it was claimed for sending.
     :ivar by_hand: whether a person sends it.
-    :ivar claim: tells this claim from one that another process made after it.
+    :ivar claim: distinguishes this claim from one that another process made after it.
     """
 
     authorization_url: str

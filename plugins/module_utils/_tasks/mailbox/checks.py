@@ -19,7 +19,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     MissingLibraryError,
     SmimeError,
 )
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import source
+from ansible_collections.mailcert.acme.plugins.module_utils._mail import source, special_use
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.dns import caa, spf_check
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.dns.resolver import Resolver
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap import (
@@ -107,8 +107,8 @@ def opening(settings: imap_reader.ImapSettings | local_reader.FileSettings) -> l
 
 def _folders(session: imap_session.Session, wishes: t.Sequence[str]) -> Answer:
     try:
-        listed = folders.list_folders(session) if any(map(folders.is_special, wishes)) else []
-        names, absent = folders.resolve(wishes, listed)
+        listed = folders.list_folders(session) if any(map(special_use.is_special, wishes)) else []
+        names, absent = special_use.resolve(wishes, listed)
         for name in names:
             _open(session, name)
     except SmimeError as error:
