@@ -82,7 +82,7 @@ class OrderSession:
 
     @property
     def asked(self) -> NewOrder | None:
-        """What the order of the journal asked for; ``None`` where an earlier release made it, without a word."""
+        """What the order of the journal asked for; ``None`` in a journal of a release that kept no such thing."""
         return NewOrder.from_journal(self.state.extra.get("asked") or {})
 
     @property
