@@ -89,7 +89,7 @@ def test_dates_that_the_ca_passes_over_are_told(lab, mailbox):
     assert (told["option"], told["heeded"]) == ("not_after", False)
     assert told["given"] == result["not_after"].replace("+00:00", "Z")
     (warning,) = result["warnings"]
-    assert warning.startswith("The CA did not heed not_after: ")
+    assert warning.startswith("The CA did not honor not_after: ")
 
 
 def test_dates_that_the_ca_refuses_are_its_word(lab, mailbox):
@@ -240,7 +240,7 @@ def test_order_that_expires_before_it_is_finalized_is_ordered_anew_by_the_next_r
     lab.expire(mailbox.address)
     result = mailbox.try_to("smime_order", state="issued")
     assert (result["error_code"], result["retryable"]) == ("order_invalid", True)
-    assert "The next run orders anew" in result["msg"]
+    assert "The next run orders again" in result["msg"]
     assert lab.log("finalize") == []
     lab.behaviour(reuse_authorizations=True)
     again = mailbox.order()

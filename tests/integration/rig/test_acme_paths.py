@@ -203,7 +203,7 @@ def test_dates_are_passed_over_and_that_is_told(mailbox):
     result = mailbox.issue(not_before="+0d", not_after="+20d")
     told = {entry["option"]: entry["heeded"] for entry in result["heeded"]}
     assert told == {"not_before": True, "not_after": False}
-    assert any("did not heed not_after" in warning for warning in result["warnings"])
+    assert any("did not honor not_after" in warning for warning in result["warnings"])
 
 
 def test_replaces_is_passed_over(issued):

@@ -1,10 +1,10 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whose order a challenge belongs to, told from smime_order to smime_email_challenge.
+"""Which account a challenge belongs to: smime_order writes it into each, and smime_email_challenge checks it.
 
 A reply ends with the thumbprint of the account key (RFC 8555, section 8.1), and a CA that finds another one in it
-invalidates the challenge for good. So each challenge bears the account that ordered, and another key answers nothing.
+invalidates the challenge for good. So each challenge names the account that ordered, and another key answers nothing.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def marked(challenges: t.Sequence[Challenge], client: AcmeClient) -> list[Challe
 def check(acme: AcmeOptions, key: AccountKey, challenges: t.Sequence[Challenge]) -> None:
     """Refuse a key that is known to be another than that of the account which ordered.
 
-    Where the account's key was changed since, the account's record tells that this key is its new one.
+    Where the account's key was changed since, the account's record says that this key is its new one.
 
     :raises AccountError: nothing was sent.
     """
@@ -43,6 +43,6 @@ def check(acme: AcmeOptions, key: AccountKey, challenges: t.Sequence[Challenge])
         whose = f"the account {one_line(account, limit=200)}" if account else "another account"
         raise AccountError(
             f"The account key is not the one that ordered: the challenge for {challenge.address} is of {whose} with"
-            f" the key thumbprint {one_line(challenge.account_thumbprint, limit=60)}, and this key's is {key.thumbprint}."
-            " Nothing was sent. Use the key of that account; if its key was changed since, run smime_order again first."
+            f" the key thumbprint {one_line(challenge.account_thumbprint, limit=60)}, and this key's is"
+            f" {key.thumbprint}. Nothing was sent. Use the key of that account; if its key was changed since, run smime_order again first."
         )

@@ -50,13 +50,13 @@ class Chosen:
     wanted: int = 0
     issuer: str = ""
 
-    def fields(self) -> dict[str, t.Any]:
-        """For the result."""
+    def to_result(self) -> dict[str, t.Any]:
+        """The value of ``chain`` in the result of smime_order."""
         return {"alternate": self.alternate, "criterion": self.criterion, "issuer": self.issuer}
 
 
 #: where none was downloaded
-NONE = Chosen(b"")
+NO_CHAIN = Chosen(b"")
 
 
 class Chains:
@@ -67,7 +67,7 @@ class Chains:
         self._context = context
         found = acme_certificate.download(client, order)
         self.default = found.pem
-        self._left = list(found.alternates)
+        self._alternates = list(found.alternates)
         self._read: list[tuple[bytes, list[certificate.Certificate]]] = []
         self._leaf: certificate.Certificate | None = None
 
@@ -77,7 +77,7 @@ class Chains:
             found = certificate.load_chain(self.default, source="what the CA issued")
             leaf, *issuers = pki_chain.order_chain(found)
         except CertificateError:
-            # what is wrong with it is told where it is installed
+            # the installation reports what is wrong with it
             return Chosen(self.default, wanted=len(criteria))
         self._leaf = leaf
         self._read = [(self.default, issuers)]
@@ -89,8 +89,8 @@ class Chains:
 
     def _all(self) -> t.Iterator[tuple[bytes, list[certificate.Certificate]]]:
         yield from list(self._read)
-        while self._left:
-            found = self._fetch(self._left.pop(0))
+        while self._alternates:
+            found = self._fetch(self._alternates.pop(0))
             if found is not None:
                 self._read.append(found)
                 yield found

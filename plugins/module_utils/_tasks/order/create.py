@@ -1,9 +1,11 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The order itself: begun, found again, gone on with, or given up (docs/rules.md, rule 23)."""
+"""An order is created, found at the CA, or resumed from the journal; then its challenges are opened (rule 23)."""
 
 from __future__ import annotations
+
+import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import certificate as acme_certificate
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import order as orders
@@ -18,46 +20,63 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
 from ansible_collections.mailcert.acme.plugins.module_utils._limits import CHALLENGE_LIFETIME
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificate
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import chain as pki_chain
-from ansible_collections.mailcert.acme.plugins.module_utils._store.state import order_journal as journals
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.account import record
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.challenge import turn
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.challenge.model import Challenge
 from ansible_collections.mailcert.acme.plugins.module_utils._text import one_line
 from ansible_collections.mailcert.acme.plugins.module_utils._time import format_rfc3339
 
-from . import abandon, new_order, reuse
-from .session import Ordering
+from . import reuse
+from .session import OrderSession
 
 
-class Requesting(Ordering):
-    """Makes the order or goes on with it, and opens its challenges."""
+class Requested(t.NamedTuple):
+    """An order at the CA.
 
-    def request(self) -> tuple[orders.Order, bool, list[Challenge]]:
-        """The order, whether it is new, and its email challenges. Fetching them is what makes some CAs send mail."""
-        with self.leased():
+    :ivar created: whether this task made it. :ivar challenges: empty unless the order is pending.
+    """
+
+    order: orders.Order
+    created: bool
+    challenges: list[Challenge]
+
+
+class OrderCreator:
+    """Makes the order of a session, or resumes it, and opens its challenges."""
+
+    def __init__(self, session: OrderSession) -> None:
+        self._session = session
+        self._client = session.client
+        self._context = session.context
+        self._addresses = session.given.certificate.addresses
+        self._asked = session.given.new_order
+
+    def request(self) -> Requested:
+        """The order and its email challenges. Fetching these is what makes some CAs send mail."""
+        with self._session.leased():
             order = self._resumable()
             challenges = self._challenges(order) if order else []
             if order and all(challenge.status in ("pending", "valid") for challenge in challenges):
-                return order, False, challenges
+                return Requested(order, False, challenges)
             if order:
                 # some CAs keep an order pending after a lost authorization (docs/interoperability.md#acme2certifier)
-                self._leave("authorization_lost", order)
-            order = self._new_order()
-            return order, True, self._challenges(order)
+                self._session.abandon(order, "authorization_lost")
+            order = self._create()
+            return Requested(order, True, self._challenges(order))
 
     def _resumable(self) -> orders.Order | None:
-        """The journal's order where it can still lead to a certificate (rule 23); what cannot is given up."""
-        state = self._held()
-        if state.state in ("closed", "abandoned") or not self._ours(state):
+        """The journal's order where it can still lead to a certificate (rule 23); another one is abandoned."""
+        state = self._session.state
+        if state.state in ("closed", "abandoned") or not self._session.is_for_this_request():
             return None
-        wish = new_order.Asked.read(state.extra.get("asked") or {})
-        same_wish = wish is None or wish.wish == self._wish.wish
+        asked = self._session.asked
+        same = asked is None or asked.as_given == self._asked.as_given
         if not state.order_url:
             # the intent was written, and then something came in between: the CA may have made the order
-            return self._found() if same_wish else None
-        if not same_wish:
+            return self._found() if same else None
+        if not same:
             return None
-        old = self._context.now() - state.created > CHALLENGE_LIFETIME and not self._may_be_issued(state)
+        old = self._context.now() - state.created > CHALLENGE_LIFETIME and not self._may_be_issued()
         self._client.fetch_directory()  # a CA that is away has not lost the order
         try:
             order = orders.fetch(self._client, state.order_url)
@@ -67,105 +86,87 @@ class Requesting(Ordering):
             if not old and (error.retryable or not isinstance(error, AcmeProblemError)):
                 raise
             self._context.warn(f"The order of an earlier run is gone ({error.message}); a new one is made.")
-            self._leave("gone", state.order_url)
+            self._session.abandon(state.order_url, "gone")
             return None
-        if order.status == "invalid":
-            self._leave("invalid", order)
-        elif reuse.expired(order, self._context.now()):
-            self._leave("expired", order)
-        elif order.status == "pending" and old:
-            self._leave("stale", order)
-        else:
-            return order
-        return None
+        reason = self._dead_end(order, old=old)
+        if reason:
+            self._session.abandon(order, reason)
+            return None
+        return order
 
-    def _may_be_issued(self, state: journals.JournalState) -> bool:
+    def _dead_end(self, order: orders.Order, *, old: bool) -> str:
+        """Why an order of the journal leads to no certificate; empty where it can.
+
+        :arg old: whether its challenges cannot be answered any more.
+        """
+        if order.status == "invalid":
+            return "invalid"
+        if reuse.expired(order, self._context.now()):
+            return "expired"
+        return "stale" if order.status == "pending" and old else ""
+
+    def _may_be_issued(self) -> bool:
         """Whether the CA was asked for the certificate; such an order lives until it expires (rule 23)."""
+        state = self._session.state
         finalized = state.state in ("finalizing", "issued")
         return finalized and state.expires is not None and self._context.now() < state.expires
 
     def _found(self) -> orders.Order | None:
-        """The order of which an earlier run was not told that the CA had made it (RFC 8555, section 7.1.2.1)."""
+        """The order that the CA made and whose response an earlier run did not get (RFC 8555, section 7.1.2.1)."""
         order = ordering.find_open(self._client, self._addresses, fits=self._fits)
-        return self._taken(order) if order else None
-
-    def _fits(self, order: orders.Order) -> bool:
-        return not self._unusable(order)[0]
-
-    def _unusable(self, order: orders.Order) -> tuple[str, str]:
-        """Why an order that the CA gives is of no use, as :func:`reuse.unusable`."""
-        if order.status == "valid":
-            return self._of_another_key(order)
-        given_up = self._held().extra.get("given_up") or {}
-        return reuse.unusable(order, self._wish, given_up, self._context.now())
-
-    def _taken(self, order: orders.Order) -> orders.Order:
-        """Write an order down as the one that this journal is about."""
-        self._advance(
-            state="ordered",
-            order_url=order.url,
-            finalize_url=order.finalize_url,
-            account_uri=self._client.account_uri or "",
-            expires=order.expires,
-        )
+        if order:
+            self._session.record_order(order)
         return order
 
-    def _new_order(self) -> orders.Order:
-        before = self._held()
-        known = {left.order_url for left in self.given_up}
-        if before.order_url and before.state != "closed" and before.order_url not in known:
-            if before.directory == self._params["acme_directory"]:
-                # of another wish; or an earlier run was stopped before it had ended what it gave up
-                self._leave("other_wish", before.order_url)
-            else:
-                self._advance(state="abandoned")
-        self._begin_anew()
-        order = self._ordered()
-        record.warn_of_new_terms(self._params.get("account_record_path"), self._client, self._context)
-        reason, words = self._unusable(order)
-        if reason:
+    def _fits(self, order: orders.Order) -> bool:
+        return self._unusable(order) is None
+
+    def _unusable(self, order: orders.Order) -> reuse.Unusable | None:
+        """Why an order that the CA gives cannot be used, as :func:`reuse.unusable`."""
+        if order.status == "valid":
+            return self._of_another_key(order)
+        return reuse.unusable(order, self._asked, self._session.abandoned_before, self._context.now())
+
+    def _create(self) -> orders.Order:
+        self._abandon_previous()
+        self._session.record_intent()
+        order = self._post()
+        record.warn_of_new_terms(self._session.given.acme.record_path, self._client, self._context)
+        unusable = self._unusable(order)
+        if unusable:
             # the CA had it already; without its authorizations it may make another
-            self._leave(reason, order)
-            self._begin_anew()
-            order = self._ordered()
-            reason, words = self._unusable(order)
-        # where only dates differ the certificate tells what became of them
-        if reason and reason != "other_dates":
-            raise self._given_back(order, words)
-        return self._taken(order)
+            self._session.abandon(order, unusable.reason)
+            self._session.record_intent()
+            order = self._post()
+            unusable = self._unusable(order)
+        # where only dates differ the certificate shows what the CA made of them
+        if unusable and unusable.reason != "other_dates":
+            raise _refused(order, unusable)
+        self._session.record_order(order)
+        return order
 
-    def _begin_anew(self) -> None:
-        """Write down what is about to be asked, and what was given up before."""
-        before = self._held()
-        given_up = dict(before.extra.get("given_up") or {})
-        given_up.update({left.order_url: left.reason for left in self.given_up})
-        kept = dict(list(given_up.items())[-abandon.REMEMBERED :])
-        intent = before.restarted(created=self._context.now()).replace(
-            directory=self._params["acme_directory"],
-            identifiers=tuple(self._addresses),
-            public_fingerprint=self._request.public_fingerprint,
-            extra={"asked": self._wish.fields(), "given_up": kept},
-        )
-        self._state = self._journal.update(before, intent)
+    def _abandon_previous(self) -> None:
+        """The journal's order, where it was not abandoned yet, or its run was stopped while it did so."""
+        before = self._session.state
+        known = {entry.order_url for entry in self._session.abandoned}
+        if not before.order_url or before.state == "closed" or before.order_url in known:
+            return
+        if before.directory == self._session.given.acme.directory:
+            self._session.abandon(before.order_url, "other_wish")
+        else:
+            self._session.record_abandoned()
 
-    def _of_another_key(self, order: orders.Order) -> tuple[str, str]:
-        """Whether an order that the CA gave back has a certificate for another key than ours; as :meth:`_unusable`."""
+    def _of_another_key(self, order: orders.Order) -> reuse.Unusable | None:
+        """Whether a valid order has a certificate for another key than ours; as :meth:`_unusable`."""
         pem = acme_certificate.download(self._client, order).pem
         leaf = pki_chain.order_chain(certificate.load_chain(pem, source="what the CA issued"))[0]
-        if leaf.public_fingerprint == self._request.public_fingerprint:
-            return "", ""
-        return "other_key", "valid, and its certificate is for another key"
+        if leaf.public_fingerprint == self._session.csr.public_fingerprint:
+            return None
+        return reuse.Unusable("other_key", "valid, and its certificate is for another key")
 
-    def _given_back(self, order: orders.Order, words: str) -> OrderError:
-        ends = f" It ends at {format_rfc3339(order.expires)}." if order.expires else ""
-        return OrderError(
-            f"The CA gives the order {one_line(order.url, limit=200)}, which is {words}, and no other one.{ends}",
-            problem=order.error.raw if order.error else None,
-        )
-
-    def _ordered(self) -> orders.Order:
+    def _post(self) -> orders.Order:
         """What the CA makes of a newOrder: a new order, or an older one."""
-        asked = self._wish
+        asked = self._asked
         try:
             return ordering.new_order(
                 self._client,
@@ -173,14 +174,14 @@ class Requesting(Ordering):
                 profile=asked.profile,
                 not_before=asked.not_before,
                 not_after=asked.not_after,
-                replaces=self._params.get("replaces_cert_id"),
+                replaces=asked.replaces,
                 fits=self._fits,
             )
         except AcmeProblemError as error:
             if error.retryable:
                 raise
             # there is no order, and the next run need not look for one
-            self._advance(state="abandoned")
+            self._session.record_abandoned()
             if asked.not_before or asked.not_after:
                 # few CAs take these, and what they say of it is often a bare "malformed"
                 error.message += (
@@ -197,20 +198,28 @@ class Requesting(Ordering):
                 f"The CA's order {one_line(order.url, limit=200)} wants {len(urls)} authorizations for"
                 f" {len(self._addresses)} addresses."
             )
-        opened = self._held().created
-        if self._params["replies_path"]:
-            taken = self._opening.take(self._addresses, urls)
+        opening = self._session.opening
+        opened = self._session.state.created
+        if self._session.given.paths.replies:
+            taken = opening.take(self._addresses, urls)
             if taken is None:
                 return turn.unfetched(self._addresses, urls)
             opened = taken
-        if {known.get("authorization_uri") for known in self._held().challenges} != set(urls):
-            self._advance(challenges=tuple({"authorization_uri": url} for url in urls))
+        self._session.record_authorizations(urls)
         try:
-            challenges = self._opening.fetch(self._addresses, urls, opened)
+            challenges = opening.fetch(self._addresses, urls, opened)
         except SmimeError:
-            self._opening.rest()
+            opening.rest()
             raise
         if all(challenge.status == "valid" for challenge in challenges):
-            # nobody will answer anything here, and so nobody would give the turn back
-            self._opening.close()
+            # no one answers anything here, and so no one would give the turn back
+            opening.close()
         return challenges
+
+
+def _refused(order: orders.Order, unusable: reuse.Unusable) -> OrderError:
+    ends = f" It ends at {format_rfc3339(order.expires)}." if order.expires else ""
+    return OrderError(
+        f"The CA gives the order {one_line(order.url, limit=200)}, which is {unusable.words}, and no other one.{ends}",
+        problem=order.error.raw if order.error else None,
+    )

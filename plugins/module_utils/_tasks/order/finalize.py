@@ -10,58 +10,51 @@ import typing as t
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import authorization as authorizations
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import order as orders
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AcmeError, AcmeProblemError, OrderError
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import select_chain
 
-from . import chain, install, new_order, reuse
-from .session import Ordering
+from . import chain, reuse
+from .session import OrderSession
 
 
-class Issuing(Ordering):
-    """Finalizes the order of the journal, and closes the journal."""
+class Issued(t.NamedTuple):
+    """A valid order, and the chain of its certificate that is used."""
 
-    def issue(self, criteria: t.Sequence[select_chain.Criterion]) -> tuple[orders.Order, chain.Chosen]:
+    order: orders.Order
+    chosen: chain.Chosen
+
+
+class Finalizer:
+    """Finalizes the order of a session's journal, and downloads its certificate."""
+
+    def __init__(self, session: OrderSession) -> None:
+        self._session = session
+        self._client = session.client
+
+    def issue(self) -> Issued:
         """Finalize where that is due, wait, and download.
 
-        :arg criteria: of the chain that is wanted.
-
-        :raises OrderError: for an order that cannot be finalized; the CA's reason stands in it.
+        :raises OrderError: for an order that cannot be finalized, with the CA's reason.
         """
-        state = self._held()
-        if not state.order_url or not self._ours(state):
+        session = self._session
+        if not session.state.order_url or not session.is_for_this_request():
             raise OrderError(
-                f"journal_path {self._params['journal_path']} names no order of this request; run smime_order with"
+                f"journal_path {session.given.paths.journal} names no order of this request; run smime_order with"
                 " state: requested first."
             )
-        order = orders.fetch(self._client, state.order_url)
-        if reuse.expired(order, self._context.now()):
+        order = orders.fetch(self._client, session.state.order_url)
+        if reuse.expired(order, session.context.now()):
             raise self._ended("expired", order)
         if order.status == "pending":
             order = self._when_authorized(order)
         if order.status == "ready":
-            # from here on this key may have a certificate, whatever happens to us
-            self._advance(state="finalizing", extra={**state.extra, **install.key_facts(self._params)})
-            order = self._finalized(order)
+            session.record_finalize()
+            order = self._finalize(order)
         if order.status == "processing":
-            order = orders.wait(self._client, order, until={"valid", "invalid"}, deadline=self._deadline)
+            order = orders.wait(self._client, order, until={"valid", "invalid"}, deadline=session.deadline)
         if order.status != "valid":
             raise self._ended("invalid", order)
-        chosen = chain.Chains(self._client, order, self._context).choose(criteria)
-        self._advance(state="issued")
-        return order, chosen
-
-    @property
-    def asked(self) -> new_order.Asked:
-        """What the order asked for; nothing where an earlier version made it, which wrote no such thing down."""
-        return new_order.Asked.read(self._held().extra.get("asked") or {}) or new_order.Asked()
-
-    def close(self) -> None:
-        """What was ordered is installed: the journal is done with, and the lease with it."""
-        self._advance(state="closed", lease=None)
-
-    def give_up(self) -> None:
-        """What was issued is no use: the next run orders anew, with the same key."""
-        self._advance(state="abandoned")
-        self._journal.release_lease(self._run_id)
+        chosen = chain.Chains(self._client, order, session.context).choose(session.given.criteria)
+        session.record_issued()
+        return Issued(order, chosen)
 
     def _when_authorized(self, order: orders.Order) -> orders.Order:
         """An order turns ready a moment after its last authorization is valid; some CAs need another look."""
@@ -74,16 +67,19 @@ class Issuing(Ordering):
             if status != "valid":
                 raise self._ended("authorization_lost", order, f"; an authorization is {status}")
         return orders.wait(
-            self._client, order, until={"ready", "processing", "valid", "invalid"}, deadline=self._deadline
+            self._client,
+            order,
+            until={"ready", "processing", "valid", "invalid"},
+            deadline=self._session.deadline,
         )
 
-    def _finalized(self, order: orders.Order) -> orders.Order:
+    def _finalize(self, order: orders.Order) -> orders.Order:
         try:
-            return orders.finalize(self._client, order, self._request.der)
+            return orders.finalize(self._client, order, self._session.csr.der)
         except AcmeProblemError as error:
             # a refused request leaves the order ready (RFC 8555, section 7.4); at some CAs it hangs for good
             if not error.retryable and self._hangs(order):
-                self.give_up()
+                self._session.discard()
             raise
 
     def _hangs(self, order: orders.Order) -> bool:
@@ -94,15 +90,15 @@ class Issuing(Ordering):
             return False
 
     def _ended(self, reason: str, order: orders.Order, words: str = "") -> OrderError:
-        """The error of an order from which nothing can come any more, with the CA's reason; it is given up here."""
-        self._leave(reason, order)
-        self._journal.release_lease(self._run_id)
+        """The error of an order that can give no certificate any more, with the CA's reason; it is abandoned here."""
+        self._session.abandon(order, reason)
+        self._session.release()
         if reason == "expired":
             words = " and has expired"
         elif order.error:
             words = f": {order.error.describe()}"
         return OrderError(
-            f"The order {order.url} is {order.status}{words}. The next run orders anew.",
+            f"The order {order.url} is {order.status}{words}. The next run orders again.",
             # what the CA has a reason for it may well say again
             retryable=order.error is None,
             problem=order.error.raw if order.error else None,

@@ -1,10 +1,10 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an order asks for beyond its addresses: profile, notBefore, notAfter (RFC 8555, section 7.4).
+"""What an order asks for beyond its addresses: profile, notBefore, notAfter, replaces (RFC 8555, section 7.4).
 
-It is kept in the journal: an order that was made for another wish is not gone on with, and the certificate is compared
-with what was asked when the order was made, not with what the options would mean now.
+The first three are kept in the journal. An order that asked for something else is not resumed, and the certificate is
+compared with what was asked when the order was made, not with what the options would mean now.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.order import Order
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common.options import Params
 from ansible_collections.mailcert.acme.plugins.module_utils._text import one_line
 from ansible_collections.mailcert.acme.plugins.module_utils._time import (
     format_rfc3339,
@@ -26,46 +27,68 @@ from ansible_collections.mailcert.acme.plugins.module_utils._time import (
 TOLERANCE = datetime.timedelta(hours=1)
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What is asked for; empty and None where the CA is to choose.
+class AsGiven(t.NamedTuple):
+    """The options as the user wrote them: a relative time is the same request on the next day."""
 
-    :ivar wish: the options as they were given: a relative time is the same wish on the next day.
+    profile: str = ""
+    not_before: str = ""
+    not_after: str = ""
+
+
+@dataclass(frozen=True)
+class NewOrder:
+    """What is asked for; empty and ``None`` where the CA is to choose.
+
+    :ivar not_before: :ivar not_after: aware.
+    :ivar as_given: the same as the user wrote it.
+    :ivar replaces: identifier of the certificate that this one follows (RFC 9773, section 4.1); not in the journal.
     """
 
     profile: str = ""
     not_before: datetime.datetime | None = None
     not_after: datetime.datetime | None = None
-    wish: tuple[str, str, str] = ("", "", "")
+    as_given: AsGiven = AsGiven()
+    replaces: str = ""
+
+    @staticmethod
+    def spec() -> Params:
+        """The part of the argument spec."""
+        return {
+            "profile": {"type": "str"},
+            "not_before": {"type": "str"},
+            "not_after": {"type": "str"},
+            "replaces_cert_id": {"type": "str"},
+        }
 
     @classmethod
-    def of(cls, params: t.Mapping[str, t.Any], now: datetime.datetime) -> Asked:
+    def parse(cls, params: Params, now: datetime.datetime) -> NewOrder:
         """What the options ask for at this moment.
 
         :raises InputError: for a time that is none, and for a validity that would be over or end before it begins.
         """
-        begin, end = (moment(params[name], option=name, now=now) for name in ("not_before", "not_after"))
+        as_given = AsGiven(params["profile"] or "", params["not_before"] or "", params["not_after"] or "")
+        begin = moment(as_given.not_before, option="not_before", now=now)
+        end = moment(as_given.not_after, option="not_after", now=now)
         if end is not None and end <= max(now, begin or now):
             raise InputError(
-                f"not_after is {params['not_after']!r}, which is not later than"
+                f"not_after is {as_given.not_after!r}, which is not later than"
                 f" {'now' if begin is None or begin <= now else 'not_before'}."
             )
-        wish = tuple(params[name] or "" for name in ("profile", "not_before", "not_after"))
-        return cls(wish[0], begin, end, t.cast(t.Tuple[str, str, str], wish))
+        return cls(as_given.profile, begin, end, as_given, params["replaces_cert_id"] or "")
 
     @classmethod
-    def read(cls, fields: t.Mapping[str, t.Any]) -> Asked | None:
-        """What a journal says was asked; None where it says nothing."""
-        wish = fields.get("wish")
-        if not isinstance(wish, list) or len(wish) != 3 or not all(isinstance(part, str) for part in wish):
+    def from_journal(cls, fields: t.Mapping[str, t.Any]) -> NewOrder | None:
+        """What a journal says was asked; ``None`` where it says nothing."""
+        given = fields.get("wish")
+        if not isinstance(given, list) or len(given) != 3 or not all(isinstance(part, str) for part in given):
             return None
         begin, end = (parse_rfc3339_or_none(fields.get(name)) for name in ("not_before", "not_after"))
-        return cls(wish[0], begin, end, (wish[0], wish[1], wish[2]))
+        return cls(given[0], begin, end, AsGiven(*given))
 
-    def fields(self) -> dict[str, t.Any]:
-        """For the journal."""
+    def to_journal(self) -> dict[str, t.Any]:
+        """The inverse of :meth:`from_journal`."""
         begin, end = (format_rfc3339(when) if when else "" for when in (self.not_before, self.not_after))
-        return {"wish": list(self.wish), "not_before": begin, "not_after": end}
+        return {"wish": list(self.as_given), "not_before": begin, "not_after": end}
 
     def other_profile(self, order: Order) -> str:
         """Which other profile an order is for, in words that go on from "which is"; empty where it is not.
@@ -88,7 +111,7 @@ class Asked:
 
 
 def moment(text: str | None, *, option: str, now: datetime.datetime) -> datetime.datetime | None:
-    """The moment that an option names: ``+30d`` from now, ``20271231235959Z`` or RFC 3339; None without one.
+    """The moment that an option names: ``+30d`` from now, ``20271231235959Z`` or RFC 3339; ``None`` without one.
 
     :raises InputError: it is none of these.
     """

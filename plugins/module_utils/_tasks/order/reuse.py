@@ -1,10 +1,10 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An order that a CA gives: a new one, or an older one in any status (rule 23). Whether it is of any use.
+"""An order that a CA gives: a new one, or an older one in any status (docs/rules.md, rule 23). Whether it can be used.
 
 RFC 8555 lets newOrder return an order that exists. So its status, its profile and its dates are compared with what was
-asked, and where it was given up before it is not taken up again.
+asked, and one that was abandoned before is not taken up again.
 """
 
 from __future__ import annotations
@@ -15,32 +15,43 @@ import typing as t
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.order import Order
 from ansible_collections.mailcert.acme.plugins.module_utils._time import format_rfc3339
 
-from . import new_order
+from .new_order import NewOrder
 
 # reasons of orders that lead to a certificate all the same, once the CA says that they are authorized
 _MENDED = frozenset(("gone", "stale", "authorization_lost"))
 
 
+class Unusable(t.NamedTuple):
+    """Why an order cannot be used.
+
+    :ivar reason: one of the words in the documentation of smime_order.
+    :ivar words: the same in words that go on from "which is".
+    """
+
+    reason: str
+    words: str
+
+
 def expired(order: Order, now: datetime.datetime) -> bool:
-    """Whether nothing can come of an order any more; some CAs leave such ones for ever in the state that they had."""
+    """Whether no certificate can come of an order any more; some CAs keep such an order in its status for ever."""
     return order.status != "valid" and order.expires is not None and order.expires < now
 
 
 def unusable(
-    order: Order, asked: new_order.Asked, given_up: t.Mapping[str, t.Any], now: datetime.datetime
-) -> tuple[str, str]:
-    """Why an order is of no use: the reason, and the same in words that go on from "which is"; both empty if it is.
+    order: Order, asked: NewOrder, abandoned: t.Mapping[str, str], now: datetime.datetime
+) -> Unusable | None:
+    """Why an order cannot be used; ``None`` where it can.
 
-    :arg given_up: URLs of orders that were given up before, and why.
+    :arg abandoned: URLs of orders that were abandoned before, and why.
     """
     if order.status == "invalid":
-        return "invalid", "invalid" + (f": {order.error.describe()}" if order.error else "")
-    if expired(order, now):
-        return "expired", f"{order.status}, but expired at {format_rfc3339(t.cast(datetime.datetime, order.expires))}"
+        return Unusable("invalid", "invalid" + (f": {order.error.describe()}" if order.error else ""))
+    if order.expires is not None and expired(order, now):
+        return Unusable("expired", f"{order.status}, but expired at {format_rfc3339(order.expires)}")
     for kind, words in (("other_wish", asked.other_profile(order)), ("other_dates", asked.other_dates(order))):
         if words:
-            return kind, words
-    reason = given_up.get(order.url)
+            return Unusable(kind, words)
+    reason = abandoned.get(order.url)
     if reason and not (order.status != "pending" and reason in _MENDED):
-        return str(reason), "one that was given up before"
-    return "", ""
+        return Unusable(reason, "one that was abandoned before")
+    return None

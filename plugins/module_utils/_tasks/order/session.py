@@ -1,9 +1,9 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One order and its journal: what asking for it and finalizing it share.
+"""One order and its journal: what making an order and finalizing it share.
 
-The journal on disk is always ahead of the CA: it tells what may have been asked before it is asked, so that a stop at
+The journal on disk is always ahead of the CA: it says what may have been asked before it is asked, so that a stop at
 any instant leaves something from which the next run goes on (RFC 8555, section 7.1.6 for the states).
 """
 
@@ -14,95 +14,159 @@ import typing as t
 import uuid
 
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import order as orders
-from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
-from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import JournalError
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import csr as requests
-from ansible_collections.mailcert.acme.plugins.module_utils._store.state import order_journal as journals
+from ansible_collections.mailcert.acme.plugins.module_utils._pki.csr import Csr
+from ansible_collections.mailcert.acme.plugins.module_utils._store.state.order_journal import Journal, JournalState
+from ansible_collections.mailcert.acme.plugins.module_utils._store.tree.record import FileStat
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks.account import connection
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.challenge import turn
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import run_id
 
-from . import abandon, new_order
+from . import abandon
+from .new_order import NewOrder
+from .options import OrderOptions
 
 
-class Ordering:
-    """The order of one request; knows the CA, the journal and the lease."""
+class OrderSession:
+    """The order of one CSR: the client of its CA, its journal with the lease, and each change of the journal.
 
-    def __init__(
-        self, params: dict[str, t.Any], context: Context, request: requests.Csr, addresses: list[str]
-    ) -> None:
-        self._params = params
-        self._context = context
-        self._request = request
-        self._addresses = addresses
-        acme = connection.AcmeOptions.parse(params)
-        self._deadline = acme.deadline()
-        self._client = acme.client(self._deadline, acme.account_key(), context)
-        self._opening = turn.Opening(
-            params["replies_path"] or "", context, self._client,
-            run_id=params["run_id"], seconds=params["lease_duration"], owner=params["journal_path"],
+    :ivar given: the options. :ivar context: of the task. :ivar csr: the request that is ordered for.
+    :ivar deadline: of the task. :ivar client: of the CA. :ivar opening: the turns of the order at its addresses.
+    :ivar abandoned: the orders that this task abandoned, in order.
+    """
+
+    def __init__(self, given: OrderOptions, context: Context, csr: Csr) -> None:
+        self.given = given
+        self.context = context
+        self.csr = csr
+        self.deadline = given.acme.deadline()
+        self.client = given.acme.client(self.deadline, given.acme.account_key(), context)
+        self.opening = turn.Opening(
+            given.paths.replies or "",
+            context,
+            self.client,
+            run_id=given.run_id,
+            seconds=given.lease_duration,
+            owner=given.paths.journal,
         )
-        self._journal = journals.Journal.open(params["journal_path"], is_gone=run_id.is_gone)
+        self.abandoned: list[abandon.Abandoned] = []
+        self._journal = Journal.open(given.paths.journal, is_gone=run_id.is_gone)
         # the state that this run last saw or wrote: every change is made against it, never against a fresh look
-        self._state: journals.JournalState | None = None
-        self._run_id = params["run_id"] or uuid.uuid4().hex
-        self._wish = new_order.Asked.of(params, context.now())
-        #: orders that this task gave up
-        self.given_up: list[abandon.Left] = []
-
-    @property
-    def client(self) -> AcmeClient:
-        """The way to the CA, for what else is to be asked over it."""
-        return self._client
-
-    @property
-    def deadline(self) -> Deadline:
-        """The deadline of the task."""
-        return self._deadline
+        self._state: JournalState | None = None
+        self._run_id = given.run_id or uuid.uuid4().hex
 
     @contextlib.contextmanager
     def leased(self) -> t.Iterator[None]:
-        """Hold the lease of the mailbox; a second run reports busy (docs/rules.md, rule 17)."""
-        self._state = self._journal.acquire_lease(self._run_id, self._params["lease_duration"])
+        """Keep the lease of the order; a second run reports busy (docs/rules.md, rule 17)."""
+        self._state = self._journal.acquire_lease(self._run_id, self.given.lease_duration)
         try:
             yield
         finally:
             # with a run_id the lease spans the tasks of the chain and ends with it, or by its time
-            if not self._params["run_id"]:
-                self._journal.release_lease(self._run_id)
+            if not self.given.run_id:
+                self.release()
 
-    def _ours(self, state: journals.JournalState) -> bool:
-        """Whether the journal speaks of this CA, this key and these addresses."""
-        return (
-            state.directory == self._params["acme_directory"]
-            and state.public_fingerprint == self._request.public_fingerprint
-            and sorted(state.identifiers) == sorted(self._addresses)
-        )
+    def release(self) -> None:
+        """Give the lease back, if it is ours."""
+        self._journal.release_lease(self._run_id)
 
-    def _leave(self, reason: str, order: orders.Order | str) -> None:
-        """Give an order up. The journal says so first: a run that is stopped in between is gone on with by the next."""
-        url = order if isinstance(order, str) else order.url
-        state = self._held()
-        if url == state.order_url and state.state != "closed":
-            state = self._advance(state="abandoned")
-        opened = tuple(challenge.get("authorization_uri", "") for challenge in state.challenges)
-        if reason == "gone":
-            left = abandon.Left(url, reason)
-        else:
-            left = abandon.leave(self._client, order, reason, opened=opened)
-        self.given_up.append(left)
-        if self._params["replies_path"]:
-            self._opening.left(self._addresses, (*opened, *left.authorizations), ended=left.ended)
+    @property
+    def state(self) -> JournalState:
+        """The journal as this run knows it; taking the lease has begun it.
 
-    def _held(self) -> journals.JournalState:
-        """The journal as this run knows it; taking the lease has begun it."""
+        :raises JournalError: there is no lease.
+        """
         if self._state is None:
             raise JournalError("The order is touched without its lease.")
         return self._state
 
-    def _advance(self, **fields: t.Any) -> journals.JournalState:
-        state = self._held()
-        self._state = self._journal.update(state, state.replace(**fields))
-        return self._state
+    @property
+    def asked(self) -> NewOrder | None:
+        """What the order of the journal asked for; ``None`` in a journal of a release that kept no such thing."""
+        return NewOrder.from_journal(self.state.extra.get("asked") or {})
+
+    @property
+    def abandoned_before(self) -> dict[str, str]:
+        """URLs of the orders that the journal remembers as abandoned, and why; the oldest first."""
+        return {url: str(reason) for url, reason in (self.state.extra.get("given_up") or {}).items()}
+
+    def is_for_this_request(self) -> bool:
+        """Whether the journal is about this CA, this key and these addresses."""
+        return (
+            self.state.directory == self.given.acme.directory
+            and self.state.public_fingerprint == self.csr.public_fingerprint
+            and sorted(self.state.identifiers) == sorted(self.given.certificate.addresses)
+        )
+
+    def record_intent(self) -> None:
+        """Begin a new order in the journal: what is about to be asked, and which orders were abandoned before."""
+        before = self.state
+        abandoned = {**self.abandoned_before, **{entry.order_url: entry.reason for entry in self.abandoned}}
+        kept = dict(list(abandoned.items())[-abandon.REMEMBERED :])
+        intent = before.restarted(created=self.context.now()).replace(
+            directory=self.given.acme.directory,
+            identifiers=self.given.certificate.addresses,
+            public_fingerprint=self.csr.public_fingerprint,
+            extra={"asked": self.given.new_order.to_journal(), "given_up": kept},
+        )
+        self._state = self._journal.update(before, intent)
+
+    def record_order(self, order: orders.Order) -> None:
+        """From here on the journal is about this order."""
+        self._advance(
+            state="ordered",
+            order_url=order.url,
+            finalize_url=order.finalize_url,
+            account_uri=self.client.account_uri or "",
+            expires=order.expires,
+        )
+
+    def record_authorizations(self, urls: t.Sequence[str]) -> None:
+        """These authorizations are about to be fetched; nothing is written where the journal has them already."""
+        if {known.get("authorization_uri") for known in self.state.challenges} != set(urls):
+            self._advance(challenges=tuple({"authorization_uri": url} for url in urls))
+
+    def record_finalize(self) -> None:
+        """From here on this key may have a certificate, whatever happens to us. The journal says how its file looks."""
+        path = self.given.paths.privatekey
+        found = FileStat.of(path, digest=True) if path else None
+        facts = {"privatekey": found.fields()} if found else {}
+        self._advance(state="finalizing", extra={**self.state.extra, **facts})
+
+    def record_issued(self) -> None:
+        """The certificate was downloaded."""
+        self._advance(state="issued")
+
+    def close(self) -> None:
+        """What was ordered is installed: the journal is done with, and the lease with it."""
+        self._advance(state="closed", lease=None)
+
+    def record_abandoned(self) -> None:
+        """The order of the journal is over, or there is none; the CA is not asked."""
+        self._advance(state="abandoned")
+
+    def discard(self) -> None:
+        """The order of the journal gives no usable certificate: the next run orders again, with the same key."""
+        self.record_abandoned()
+        self.release()
+
+    def abandon(self, order: orders.Order | str, reason: str) -> None:
+        """Abandon an order. The journal says so first: where this run is stopped in between, the next one goes on.
+
+        :arg order: as it is now, or its URL. :arg reason: one of the words in the documentation of smime_order.
+        """
+        url = order if isinstance(order, str) else order.url
+        if url == self.state.order_url and self.state.state != "closed":
+            self.record_abandoned()
+        opened = tuple(str(known.get("authorization_uri", "")) for known in self.state.challenges)
+        if reason == "gone":
+            entry = abandon.Abandoned(url, reason)
+        else:
+            entry = abandon.abandon(self.client, order, reason, opened=opened)
+        self.abandoned.append(entry)
+        if self.given.paths.replies:
+            addresses = self.given.certificate.addresses
+            self.opening.left(addresses, (*opened, *entry.authorizations), ended=entry.ended)
+
+    def _advance(self, **fields: t.Any) -> None:
+        self._state = self._journal.update(self.state, self.state.replace(**fields))

@@ -132,9 +132,8 @@ def ask(looks: t.Mapping[Ca, t.Sequence[Look]], context: Context) -> dict[str, R
     return news
 
 
-def after_issue(params: dict[str, t.Any], client: AcmeClient, leaf: Certificate, context: Context) -> None:
+def after_issue(path: str | None, client: AcmeClient, leaf: Certificate, context: Context) -> None:
     """The first look, right after a certificate was issued (RFC 9773, section 4.3), over the connection that is there."""
-    path = params["renewal_path"]
     if not path or not leaf.ari_id:
         return
     # the last question of the task, and not worth a pause

@@ -28,8 +28,8 @@ from ansible_collections.mailcert.acme.plugins.module_utils._pki import csr, csr
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks import smime_order
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.challenge import turn
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks.challenge.model import Challenge
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks.order import create, finalize
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.order import create, finalize, session
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.order.options import OrderOptions
 
 ADDRESS = "user@lab.test"
 CA = "https://ca.test"
@@ -112,26 +112,29 @@ def request_of_key() -> csr.Csr:
 @pytest.fixture
 def request_order(
     ca: Ca, request_of_key: csr.Csr, tmp_path: t.Any
-) -> t.Callable[..., tuple[Order, bool, list[Challenge]]]:
+) -> t.Callable[..., create.Requested]:
     """A run of its own at a moment: requests the order."""
     params = {
         **{name: option.get("default") for name, option in smime_order.TASK.argument_spec.items()},
         "acme_directory": f"{CA}/directory",
         "addresses": [ADDRESS],
         "account_key_content": account_keys.generate_account_key().decode(),
+        "certificate_path": str(tmp_path / "cert.pem"),
         "journal_path": str(tmp_path / "journal.json"), "replies_path": str(tmp_path / "replies"),
         "lease_duration": 60, "deadline": 10, "request_timeout": 1, "request_retries": 0,
     }
 
-    def run(moment: datetime.datetime = NOW, line: str = "journal") -> tuple[Order, bool, list[Challenge]]:
-        context = Context(now=lambda: moment)
-        wished = {**params, "journal_path": str(tmp_path / f"{line}.json")}
-        return create.Requesting(wished, context, request_of_key, [ADDRESS]).request()
+    def session_of(moment: datetime.datetime, line: str) -> session.OrderSession:
+        given = OrderOptions.parse({**params, "journal_path": str(tmp_path / f"{line}.json")}, moment)
+        return session.OrderSession(given, Context(now=lambda: moment), request_of_key)
+
+    def run(moment: datetime.datetime = NOW, line: str = "journal") -> create.Requested:
+        return create.OrderCreator(session_of(moment, line)).request()
 
     def issue() -> None:
-        issuing = finalize.Issuing(params, Context(now=lambda: NOW), request_of_key, [ADDRESS])
-        with issuing.leased():
-            issuing.issue([])
+        work = session_of(NOW, "journal")
+        with work.leased():
+            finalize.Finalizer(work).issue()
 
     run.issue = issue
     run.params = params

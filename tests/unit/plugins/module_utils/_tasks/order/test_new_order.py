@@ -12,15 +12,15 @@ import pytest
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.order import Order
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.order import reuse
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks.order.new_order import Asked, moment
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.order.new_order import NewOrder, moment
 
 NOW = datetime.datetime(2026, 11, 22, 9, 0, tzinfo=datetime.timezone.utc)
 DAY = datetime.timedelta(days=1)
 URL = "https://ca.test/order/1"
 
 
-def asked(now: datetime.datetime = NOW, **params: t.Any) -> Asked:
-    return Asked.of({"profile": None, "not_before": None, "not_after": None, **params}, now)
+def asked(now: datetime.datetime = NOW, **params: t.Any) -> NewOrder:
+    return NewOrder.parse({**dict.fromkeys(NewOrder.spec()), **params}, now)
 
 
 def order(status: str = "pending", **fields: t.Any) -> Order:
@@ -64,14 +64,14 @@ def test_validity_that_is_none_is_refused(dates):
 
 def test_distance_is_the_same_wish_on_the_next_day_and_keeps_its_date():
     first, later = asked(not_after="+30d", profile="x"), asked(NOW + DAY, not_after="+30d", profile="x")
-    assert first.wish == later.wish and first.not_after != later.not_after
-    assert Asked.read(first.fields()) == first
-    assert Asked.read(asked().fields()) == asked() == Asked()
+    assert first.as_given == later.as_given and first.not_after != later.not_after
+    assert NewOrder.from_journal(first.to_journal()) == first
+    assert NewOrder.from_journal(asked().to_journal()) == asked() == NewOrder()
 
 
 @pytest.mark.parametrize("fields", [{}, {"wish": "x"}, {"wish": ["x"]}, {"wish": [1, 2, 3]}, {"wish": None}])
 def test_journal_that_says_nothing_of_it(fields):
-    assert Asked.read(fields) is None
+    assert NewOrder.from_journal(fields) is None
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_journal_that_says_nothing_of_it(fields):
     ],
 )
 def test_order_for_something_else_is_known(wish, fields, other):
-    reason, words = reuse.unusable(order(**fields), asked(**wish), {}, NOW)
+    reason, words = reuse.unusable(order(**fields), asked(**wish), {}, NOW) or ("", "")
     kind = "other_wish" if "profile" in other else "other_dates" if other else ""
     assert (reason, words[: len(other)]) == (kind, other)
 
@@ -111,13 +111,15 @@ def test_order_for_something_else_is_known(wish, fields, other):
     ],
 )
 def test_order_that_was_given_up_is_not_taken_up_again(status, given_up, usable):
-    reason, words = reuse.unusable(order(status), asked(), given_up, NOW)
-    assert (not reason, not words) == (usable, usable)
+    found = reuse.unusable(order(status), asked(), given_up, NOW)
+    assert (found is None) is usable
+    assert found is None or (found.reason and found.words)
 
 
 @pytest.mark.parametrize("status, over", [("pending", True), ("ready", True), ("processing", True), ("valid", False)])
 def test_expired_orders(status, over):
     fields = {"expires": NOW - datetime.timedelta(seconds=1)}
     assert reuse.expired(order(status, **fields), NOW) is over
-    assert (reuse.unusable(order(status, **fields), asked(), {}, NOW)[0] == "expired") is over
+    found = reuse.unusable(order(status, **fields), asked(), {}, NOW)
+    assert (found is not None and found.reason == "expired") is over
     assert not reuse.expired(order(status, expires=NOW + DAY), NOW)
