@@ -13,13 +13,9 @@ import pytest
 import yaml
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.login.credentials import PasswordLogin, TokenLogin
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import REASONS
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox import (
-    checks,
-    logins,
-)
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox import (
-    mailbox as mailbox_mailbox,
-)
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox import checks, oauth
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox.mailbox import mailbox_of
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox.options import MailOptions
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ROLE = ROOT / "roles" / "smime"
@@ -33,7 +29,7 @@ OTHER_NAMES = {
     "smime_summary",
 }
 # choices that the argument specs cannot have, since these are empty by default; the module has them
-MODULE_SPECS = mailbox_mailbox.mail_options()
+MODULE_SPECS = MailOptions.spec()
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 # pages that lead from nothing to an inventory, and what they are about
 GUIDES: dict[str, tuple[type, str]] = {
@@ -139,15 +135,14 @@ def test_the_inventory_of_a_guide_is_complete(
     required = {option for option, spec in OPTIONS.items() if spec.get("required")}
     assert required | {"smime_address", "smime_pkcs12_passphrase"} <= set(given)
     # the libraries that fetch a token are not asked for one here
-    monkeypatch.setattr(logins, "_LIBRARIES", {})
+    monkeypatch.setattr(oauth, "_LIBRARIES", {})
     key_file = tmp_path / "key.json"
     key_file.write_text("{}", encoding="utf-8")
     own = {option[len("smime_") :]: value for option, value in given.items()}
     params = {option: own.get(option, spec.get("default")) for option, spec in MODULE_SPECS.items()}
-    params.update(dns_servers=[], dns_timeout=5)
     if params["oauth_service_account_path"]:
         params["oauth_service_account_path"] = str(key_file)
-    mailbox = mailbox_mailbox.mailbox_of(params, given["smime_address"])
+    mailbox = mailbox_of(MailOptions.parse(params), given["smime_address"])
     kind, grant = GUIDES[name]
     assert isinstance(mailbox.reader.login, kind) and isinstance(mailbox.sender.login, kind)
     assert (params["oauth_grant"] or "") == grant

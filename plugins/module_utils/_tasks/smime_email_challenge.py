@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import typing as t
+from dataclasses import dataclass
 
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.account_key import AccountKey
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
@@ -15,147 +16,159 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import Autho
 from ansible_collections.mailcert.acme.plugins.module_utils._libs.require import ACME, MAIL
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import locks
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Outcome, Task
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks.account import connection, lock
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks.challenge import (
-    answered_mail,
-    automatic,
-    ca_preset,
-    find_mail,
-    manual,
-    model,
-    sent_copy,
-    turn,
-    validation,
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.account import lock
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.account.connection import ACCOUNT_KEY_EXCLUSIVE
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.challenge import turn
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.challenge.answered_mail import AnsweredMail
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.challenge.automatic import Automatic
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.challenge.find_mail import MailSearch
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.challenge.manual import Manual
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.challenge.model import Challenge
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.challenge.options import ChallengeOptions
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.challenge.progress import (
+    AuthorizationResult,
+    Progress,
 )
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.challenge.sent_copy import SentCopies
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.challenge.validation import Validation
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import failed_attempts, options
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox import (
-    logins as mailbox_logins,
-)
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox import (
-    mailbox as mailbox_mailbox,
-)
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox import (
-    servers as mailbox_servers,
-)
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox.logins import Logins
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox.mailbox import mailbox_of
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox.servers import Finder, LocatedServer
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.order import account_check
 
-# what the numbers must be at least, before anything is sent
-LEAST = {
-    "deadline": 1,
-    "mail_timeout": 1,
-    "dns_timeout": 1,
-    "search_interval": 0.1,
-    "settle_delay": 0,
-    "reply_retries": 0,
-    "slots": 0,
-}
-# how much longer than its deadline a task may keep a turn: answers that are on their way when it comes
+# seconds that a task may keep a turn after its deadline: answers that are on their way when it comes
 TURN_MARGIN = 60
 
-ARGUMENT_SPEC: dict[str, t.Any] = {
-    **connection.AcmeOptions.spec(),
-    **mailbox_mailbox.mail_options(),
-    "challenges": {"type": "list", "elements": "dict", "required": True, "options": model.Challenge.spec()},
-    "replies_path": {"type": "path", "required": True},
-    "attempts_path": {"type": "path"},
-    "run_id": {"type": "str"},
-    **find_mail.proof_options(),
-    **ca_preset.options(),
-    **answered_mail.options(),
-    **sent_copy.options(),
-    **manual.options(),
-    "reply_retries": {"type": "int", "default": 8},
-    "search_interval": {"type": "float", "default": 15.0},
-    "slots_path": {"type": "path"},
-    "slots": {"type": "int", "default": 0},
-    "would_exist": {"type": "bool", "default": False},
-}
+
+@dataclass(frozen=True)
+class ChallengeResult:
+    """The return keys of the module."""
+
+    authorizations: tuple[dict[str, t.Any], ...]
+    awaiting_reply: bool
+    instructions: tuple[str, ...]
+    replies: tuple[dict[str, str], ...]
+    servers: tuple[dict[str, t.Any], ...]
+    would_exist: bool
 
 
-def run(params: dict[str, t.Any], context: Context) -> Outcome:
-    """Answer each challenge that is open, tell the CA, and wait until it says valid."""
-    options.check_paths(params, "replies_path", "slots_path", "account_record_path")
-    for name, least in LEAST.items():
-        options.check_number(params, name, least=least)
-    acme = connection.AcmeOptions.parse(params)
-    challenges = [model.Challenge.from_params(entry) for entry in params["challenges"]]
-    open_ones = [challenge for challenge in challenges if challenge.status == "pending"]
-    if not open_ones:
-        would = context.check_mode and params["would_exist"]
-        return _outcome(challenges, [], changed=would, would_exist=would)
-    by_hand = params["mail_access"] == "by_hand"
-    answered_mail.wish_of(params)
-    sent_copy.Copying(params, context, Deadline(None))
-    # every mailbox, and what a person said, is checked before the first mail is read
-    subjects = manual.subjects_of(params, [challenge.address for challenge in open_ones])
-    for entry in open_ones:
-        if not by_hand:
-            answered_mail.check(params, mailbox_mailbox.mailbox_of(params, entry.address).reader)
+def run(params: options.Params, context: Context) -> Outcome:
+    """Answer each challenge that is open, notify the CA, and wait until it says valid."""
+    given = ChallengeOptions.parse(params)
+    if not given.open_challenges:
+        would = context.check_mode and given.would_exist
+        return _outcome(_unanswered(given.challenges), changed=would, would_exist=would)
+    subjects = given.subjects()
     if context.check_mode:
-        expected = acme.expected_account_key(check_mode=context.check_mode)
+        expected = given.acme.expected_account_key(check_mode=True)
         if expected is not None:
-            account_check.check(acme, expected, open_ones)
-        return _outcome(challenges, [], changed=True, would_exist=True)
-    options.check_paths(params, "attempts_path")
-    with lock.ordering(acme):
-        key = acme.account_key()
-        account_check.check(acme, key, open_ones)
-        with failed_attempts.recorded(params["attempts_path"], acme.directory, context):
-            return _answer_all(params, context, key, subjects)
+            account_check.check(given.acme, expected, given.open_challenges)
+        return _outcome(_unanswered(given.challenges), changed=True, would_exist=True)
+    with lock.ordering(given.acme):
+        key = given.acme.account_key()
+        account_check.check(given.acme, key, given.open_challenges)
+        with failed_attempts.recorded(given.attempts_path, given.acme.directory, context):
+            return _Answering(given, context, key, subjects).answer_all()
 
 
-def _answer_all(
-    params: dict[str, t.Any], context: Context, key: AccountKey, subjects: dict[str, str]
-) -> Outcome:
-    acme = connection.AcmeOptions.parse(params)
-    deadline = acme.deadline()
-    client = acme.client(deadline, key, context)
-    servers: list[dict[str, t.Any]] = []
-    answer = _answers_by(params, context, client, key, deadline, subjects, servers)
-    with _turn(params, context, client, deadline) as (opening, challenges), _slot(params, deadline):
-        answers = [answer(entry.to_result()) for entry in challenges if entry.status == "pending"]
-        if any(done.awaiting for done in answers):
-            # the challenges stay open, and nobody works on them until the person has
-            opening.rest(awaits=True)
-    return _outcome(challenges, answers, servers, changed=any(done.changed for done in answers))
+class _Answering:
+    """The challenges of one task.
 
-
-def _answers_by(
-    params: dict[str, t.Any],
-    context: Context,
-    client: AcmeClient,
-    key: AccountKey,
-    deadline: Deadline,
-    subjects: dict[str, str],
-    servers: list[dict[str, t.Any]],
-) -> t.Callable[[dict[str, t.Any]], validation.Answer]:
-    """Who answers a challenge: a person, or this program in the mailbox of its address.
-
-    :arg servers: gets the mail servers that were used.
+    :arg subjects: of the challenge mails, as a person gave them, by address.
     """
-    if params["mail_access"] == "by_hand":
-        return manual.ByHand(params, context, client, key, deadline, subjects=subjects).answer
-    program, finder = automatic.Answering(params, context, client, key, deadline), mailbox_servers.Finder(params)
-    logins = mailbox_logins.Logins(params, context, deadline)
 
-    def by_program(entry: dict[str, t.Any]) -> validation.Answer:
-        mailbox = mailbox_mailbox.mailbox_of(params, entry["address"], finder, logins)
-        servers.extend(mailbox.servers)
-        return program.answer(entry, mailbox)
+    def __init__(
+        self, given: ChallengeOptions, context: Context, key: AccountKey, subjects: t.Mapping[str, str]
+    ) -> None:
+        self._given = given
+        self._context = context
+        self._key = key
+        self._subjects = subjects
+        self._deadline = given.acme.deadline()
+        self._client = given.acme.client(self._deadline, key, context)
+        self._servers: list[LocatedServer] = []
 
-    return by_program
+    def answer_all(self) -> Outcome:
+        """Answer each open challenge, once it is its order's turn."""
+        given = self._given
+        answer = self._by_hand() if given.mail.by_hand else self._by_program()
+        turn_of_order = _turn(given, self._context, self._client, self._deadline)
+        with turn_of_order as (opening, challenges), _slot(given, self._deadline):
+            results = [
+                AuthorizationResult(entry, answer(entry) if entry.status == "pending" else None)
+                for entry in challenges
+            ]
+            if any(result.awaits_a_person for result in results):
+                # the challenges stay open, and no one works on them until the person has
+                opening.rest(awaits=True)
+        changed = any(result.progress.changed for result in results if result.progress)
+        return _outcome(results, self._servers, changed=changed)
+
+    def _validation(self) -> Validation:
+        return Validation(
+            self._given.preset,
+            self._context,
+            self._client,
+            self._deadline,
+            request_timeout=self._given.acme.request_timeout,
+        )
+
+    def _by_hand(self) -> t.Callable[[Challenge], Progress]:
+        return Manual(
+            context=self._context,
+            validation=self._validation(),
+            subjects=self._subjects,
+            reply_was_sent=self._given.manual.reply_was_sent,
+            thumbprint=self._key.thumbprint,
+            token_join=self._given.preset.token_join,
+            replies_path=self._given.replies_path,
+        ).answer
+
+    def _by_program(self) -> t.Callable[[Challenge], Progress]:
+        given, context, deadline = self._given, self._context, self._deadline
+        policy = given.proof.policy(given.preset.absent_headers)
+        program = Automatic(
+            context=context,
+            deadline=deadline,
+            validation=self._validation(),
+            search=MailSearch(policy, given.proof.dns, context, deadline, interval=given.search_interval),
+            answered_mail=AnsweredMail(given.answered_mail, context, deadline),
+            sent_copies=SentCopies(given.sent_copy, context, deadline),
+            thumbprint=self._key.thumbprint,
+            token_join=given.preset.token_join,
+            replies_path=given.replies_path,
+            reply_retries=given.reply_retries,
+        )
+        if policy.authentication == "none":
+            context.warn(
+                "authentication: none answers whatever mail bears the expected From and Subject, forged or not."
+            )
+        finder = Finder(given.proof.dns, given.mail.provider_domains)
+        logins = Logins(given.mail, context, deadline)
+
+        def answer(challenge: Challenge) -> Progress:
+            mailbox = mailbox_of(given.mail, challenge.address, finder, logins)
+            self._servers.extend(mailbox.servers)
+            return program.answer(challenge, mailbox)
+
+        return answer
 
 
 @contextlib.contextmanager
 def _turn(
-    params: dict[str, t.Any], context: Context, client: AcmeClient, deadline: Deadline
-) -> t.Iterator[tuple[turn.Opening, list[model.Challenge]]]:
-    """The challenges once they are the only open ones of their addresses, fetched where smime_order had to leave it."""
-    challenges = [model.Challenge.from_params(entry) for entry in params["challenges"]]
+    given: ChallengeOptions, context: Context, client: AcmeClient, deadline: Deadline
+) -> t.Iterator[tuple[turn.Opening, t.Sequence[Challenge]]]:
+    """The challenges once they are the only open ones of their addresses, fetched where smime_order could not."""
+    challenges: t.Sequence[Challenge] = given.challenges
     addresses = options.checked_addresses([entry.address for entry in challenges], option="challenges")
     urls = [entry.authorization_uri for entry in challenges]
     opening = turn.Opening(
-        params["replies_path"], context, client, run_id=params["run_id"], seconds=params["deadline"] + TURN_MARGIN
+        given.replies_path,
+        context,
+        client,
+        run_id=given.run_id,
+        seconds=given.acme.deadline_seconds + TURN_MARGIN,
     )
     opened = opening.wait(addresses, urls, deadline)
     try:
@@ -165,7 +178,7 @@ def _turn(
                 if entry.status not in ("pending", "valid"):
                     raise AuthorizationError(
                         f"The authorization for {entry.address} is {entry.status}, since another certificate's"
-                        " challenge for the address took its turn. The next run orders anew.",
+                        " challenge for the address took its turn. The next run makes a new order.",
                         retryable=True,
                     )
         yield opening, challenges
@@ -180,64 +193,52 @@ def _turn(
 
 
 @contextlib.contextmanager
-def _slot(params: dict[str, t.Any], deadline: Deadline) -> t.Iterator[None]:
+def _slot(given: ChallengeOptions, deadline: Deadline) -> t.Iterator[None]:
     """At most ``slots`` of these at once, over all forks and runs that share ``slots_path``."""
-    if not params["slots_path"] or params["slots"] < 1:
+    if not given.slots_path or given.slots < 1:
         yield
         return
-    with locks.slot(params["slots_path"], params["slots"], timeout=deadline.remaining()):
+    with locks.slot(given.slots_path, given.slots, timeout=deadline.remaining()):
         yield
+
+
+def _unanswered(challenges: t.Iterable[Challenge]) -> list[AuthorizationResult]:
+    return [AuthorizationResult(challenge) for challenge in challenges]
 
 
 def _outcome(
-    challenges: t.Sequence[model.Challenge],
-    answers: list[validation.Answer],
-    servers: t.Sequence[dict[str, t.Any]] = (),
+    results: t.Sequence[AuthorizationResult],
+    servers: t.Sequence[LocatedServer] = (),
     *,
     changed: bool,
     would_exist: bool = False,
 ) -> Outcome:
-    answered = {answer.address: answer for answer in answers}
-    authorizations = []
-    for challenge in challenges:
-        answer = answered.get(challenge.address)
-        authorizations.append(
-            {
-                "address": challenge.address,
-                "authorization_uri": challenge.authorization_uri,
-                "status": "valid" if answer and not answer.awaiting else challenge.status,
-                "message_id": answer.message_id if answer else "",
-                "reply_state": answer.reply_state if answer else "",
-                "refused": answer.refused if answer else [],
-                "awaiting": answer.awaiting if answer else "",
-                "instructions": list(answer.instructions) if answer else [],
-            }
-        )
-    awaiting = {answer.address for answer in answers if answer.awaiting}
-    lines = [f"{entry.address}: {entry.status}" for entry in challenges]
-    done = [
-        line if entry.address in awaiting else f"{entry.address}: valid"
-        for entry, line in zip(challenges, lines)
+    answers = [result.progress for result in results if result.progress]
+    before = [f"{result.challenge.address}: {result.challenge.status}" for result in results]
+    after = [
+        f"{result.challenge.address}: {result.challenge.status if result.awaits_a_person else 'valid'}"
+        for result in results
     ]
     return Outcome(
         changed=changed,
-        values={
-            "authorizations": authorizations,
-            "awaiting_reply": bool(awaiting),
-            "instructions": [line for answer in answers for line in answer.instructions],
-            "replies": [answer.reply for answer in answers if answer.reply],
-            "servers": list(servers),
-            "would_exist": would_exist,
-        },
-        before="\n".join(lines) + "\n" if lines else "",
-        after="\n".join(done if changed else lines) + "\n" if lines else "",
+        result=ChallengeResult(
+            authorizations=tuple(result.to_result() for result in results),
+            awaiting_reply=any(result.awaits_a_person for result in results),
+            instructions=tuple(line for answer in answers for line in answer.instructions),
+            replies=tuple(answer.reply.to_result() for answer in answers if answer.reply),
+            servers=tuple(server.to_result() for server in servers),
+            would_exist=would_exist,
+        ),
+        before="\n".join(before) + "\n" if before else "",
+        after="\n".join(after if changed else before) + "\n" if before else "",
     )
 
 
 TASK = Task(
     run=run,
-    argument_spec=ARGUMENT_SPEC,
+    argument_spec=ChallengeOptions.spec(),
+    result=ChallengeResult,
     libraries=(*ACME, *MAIL),
-    mutually_exclusive=(connection.ACCOUNT_KEY_EXCLUSIVE,),
-    required_one_of=(connection.ACCOUNT_KEY_EXCLUSIVE,),
+    mutually_exclusive=(ACCOUNT_KEY_EXCLUSIVE,),
+    required_one_of=(ACCOUNT_KEY_EXCLUSIVE,),
 )

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import typing as t
+from dataclasses import asdict, dataclass
 
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, MailCheckError, SmimeError
@@ -14,78 +14,133 @@ from ansible_collections.mailcert.acme.plugins.module_utils._libs.require import
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.reply import dkim_sign, probe
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Outcome, Task
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import options
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox import (
-    checks as mailbox_checks,
-)
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox import (
-    logins,
-    servers,
-)
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox import (
-    mailbox as mailbox_mailbox,
-)
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox import checks as mailbox_checks
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox.checks import Answer
-
-ARGUMENT_SPEC: dict[str, t.Any] = {
-    "addresses": {"type": "list", "elements": "str", "required": True},
-    **mailbox_mailbox.mail_options(),
-    "dns_servers": {"type": "list", "elements": "str", "default": []},
-    "dns_timeout": {"type": "int", "default": 5},
-    "ca_from": {"type": "str"},
-    "caa_identities": {"type": "list", "elements": "str", "default": []},
-    "outbound_addresses": {"type": "list", "elements": "str", "default": []},
-    "probe": {"type": "bool", "default": False},
-    "probe_timeout": {"type": "int", "default": 60},
-    "deadline": {"type": "int", "default": 300},
-    "fail_on_error": {"type": "bool", "default": False},
-}
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox.logins import Logins
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox.mailbox import Mailbox, mailbox_of
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox.options import DnsOptions, MailOptions
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox.servers import Finder, LocatedServer
 
 
-def run(params: dict[str, t.Any], context: Context) -> Outcome:
-    """Ask all questions for each address. An answer is never an error of the task, unless that is wished."""
-    addresses = options.checked_addresses(params["addresses"])
-    if params["mail_access"] == "by_hand":
-        raise InputError("mail_access is by_hand: a person reads and sends, and there is nothing to ask a server.")
-    if params["ca_from"]:
-        options.checked_addresses([params["ca_from"]], option="ca_from")
-    looking = _Looking(params, context)
-    checks: list[dict[str, t.Any]] = []
-    for address in addresses:
-        checks += [{"address": address, **dataclasses.asdict(answer)} for answer in looking.answers(address)]
-    bad = [check for check in checks if check["state"] == "failed"]
-    if bad and params["fail_on_error"]:
-        first = bad[0]
-        raise MailCheckError(
-            f"{len(bad)} of {len(checks)} checks failed, the first of them {first['check']} of {first['address']}: "
-            f"{first['message']}",
-            details={"checks": checks, "servers": looking.servers},
-        )
-    return Outcome(changed=looking.sent > 0, values={"checks": checks, "servers": looking.servers, "ok": not bad})
+@dataclass(frozen=True)
+class MailCheckOptions:
+    """The options of the module.
 
-
-class _Looking:
-    """The questions, address by address.
-
-    :ivar servers: where was looked, as results show it. :ivar sent: how many probe mails left.
+    :ivar addresses: at least one, each once.
+    :ivar ca_from: the address to which replies go; ``None`` asks with the address itself.
+    :ivar caa_identities: the names by which CAA records know the CA.
+    :ivar outbound_addresses: the IP addresses from which mail leaves.
+    :ivar probe: whether a mail is sent to the address itself. :ivar probe_timeout: seconds until it must be there.
+    :ivar deadline_seconds: for the whole task.
+    :ivar fail_on_error: whether a check that failed is an error of the task.
     """
 
-    def __init__(self, params: dict[str, t.Any], context: Context) -> None:
-        self._params = params
+    addresses: tuple[str, ...]
+    mail: MailOptions
+    dns: DnsOptions
+    ca_from: str | None
+    caa_identities: tuple[str, ...]
+    outbound_addresses: tuple[str, ...]
+    probe: bool
+    probe_timeout: float
+    deadline_seconds: float
+    fail_on_error: bool
+
+    @staticmethod
+    def spec() -> options.Params:
+        """The argument spec."""
+        return {
+            "addresses": {"type": "list", "elements": "str", "required": True},
+            **MailOptions.spec(),
+            **DnsOptions.spec(),
+            "ca_from": {"type": "str"},
+            "caa_identities": {"type": "list", "elements": "str", "default": []},
+            "outbound_addresses": {"type": "list", "elements": "str", "default": []},
+            "probe": {"type": "bool", "default": False},
+            "probe_timeout": {"type": "int", "default": 60},
+            "deadline": {"type": "int", "default": 300},
+            "fail_on_error": {"type": "bool", "default": False},
+        }
+
+    @classmethod
+    def parse(cls, params: options.Params) -> MailCheckOptions:
+        """The options.
+
+        :raises InputError, AddressError: an option that cannot be used; naming it.
+        """
+        addresses = options.checked_addresses(params["addresses"])
+        mail = MailOptions.parse(params)
+        if mail.by_hand:
+            raise InputError("mail_access is by_hand: a person reads and sends, and there is nothing to ask a server.")
+        if params["ca_from"]:
+            options.checked_addresses([params["ca_from"]], option="ca_from")
+        return cls(
+            addresses=tuple(addresses),
+            mail=mail,
+            dns=DnsOptions.parse(params),
+            ca_from=params["ca_from"],
+            caa_identities=tuple(params["caa_identities"]),
+            outbound_addresses=tuple(params["outbound_addresses"]),
+            probe=params["probe"],
+            probe_timeout=params["probe_timeout"],
+            deadline_seconds=params["deadline"],
+            fail_on_error=params["fail_on_error"],
+        )
+
+
+@dataclass(frozen=True)
+class MailCheckResult:
+    """The return keys of the module."""
+
+    checks: tuple[dict[str, str], ...]
+    servers: tuple[dict[str, t.Any], ...]
+    ok: bool
+
+
+def run(params: options.Params, context: Context) -> Outcome:
+    """Ask all questions for each address. An answer is never an error of the task, but with ``fail_on_error``."""
+    given = MailCheckOptions.parse(params)
+    checks = _Checks(given, context)
+    answers = [(address, answer) for address in given.addresses for answer in checks.answers(address)]
+    result = MailCheckResult(
+        checks=tuple({"address": address, **asdict(answer)} for address, answer in answers),
+        servers=tuple(server.to_result() for server in checks.servers),
+        ok=all(answer.state != "failed" for _address, answer in answers),
+    )
+    bad = [(address, answer) for address, answer in answers if answer.state == "failed"]
+    if bad and given.fail_on_error:
+        address, first = bad[0]
+        raise MailCheckError(
+            f"{len(bad)} of {len(answers)} checks failed, the first of them {first.check} of {address}: "
+            f"{first.message}",
+            details={"checks": list(result.checks), "servers": list(result.servers)},
+        )
+    return Outcome(changed=checks.sent > 0, result=result)
+
+
+class _Checks:
+    """The questions, address by address.
+
+    :ivar servers: the mail servers of the addresses. :ivar sent: how many probe mails left.
+    """
+
+    def __init__(self, given: MailCheckOptions, context: Context) -> None:
+        self._given = given
         self._context = context
-        self._deadline = Deadline(params["deadline"])
-        self._finder = servers.Finder(params)
-        self._logins = logins.Logins(params, context, self._deadline)
-        self.servers: list[dict[str, t.Any]] = []
+        self._deadline = Deadline(given.deadline_seconds)
+        self._finder = Finder(given.dns, given.mail.provider_domains)
+        self._logins = Logins(given.mail, context, self._deadline)
+        self.servers: list[LocatedServer] = []
         self.sent = 0
 
     def answers(self, address: str) -> list[Answer]:
         """One answer for each of ``CHECKS``, in their order."""
-        params, resolver = self._params, self._finder.resolver
-        caa = mailbox_checks.authority(address, resolver, params["caa_identities"])
+        given, resolver = self._given, self._finder.resolver
+        caa = mailbox_checks.authority(address, resolver, given.caa_identities)
         try:
-            mailbox = mailbox_mailbox.mailbox_of(params, address, self._finder, self._logins)
+            mailbox = mailbox_of(given.mail, address, self._finder, self._logins)
         except SmimeError as error:
-            # without both servers there is nobody to ask; the first question that is hit carries the reason
+            # without both servers no one can be asked; the first question that is hit carries the reason
             hit = "smtp_login" if error.details.get("protocol") == "smtp" else "imap_login"
             answers = {hit: mailbox_checks.failed(hit, error), "caa": caa}
             why = "It is not known where the mailbox is, or how to log in there."
@@ -93,25 +148,25 @@ class _Looking:
         self.servers += mailbox.servers
         found = [
             *mailbox_checks.opening(mailbox.reader),
-            *mailbox_checks.sending(mailbox.sender, sender=address, recipient=params["ca_from"] or address),
+            *mailbox_checks.sending(mailbox.sender, sender=address, recipient=given.ca_from or address),
         ]
         usable = all(answer.state != "failed" for answer in found)
         return [
             *found,
             caa,
-            mailbox_checks.outbound(address, mailbox.sender, resolver, params["outbound_addresses"]),
+            mailbox_checks.outbound(address, mailbox.sender, resolver, given.outbound_addresses),
             self._signing(address, mailbox, usable=usable),
         ]
 
-    def _signing(self, address: str, mailbox: mailbox_mailbox.Mailbox, *, usable: bool) -> Answer:
-        """How mail of the address is signed, which only a mail can tell, but for a key of ours that DNS does not have."""
+    def _signing(self, address: str, mailbox: Mailbox, *, usable: bool) -> Answer:
+        """How mail of the address is signed. Only a mail shows that, but for a key of ours that DNS does not have."""
         if mailbox.signing_key is not None:
             try:
                 dkim_sign.check_record(mailbox.signing_key, self._finder.resolver.txt)
             except SmimeError as error:
                 return mailbox_checks.failed("dkim", error)
-        if not self._params["probe"]:
-            return mailbox_checks.not_checked("dkim", "Only a probe mail can tell; probe: true sends one.")
+        if not self._given.probe:
+            return mailbox_checks.not_checked("dkim", "Only a probe mail can show that; probe: true sends one.")
         if not usable:
             return mailbox_checks.not_checked("dkim", "No probe mail was sent, since it could not be sent or read.")
         if self._context.check_mode:
@@ -130,8 +185,10 @@ class _Looking:
             reader=mailbox.reader,
             resolver=self._finder.resolver,
             now=self._context.now,
-            deadline=self._deadline.within(self._params["probe_timeout"]),
+            deadline=self._deadline.within(self._given.probe_timeout),
         )
 
 
-TASK = Task(run=run, argument_spec=ARGUMENT_SPEC, libraries=MAIL)
+TASK = Task(
+    run=run, argument_spec=MailCheckOptions.spec(), result=MailCheckResult, libraries=MAIL
+)

@@ -3,84 +3,99 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a task does with a challenge mail once its authorization is valid.
 
-No certificate hangs on it: what fails is told.
+The certificate does not depend on it: a failure is a warning.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import typing as t
+from dataclasses import dataclass, replace
 
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import SmimeError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import source
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap import answered as imap_answered
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap import reader
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.local import answered
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap import reader as imap_reader
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.local import answered as local_answered
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.local import reader as local_reader
 from ansible_collections.mailcert.acme.plugins.module_utils._store.state import reply_ledger
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common.options import Params
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox.mailbox import Reader
 
 
-def options() -> dict[str, t.Any]:
-    """What is to happen to an answered challenge mail."""
-    return {
-        "answered_mail": {"type": "str", "choices": list(imap_answered.ACTIONS), "default": "keep"},
-        "answered_folder": {"type": "str"},
-    }
+@dataclass(frozen=True)
+class AnsweredMailOptions:
+    """What is to happen to an answered challenge mail.
 
-
-def wish_of(params: dict[str, t.Any]) -> imap_answered.Wish:
-    """What the options wish.
-
-    :raises InputError: they do not fit together.
+    :ivar action: one of :data:`imap_answered.ACTIONS`.
+    :ivar folder: for ``move``: where to; ``None`` where it is not set.
     """
-    return imap_answered.Wish(params["answered_mail"], params["answered_folder"] or "")
+
+    action: str
+    folder: str | None
+
+    @staticmethod
+    def spec() -> Params:
+        """The part of the argument spec."""
+        return {
+            "answered_mail": {"type": "str", "choices": list(imap_answered.ACTIONS), "default": "keep"},
+            "answered_folder": {"type": "str"},
+        }
+
+    @classmethod
+    def parse(cls, params: Params) -> AnsweredMailOptions:
+        """The group."""
+        return cls(params["answered_mail"], params["answered_folder"])
+
+    def handling(self) -> imap_answered.Wish:
+        """What the mail layer is to do.
+
+        :raises InputError: the options do not fit together.
+        """
+        return imap_answered.Wish(self.action, self.folder or "")
+
+    def check(self, reader: Reader) -> None:
+        """Refuse what cannot be done where the mail is read.
+
+        :raises InputError: naming the option.
+        """
+        if isinstance(reader, local_reader.FileSettings):
+            local_answered.check(reader, self.handling())
 
 
-def check(params: dict[str, t.Any], settings: source.Source) -> None:
-    """Refuse what cannot be done where the mail is read.
-
-    :raises InputError: naming the option.
-    """
-    if isinstance(settings, local_reader.FileSettings):
-        answered.check(settings, wish_of(params))
-
-
-class Tidying:
-    """Handles the answered mails of a task as its options wish.
+class AnsweredMail:
+    """Handles the answered mails of a task.
 
     :raises InputError: for options that do not fit together.
     """
 
-    def __init__(self, params: dict[str, t.Any], context: Context, deadline: Deadline) -> None:
-        self._wish = wish_of(params)
+    def __init__(self, options: AnsweredMailOptions, context: Context, deadline: Deadline) -> None:
+        self._handling = options.handling()
         self._context = context
         self._deadline = deadline
 
-    def tidy(
-        self, address: str, settings: reader.ImapSettings | local_reader.FileSettings, reply: reply_ledger.Reply, place: imap_answered.Place | None
+    def handle(
+        self, address: str, reader: Reader, reply: reply_ledger.Reply, place: imap_answered.Place | None
     ) -> None:
         """Handle the mail that a reply answered.
 
         :arg place: where this run found it; ``None`` where an earlier run did.
         """
-        if self._wish.action == "keep":
+        if self._handling.action == "keep":
             return
         try:
             self._deadline.check("handling the answered mail")
-            if isinstance(settings, local_reader.FileSettings):
-                told = answered.tidy(settings, self._wish, message_id=reply.message_id, place=place)
+            if isinstance(reader, local_reader.FileSettings):
+                failure = local_answered.tidy(reader, self._handling, message_id=reply.message_id, place=place)
             else:
-                told = self._at_the_server(settings, reply, place)
+                failure = self._at_the_server(reader, reply, place)
         except SmimeError as error:
-            told = f"The answered mail could not be handled as wished. {error.message}"
-        if told:
-            self._context.warn(f"{address}: {told}")
+            failure = f"The answered mail could not be handled as answered_mail says. {error.message}"
+        if failure:
+            self._context.warn(f"{address}: {failure}")
 
     def _at_the_server(
-        self, settings: reader.ImapSettings, reply: reply_ledger.Reply, place: imap_answered.Place | None
+        self, reader: imap_reader.ImapSettings, reply: reply_ledger.Reply, place: imap_answered.Place | None
     ) -> str:
-        # so late, the server has no longer for each answer than the task has left
-        hurried = dataclasses.replace(settings, timeout=self._deadline.clip(settings.timeout))
-        return imap_answered.tidy(hurried, self._wish, message_id=reply.message_id, place=place)
+        # at the end of a task, the server has no longer for each answer than the task
+        hurried = replace(reader, timeout=self._deadline.clip(reader.timeout))
+        return imap_answered.tidy(hurried, self._handling, message_id=reply.message_id, place=place)

@@ -4,17 +4,15 @@
 """One challenge from its mail to a valid authorization, with at most one reply ever (RFC 8823, section 3; rule 11).
 
 The order of things is what keeps the promise: the reply's bytes are on disk as ``claimed`` before the first byte goes
-to the submission server; what became of them is on disk before the CA is told. A reply of which nobody can know
-whether it left is never sent again: the CA is asked, and where it does not say valid, the authorization is given up,
-so that the next run orders anew.
+to the submission server; what became of them is on disk before the CA is notified. A reply that may have left or not is
+never sent again: the CA is asked, and where it does not say valid, the authorization is abandoned, so that the next run
+makes a new order.
 """
 
 from __future__ import annotations
 
-import typing as t
+from dataclasses import dataclass
 
-from ansible_collections.mailcert.acme.plugins.module_utils._acme.account_key import AccountKey
-from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     ChallengeMissingError,
@@ -26,80 +24,94 @@ from ansible_collections.mailcert.acme.plugins.module_utils._store.state import 
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox.mailbox import Mailbox
 
-from . import answered_mail, find_mail, send_reply, sent_copy
-from .validation import Answer, Settling
+from .answered_mail import AnsweredMail
+from .find_mail import FoundMail, MailSearch
+from .model import Challenge
+from .progress import Progress
+from .send_reply import ReplySender
+from .sent_copy import SentCopies
+from .validation import Validation
 
 
-class Answering(Settling):
-    """Answers challenges of one account at one CA."""
+@dataclass(frozen=True)
+class Automatic:
+    """Answers challenges of one account at one CA without a person.
 
-    def __init__(
-        self, params: dict[str, t.Any], context: Context, client: AcmeClient, key: AccountKey, deadline: Deadline
-    ) -> None:
-        super().__init__(params, context, client, key, deadline)
-        policy = find_mail.policy_of(params, self._behaviour)
-        self._watch = find_mail.Watch(params, context, policy, deadline)
-        self._tidying = answered_mail.Tidying(params, context, deadline)
-        self._copying = sent_copy.Copying(params, context, deadline)
-        if policy.authentication == "none":
-            context.warn(
-                "authentication: none answers whatever mail bears the expected From and Subject, forged or not."
-            )
+    :ivar thumbprint: of the account key (RFC 7638). :ivar token_join: how the CA joins the two parts of the token.
+    :ivar replies_path: absolute path of the folder of the replies.
+    :ivar reply_retries: how often a reply that certainly did not leave is tried again.
+    """
 
-    def answer(self, challenge: dict[str, t.Any], mailbox: Mailbox) -> Answer:
+    context: Context
+    deadline: Deadline
+    validation: Validation
+    search: MailSearch
+    answered_mail: AnsweredMail
+    sent_copies: SentCopies
+    thumbprint: str
+    token_join: str
+    replies_path: str
+    reply_retries: int
+
+    def answer(self, challenge: Challenge, mailbox: Mailbox) -> Progress:
         """Bring the authorization of one address to valid.
 
-        :raises SigningError, ChallengeMissingError, ReplyRefusedError, ReplyUnknownError, AuthorizationError, DeadlineError: and
-            what the layers raise.
+        :raises SigningError, ChallengeMissingError, ReplyRefusedError, ReplyUnknownError, AuthorizationError,
+            DeadlineError: and what the layers raise.
         """
-        refused: list[dict[str, str]] = []
-        place = None
-        self._heed_retry_at(challenge)
-        ledger = reply_ledger.Ledger(reply_ledger.folder_of(self._params["replies_path"], challenge["address"]))
-        replying = send_reply.Replying(
+        self.validation.wait_until_retry_at(challenge)
+        ledger = reply_ledger.Ledger(reply_ledger.folder_of(self.replies_path, challenge.address))
+        sender = ReplySender(
             ledger,
             mailbox.sender,
-            retries=self._params["reply_retries"],
-            deadline=self._deadline,
+            retries=self.reply_retries,
+            deadline=self.deadline,
             signing_key=mailbox.signing_key,
         )
-        reply = ledger.find(challenge["authorization_uri"])
+        found: FoundMail | None = None
+        reply = ledger.find(challenge.authorization_uri)
         sends = reply is None or reply.may_go_again
         if reply is None:
-            if mailbox.signing_key is not None:
-                # a reply that no CA takes would be the only one
-                dkim_sign.check_record(mailbox.signing_key, self._watch.txt)
-            if self._behaviour.post_moment == "before_mail":
-                self._tell(challenge)
-            try:
-                authentic, place, refused = self._watch.challenge_mail(challenge, mailbox.reader, ledger)
-            except ChallengeMissingError:
-                if self._is_lost(find_mail.moment_of(challenge, "opened")):
-                    self._deactivate(challenge)
-                raise
-            token_join, now = self._behaviour.token_join, self._context.now()
-            reply = replying.claim(challenge, authentic, self._key.thumbprint, token_join=token_join, now=now)
-            reply = replying.send(reply)
+            found = self._find(challenge, mailbox, ledger)
+            now = self.context.now()
+            reply = sender.claim(challenge, found.authentic, self.thumbprint, token_join=self.token_join, now=now)
+            reply = sender.send(reply)
         elif reply.may_go_again:
-            reply = replying.send(ledger.claim_again(reply))
+            reply = sender.send(ledger.claim_again(reply))
         if reply.state == "refused":
             if not reply.may_go_again:
-                # no reply to this challenge will ever leave: let the next run order anew
-                self._deactivate(challenge)
+                # no reply to this challenge will ever leave: the next run is to make a new order
+                self.validation.deactivate(challenge)
             raise ReplyRefusedError(
-                f"The submission server refused the reply for {challenge['address']}: {reply.text}",
+                f"The submission server refused the reply for {challenge.address}: {reply.text}",
                 retryable=reply.may_go_again,
             )
         try:
-            self._settle(challenge, reply)
+            self.validation.await_validation(challenge, reply)
         except DeadlineError:
-            if reply.state == "sent" and self._watch.another_is_there(challenge, mailbox.reader, ledger):
+            if reply.state == "sent" and self.search.another_is_there(challenge, mailbox.reader, ledger):
                 # it answered the mail of somebody else's order for our address
-                self._deactivate(challenge)
+                self.validation.deactivate(challenge)
             raise
         finally:
-            # not before the CA was told: a slow mailbox must not hold up what the reply is for
+            # after the notice to the CA: a slow mailbox must not hold up what the reply is for
             if sends:
-                self._copying.copy(challenge["address"], mailbox.reader, reply)
-        self._tidying.tidy(challenge["address"], mailbox.reader, reply, place)
-        return Answer(challenge["address"], reply.message_id, reply.state, refused)
+                self.sent_copies.copy(challenge.address, mailbox.reader, reply)
+        self.answered_mail.handle(challenge.address, mailbox.reader, reply, found.place if found else None)
+        return Progress(reply.message_id, reply.state, found.refused if found else ())
+
+    def _find(self, challenge: Challenge, mailbox: Mailbox, ledger: reply_ledger.Ledger) -> FoundMail:
+        """The challenge mail of an address.
+
+        :raises ChallengeMissingError: and the authorization is deactivated, where the mail is lost.
+        """
+        if mailbox.signing_key is not None:
+            # a reply that no CA takes would be the only one
+            dkim_sign.check_record(mailbox.signing_key, self.search.txt)
+        self.validation.notify_before_mail(challenge)
+        try:
+            return self.search.find(challenge, mailbox.reader, ledger)
+        except ChallengeMissingError:
+            if self.validation.is_lost(challenge.opened):
+                self.validation.deactivate(challenge)
+            raise

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Waiting for the one mail that is the challenge (RFC 8823, section 3 (5); docs/rules.md, rules 6 and 13).
+"""The search for the one mail that is the challenge (RFC 8823, section 3 (5); docs/rules.md, rules 6 and 13).
 
 Whatever else comes is refused with its reason, and does not end the wait.
 """
@@ -10,97 +10,76 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import typing as t
+from dataclasses import dataclass
 
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     ChallengeMissingError,
     DeadlineError,
-    InputError,
     MailError,
     ResolverError,
 )
 from ansible_collections.mailcert.acme.plugins.module_utils._limits import CHALLENGE_LIFETIME
 from ansible_collections.mailcert.acme.plugins.module_utils._mail import source
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.authentication import authenticate, smime
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.authentication.authentication_results import Gateway
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.authentication import authenticate
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.dns import resolver
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap.answered import Place
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.message import refusal
-from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import atomic
 from ansible_collections.mailcert.acme.plugins.module_utils._store.state import reply_ledger
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import options
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox.options import DnsOptions
 from ansible_collections.mailcert.acme.plugins.module_utils._text import escape
 
-from .ca_preset import Behaviour
+from .model import Challenge
+from .progress import RefusedMail
 
 # how long a mail from before the order waits for a newer one
 OLDER_MAIL_SECONDS = 60.0
-# how much earlier than its authorization was opened a mail may be dated: whole seconds, and clocks of one CA that differ
+# how much earlier than its authorization was opened a mail may be dated: whole seconds, and clocks of one CA differ
 CLOCK_TOLERANCE = datetime.timedelta(seconds=3)
-# how many refused mails a result tells of
+# how many refused mails a result has
 MAX_REFUSED = 100
-# how many paths a warning names
+# how many paths a warning names, and how many refused mails an error
 SHOWN_PATHS = 5
+SHOWN_REFUSED = 5
 
 
-def proof_options() -> dict[str, t.Any]:
-    """How a challenge mail is proved."""
-    return {
-        "authentication": {"type": "str", "choices": list(authenticate.AUTHENTICATIONS), "default": "dkim"},
-        "dkim_level": {"type": "str", "choices": ["default", "strict"], "default": "default"},
-        "signer_ca_path": {"type": "path"},
-        "authserv_id": {"type": "str"},
-        "gateway_hosts": {"type": "list", "elements": "str", "default": []},
-        "dns_servers": {"type": "list", "elements": "str", "default": []},
-        "dns_timeout": {"type": "int", "default": 5},
-    }
+@dataclass(frozen=True)
+class FoundMail:
+    """The challenge mail.
 
-
-def policy_of(params: dict[str, t.Any], behaviour: Behaviour) -> authenticate.Policy:
-    """The policy that the options describe.
-
-    :raises InputError, StoreError: for a policy whose own options are missing or cannot be used.
+    :ivar place: where it lies. :ivar refused: the mails that were refused before it.
     """
-    how, roots, gateway = params["authentication"], None, None
-    if how == "smime":
-        options.check_paths(params, "signer_ca_path")
-        if not params["signer_ca_path"]:
-            raise InputError("authentication: smime needs signer_ca_path, the CAs that may vouch for the CA's signature.")
-        roots = smime.load_roots(atomic.read_file(params["signer_ca_path"], what="signer_ca_path"))
-    if how == "gateway":
-        if not params["authserv_id"]:
-            raise InputError("authentication: gateway needs authserv_id, the name under which the gateway writes.")
-        gateway = Gateway(authserv_id=params["authserv_id"], hosts=tuple(params["gateway_hosts"]))
-    return authenticate.Policy(
-        authentication=how,
-        level=params["dkim_level"],
-        absent_headers_allowed=behaviour.absent_headers,
-        roots=roots,
-        trusted_gateway=gateway,
-    )
+
+    authentic: authenticate.AuthenticChallenge
+    place: Place
+    refused: tuple[RefusedMail, ...] = ()
 
 
-class Watch:
-    """Watches mailboxes for challenges under one policy.
+class MailSearch:
+    """Searches mailboxes for challenges under one policy.
 
+    :arg interval: seconds between two searches of a mailbox.
     :ivar txt: looks up TXT records.
     """
 
     def __init__(
-        self, params: dict[str, t.Any], context: Context, policy: authenticate.Policy, deadline: Deadline
+        self,
+        policy: authenticate.Policy,
+        dns: DnsOptions,
+        context: Context,
+        deadline: Deadline,
+        *,
+        interval: float,
     ) -> None:
-        self._params = params
-        self._context = context
         self._policy = policy
+        self._context = context
         self._deadline = deadline
-        self.txt = resolver.TxtResolver(params["dns_servers"] or None, timeout=params["dns_timeout"])
+        self._interval = interval
+        self.txt = resolver.TxtResolver(dns.servers or None, timeout=dns.timeout)
 
-    def challenge_mail(
-        self, challenge: dict[str, t.Any], settings: source.Source, ledger: reply_ledger.Ledger
-    ) -> tuple[authenticate.AuthenticChallenge, Place, list[dict[str, str]]]:
-        """The authentic mail of this challenge, where it lies, and what was refused before it.
+    def find(self, challenge: Challenge, settings: source.Source, ledger: reply_ledger.Ledger) -> FoundMail:
+        """The authentic mail of this challenge.
 
         One from before the authorization was opened may be a stale order's, where the CA writes from one address for
         all. A newer one is waited for a while; where none comes, the CA had its reasons (it may hand out an old order
@@ -112,42 +91,40 @@ class Watch:
         since = self._context.now() - CHALLENGE_LIFETIME
         judge = self._judge_of(challenge, ledger, since)
         patience = self._deadline.within(min(OLDER_MAIL_SECONDS, self._deadline.remaining() / 2))
-        older: tuple[authenticate.AuthenticChallenge, Place] | None = None
+        older: FoundMail | None = None
         with settings.open() as reader:
             for until in (patience, self._deadline):
                 with contextlib.suppress(DeadlineError):
                     for mail in reader.candidates(
-                        challenge["from"],
+                        challenge.from_address,
                         since=since,
                         until=until,
-                        interval=self._params["search_interval"],
-                        recipient=challenge["address"],
+                        interval=self._interval,
+                        recipient=challenge.address,
                     ):
                         authentic = judge.judge(mail)
                         if authentic is None:
                             continue
                         place = Place(mail.folder, mail.uidvalidity, mail.uid)
-                        if not _is_older(authentic, challenge):
+                        if not is_older(authentic, challenge):
                             if older is not None:
                                 judge.refuse("older", "The mail is from before the order, and a newer one came.")
                             judge.refuse_unread(reader)
-                            return authentic, place, judge.refused
-                        older = older or (authentic, place)
+                            return FoundMail(authentic, place, tuple(judge.refused))
+                        older = older or FoundMail(authentic, place)
                 if older is not None:
                     break
             judge.refuse_unread(reader)
         if older is not None:
-            return (*older, judge.refused)
+            return FoundMail(older.authentic, older.place, tuple(judge.refused))
         refused = judge.all_refused()
         raise ChallengeMissingError(
-            f"No authentic challenge from {challenge['from']} for {challenge['address']} came before the deadline of"
-            f" {self._params['deadline']} s; {_told(refused)}",
-            details={"refused": refused},
+            f"No authentic challenge from {challenge.from_address} for {challenge.address} came before the deadline of"
+            f" {self._deadline.seconds:.0f} s; {_named(refused)}",
+            details={"refused": [mail.to_result() for mail in refused]},
         )
 
-    def another_is_there(
-        self, challenge: dict[str, t.Any], settings: source.Source, ledger: reply_ledger.Ledger
-    ) -> bool:
+    def another_is_there(self, challenge: Challenge, settings: source.Source, ledger: reply_ledger.Ledger) -> bool:
         """Whether a further mail lies there that would have been an answer to wait for, seen by one look.
 
         Where the CA writes from one address for all, somebody else may have ordered for our address right after us;
@@ -155,20 +132,20 @@ class Watch:
         """
         since = self._context.now() - CHALLENGE_LIFETIME
         judge = self._judge_of(challenge, ledger, since)
-        # a look that fails tells nothing, and what went wrong before it is what the user needs to know
+        # a look that fails shows nothing, and what went wrong before it is what the user needs to know
         with contextlib.suppress(MailError, DeadlineError), settings.open() as reader:
             for mail in reader.candidates(
-                challenge["from"], since=since, until=Deadline(0), recipient=challenge["address"]
+                challenge.from_address, since=since, until=Deadline(0), recipient=challenge.address
             ):
                 authentic = judge.judge(mail)
-                if authentic is not None and not _is_older(authentic, challenge):
+                if authentic is not None and not is_older(authentic, challenge):
                     return True
         return False
 
-    def _judge_of(self, challenge: dict[str, t.Any], ledger: reply_ledger.Ledger, since: datetime.datetime) -> _Judge:
+    def _judge_of(self, challenge: Challenge, ledger: reply_ledger.Ledger, since: datetime.datetime) -> _Judge:
         """Who judges the mails that may be this challenge; older ones than *since* are another's."""
         expected = authenticate.ExpectedChallenge(
-            from_address=challenge["from"], recipient=challenge["address"], not_before=since
+            from_address=challenge.from_address, recipient=challenge.address, not_before=since
         )
         return _Judge(expected, self._policy, self.txt, self._context, ledger)
 
@@ -190,7 +167,7 @@ class _Judge:
         self._context = context
         self._ledger = ledger
         self._unjudged: dict[tuple[str, int, int], str] = {}
-        self.refused: list[dict[str, str]] = []
+        self.refused: list[RefusedMail] = []
 
     def judge(self, mail: source.Candidate) -> authenticate.AuthenticChallenge | None:
         """One mail; what is refused is noted with its reason, and what DNS could not judge comes again."""
@@ -207,7 +184,7 @@ class _Judge:
             mail.judge_again()
             return None
         finally:
-            # DNS has answered, or has had its say anew
+            # DNS has answered, or has failed once more
             if not mail.retry:
                 self._unjudged.pop(key, None)
         if self._ledger.find_answer(authentic.message_id, f"Subject: Re: {authentic.subject}\r\n".encode()):
@@ -221,7 +198,7 @@ class _Judge:
         A flood of forged mails must not make a flood of the result.
         """
         if len(self.refused) < MAX_REFUSED:
-            self.refused.append({"reason": reason, "detail": detail})
+            self.refused.append(RefusedMail(reason, detail))
 
     def refuse_unread(self, reader: source.Reader) -> None:
         """Note the mails that were too large to be fetched, and those that may not be read, which are warned of too."""
@@ -233,35 +210,22 @@ class _Judge:
             paths = ", ".join(escape(path) for path in reader.unreadable[:SHOWN_PATHS])
             more = f" and {len(reader.unreadable) - SHOWN_PATHS} more" if len(reader.unreadable) > SHOWN_PATHS else ""
             self._context.warn(
-                f"{self._expected.recipient}: The user of the task may not read what may be a mail: {paths}{more}. Change the"
-                " permissions."
+                f"{self._expected.recipient}: The user of the task may not read what may be a mail: {paths}{more}."
+                " Change the permissions."
             )
 
-    def all_refused(self) -> list[dict[str, str]]:
+    def all_refused(self) -> list[RefusedMail]:
         """What was refused, and at the end of the wait what DNS could not judge too."""
-        unjudged = [{"reason": "dns_unavailable", "detail": detail} for detail in self._unjudged.values()]
-        return self.refused + unjudged
+        return self.refused + [RefusedMail("dns_unavailable", detail) for detail in self._unjudged.values()]
 
 
-def moment_of(challenge: dict[str, t.Any], option: str) -> datetime.datetime | None:
-    """A time that smime_order gave; None where it gave none."""
-    if not challenge[option]:
-        return None
-    try:
-        return datetime.datetime.fromisoformat(challenge[option]).astimezone(datetime.timezone.utc)
-    except (ValueError, OverflowError):
-        raise InputError(
-            f"{option} in challenges is no time as smime_order gives it, for example 2026-11-22T09:30:00+00:00."
-        ) from None
-
-
-def _is_older(authentic: authenticate.AuthenticChallenge, challenge: dict[str, t.Any]) -> bool:
+def is_older(authentic: authenticate.AuthenticChallenge, challenge: Challenge) -> bool:
     """Whether the mail was written before its authorization was opened, by more than clocks differ."""
-    opened = moment_of(challenge, "opened")
-    return opened is not None and authentic.date is not None and authentic.date < opened - CLOCK_TOLERANCE
+    opened, date = challenge.opened, authentic.date
+    return opened is not None and date is not None and date < opened - CLOCK_TOLERANCE
 
 
-def _told(refused: list[dict[str, str]]) -> str:
+def _named(refused: list[RefusedMail]) -> str:
     if not refused:
         return "no mail that looks like it was there."
-    return "refused: " + "; ".join(f"{entry['reason']} ({entry['detail']})" for entry in refused[:5])
+    return "refused: " + "; ".join(f"{mail.reason} ({mail.detail})" for mail in refused[:SHOWN_REFUSED])

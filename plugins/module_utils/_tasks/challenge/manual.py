@@ -4,8 +4,8 @@
 """Challenges that a person answers, because no program may read the mailbox or send from it (rules 10 and 11).
 
 Of the mail only its subject comes here. So nothing can be proved of it: the reply goes to the ``from`` that the CA gave
-over HTTPS, whatever stands in the mail, and the person is told what to look at. That this challenge is answered with
-this token is on disk before the text of the reply is handed out; the same text may be handed out again, another never.
+over HTTPS, whatever the mail says, and the instructions say what to look at. That this challenge is answered with this
+token is on disk before the text of the reply is handed out; the same text may be handed out again, another never.
 """
 
 from __future__ import annotations
@@ -14,11 +14,9 @@ import datetime
 import email
 import email.policy
 import typing as t
+from dataclasses import dataclass
 
 from ansible_collections.mailcert.acme.plugins.module_utils import _address
-from ansible_collections.mailcert.acme.plugins.module_utils._acme.account_key import AccountKey
-from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
-from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, ReplyUnknownError
 from ansible_collections.mailcert.acme.plugins.module_utils._limits import CHALLENGE_LIFETIME
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.authentication.authenticate import AuthenticChallenge
@@ -26,83 +24,100 @@ from ansible_collections.mailcert.acme.plugins.module_utils._mail.message import
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.reply import pasted_subject, response
 from ansible_collections.mailcert.acme.plugins.module_utils._store.state import reply_ledger
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common.options import Params
 
-from . import find_mail
-from .validation import Answer, Settling
+from .model import Challenge
+from .progress import Progress, ReplyText
+from .validation import Validation
 
 # what a challenge may wait for
 SUBJECT, REPLY = "subject", "reply"
 
 
-def options() -> dict[str, t.Any]:
-    """Who reads and answers the mail, and what a person says of it."""
-    return {
-        "subject": {"type": "str"},
-        "subjects": {"type": "dict", "default": {}},
-        "reply_was_sent": {"type": "bool", "default": False},
-    }
+@dataclass(frozen=True)
+class ManualOptions:
+    """What a person says of the challenge mails.
 
-
-def subjects_of(params: dict[str, t.Any], addresses: t.Sequence[str]) -> dict[str, str]:
-    """The subject for each address whose challenge is open; empty where none was given.
-
-    :raises InputError: for one subject where several challenges are open, and for a subject that is no text.
+    :ivar subject: of the one that is open. :ivar subjects: the pairs of ``subjects``, as they were given.
+    :ivar reply_was_sent: whether the replies that were handed out have been sent.
     """
-    single = params["subject"] or ""
-    if single and len(addresses) > 1:
-        raise InputError(
-            f"subject is for one challenge, and {len(addresses)} are open: {', '.join(addresses)}. Give subjects, a"
-            " dictionary with the subject of each address."
-        )
-    found = dict.fromkeys(addresses, single)
-    for name, subject in params["subjects"].items():
-        if subject is not None and not isinstance(subject, str):
-            raise InputError("subjects must be a dictionary from addresses to the subjects of their challenge mails.")
-        for address in addresses:
-            if subject and _address.same(str(name), address):
-                found[address] = subject
-    return found
+
+    subject: str
+    subjects: tuple[tuple[object, object], ...]
+    reply_was_sent: bool
+
+    @staticmethod
+    def spec() -> Params:
+        """The part of the argument spec."""
+        return {
+            "subject": {"type": "str"},
+            "subjects": {"type": "dict", "default": {}},
+            "reply_was_sent": {"type": "bool", "default": False},
+        }
+
+    @classmethod
+    def parse(cls, params: Params) -> ManualOptions:
+        """The group."""
+        return cls(params["subject"] or "", tuple(params["subjects"].items()), params["reply_was_sent"])
+
+    def subjects_of(self, addresses: t.Sequence[str]) -> dict[str, str]:
+        """The subject for each address whose challenge is open; empty where none was given.
+
+        :raises InputError: for one subject where several challenges are open, and for a subject that is no text.
+        """
+        if self.subject and len(addresses) > 1:
+            raise InputError(
+                f"subject is for one challenge, and {len(addresses)} are open: {', '.join(addresses)}. Give subjects, a"
+                " dictionary with the subject of each address."
+            )
+        found = dict.fromkeys(addresses, self.subject)
+        for name, subject in self.subjects:
+            if subject is not None and not isinstance(subject, str):
+                raise InputError(
+                    "subjects must be a dictionary from addresses to the subjects of their challenge mails."
+                )
+            for address in addresses:
+                if subject and _address.same(str(name), address):
+                    found[address] = subject
+        return found
 
 
-class ByHand(Settling):
+@dataclass(frozen=True)
+class Manual:
     """Answers challenges of one account at one CA by way of a person.
 
-    :arg subjects: of the challenge mails, as they were pasted, by address; empty where nobody has given it.
+    :ivar subjects: of the challenge mails, as they were pasted, by address; empty where there is none yet.
+    :ivar reply_was_sent: whether the replies that were handed out have been sent.
+    :ivar thumbprint: of the account key (RFC 7638). :ivar token_join: how the CA joins the two parts of the token.
+    :ivar replies_path: absolute path of the folder of the replies.
     """
 
-    def __init__(
-        self,
-        params: dict[str, t.Any],
-        context: Context,
-        client: AcmeClient,
-        key: AccountKey,
-        deadline: Deadline,
-        *,
-        subjects: t.Mapping[str, str],
-    ) -> None:
-        super().__init__(params, context, client, key, deadline)
-        self._subjects = subjects
+    context: Context
+    validation: Validation
+    subjects: t.Mapping[str, str]
+    reply_was_sent: bool
+    thumbprint: str
+    token_join: str
+    replies_path: str
 
-    def answer(self, challenge: dict[str, t.Any]) -> Answer:
+    def answer(self, challenge: Challenge) -> Progress:
         """Bring the challenge of one address as far as what the person has said allows.
 
         :raises InputError: for a subject that is no challenge's.
         :raises ReplyUnknownError: for another subject than the one whose reply was handed out.
         :raises AuthorizationError, DeadlineError: and what the layers raise.
         """
-        self._heed_retry_at(challenge)
-        given = (text for name, text in self._subjects.items() if _address.same(name, challenge["address"]))
+        self.validation.wait_until_retry_at(challenge)
+        given = (text for name, text in self.subjects.items() if _address.same(name, challenge.address))
         subject = next(given, "")
-        ledger = reply_ledger.Ledger(reply_ledger.folder_of(self._params["replies_path"], challenge["address"]))
-        reply = ledger.find(challenge["authorization_uri"])
+        ledger = reply_ledger.Ledger(reply_ledger.folder_of(self.replies_path, challenge.address))
+        reply = ledger.find(challenge.authorization_uri)
         handed_out = reply is not None
         if reply is None:
-            if self._behaviour.post_moment == "before_mail":
-                self._tell(challenge)
-            token = self._token_of(subject, ledger.replies())
+            self.validation.notify_before_mail(challenge)
+            token = token_of(subject, ledger.replies(), self.context)
             if not token:
-                how = self._how_to_find(challenge)
-                return Answer(challenge["address"], "", "", [], awaiting=SUBJECT, instructions=how, changed=False)
+                return Progress(awaiting=SUBJECT, instructions=how_to_find(challenge), changed=False)
             reply = self._claim(ledger, challenge, token)
         elif reply.may_go_again:
             # a program's reply, of which nothing left: a person may send it
@@ -110,126 +125,129 @@ class ByHand(Settling):
         if reply.state == "claimed" and reply.by_hand:
             if handed_out and subject:
                 self._check_same(challenge, reply, pasted_subject.token_part1(subject))
-            if not (handed_out and self._params["reply_was_sent"]):
-                if self._params["reply_was_sent"]:
-                    self._context.warn(
-                        f"reply_was_sent does not count for {challenge['address']}: its reply is handed out only now."
+            if not (handed_out and self.reply_was_sent):
+                if self.reply_was_sent:
+                    self.context.warn(
+                        f"reply_was_sent does not count for {challenge.address}: its reply is handed out only now."
                     )
-                return self._handed_out(challenge, reply, changed=not handed_out)
+                return _handed_out(reply, changed=not handed_out)
             reply = ledger.mark_said_sent(reply)
-        self._settle(challenge, reply)
-        return Answer(challenge["address"], reply.message_id, reply.state, [])
+        self.validation.await_validation(challenge, reply)
+        return Progress(reply.message_id, reply.state)
 
-    def _token_of(self, subject: str, answered: t.Sequence[reply_ledger.Reply]) -> str:
-        """token-part1 of a subject that was given; empty where none was, or only that of an earlier order."""
-        if not subject.strip():
-            return ""
-        token = pasted_subject.token_part1(subject)
-        for reply in answered:
-            if _text_of(reply)["subject"] == f"Re: ACME: {token}":
-                # a variable that was left where it was, or an old mail: no reason to spoil the new order
-                self._context.warn(
-                    f"The subject that was given for {reply.sender} is that of an earlier order, answered on"
-                    f" {reply.claimed.date().isoformat()}. It is ignored; the new order has a mail of its own."
-                )
-                return ""
-        return token
-
-    def _claim(self, ledger: reply_ledger.Ledger, challenge: dict[str, t.Any], token: str) -> reply_ledger.Reply:
-        joined = key_authorization.join_tokens(token, challenge["token"], how=self._behaviour.token_join)
+    def _claim(self, ledger: reply_ledger.Ledger, challenge: Challenge, token: str) -> reply_ledger.Reply:
+        joined = key_authorization.join_tokens(token, challenge.token, how=self.token_join)
         data = response.build_response(
             AuthenticChallenge(
                 token_part1=token,
                 message_id="",
-                sender=challenge["from"],
-                recipient=challenge["address"],
-                reply_to=challenge["from"],
+                sender=challenge.from_address,
+                recipient=challenge.address,
+                reply_to=challenge.from_address,
                 date=None,
                 proof="by hand",
             ),
-            sender=challenge["address"],
-            digest=key_authorization.digest(joined, self._key.thumbprint),
-            now=self._context.now(),
+            sender=challenge.address,
+            digest=key_authorization.digest(joined, self.thumbprint),
+            now=self.context.now(),
         )
         return ledger.claim(
-            challenge["authorization_uri"],
+            challenge.authorization_uri,
             message_id="",
-            recipient=challenge["from"],
-            sender=challenge["address"],
+            recipient=challenge.from_address,
+            sender=challenge.address,
             data=data,
             by_hand=True,
         )
 
-    def _check_same(self, challenge: dict[str, t.Any], reply: reply_ledger.Reply, token: str) -> None:
+    def _check_same(self, challenge: Challenge, reply: reply_ledger.Reply, token: str) -> None:
         """Refuse a second reply to one challenge (RFC 8823, section 3 (6)), and open the way to a new order."""
-        if _text_of(reply)["subject"] == f"Re: ACME: {token}":
+        if _text_of(reply).subject == f"Re: ACME: {token}":
             return
-        self._deactivate(challenge)
+        self.validation.deactivate(challenge)
         raise ReplyUnknownError(
-            f"The reply for {challenge['address']} was handed out for another subject, and there is one reply to a"
-            " challenge. The order was given up, since nobody can know whether that reply was sent; run again for a new"
-            " order, and answer its new mail.",
+            f"The reply for {challenge.address} was handed out for another subject, and there is one reply to a"
+            " challenge. The order was abandoned, since it cannot be known whether that reply was sent; run again for"
+            " a new order, and answer its new mail.",
             stage="reply",
         )
 
-    def _handed_out(self, challenge: dict[str, t.Any], reply: reply_ledger.Reply, *, changed: bool) -> Answer:
-        return Answer(
-            challenge["address"],
-            reply.message_id,
-            reply.state,
-            [],
-            awaiting=REPLY,
-            instructions=_how_to_reply(reply),
-            reply=_text_of(reply),
-            changed=changed,
-        )
 
-    def _how_to_find(self, challenge: dict[str, t.Any]) -> tuple[str, ...]:
-        opened = find_mail.moment_of(challenge, "opened")
-        since = f" It came at {_told(opened)} or a little later; older ones are of earlier orders." if opened else ""
-        until = f" It can be answered until {_told(opened + CHALLENGE_LIFETIME)}." if opened else ""
-        domain = challenge["from"].rpartition("@")[2]
-        return (
-            f"Look in the mailbox of {challenge['address']}, its spam folder too, for the mail with",
-            f"  From: {challenge['from']}",
-            f"  To: {challenge['address']}",
-            f"  Subject: ACME: and a long word.{since}{until}",
-            "Nothing proves here that this mail is the CA's. Look at it yourself; stop where a point does not hold:",
-            f"- You expect it: you or your administrator just asked for a certificate for {challenge['address']}.",
-            f"- The address itself, not only the name shown with it, is {challenge['from']}, letter by letter.",
-            f"- Your mail program has no warning about it. Where it shows who signed a mail: {domain} (DKIM: pass).",
-            "- There is just one such mail. Two of them mean that somebody else may have sent one.",
-            f"- It wants no answer elsewhere: Reply opens a mail to {challenge['from']} and to nobody else.",
-            "Then give its whole subject, from ACME: to the last character, in one line.",
-        )
+def token_of(subject: str, answered: t.Sequence[reply_ledger.Reply], context: Context) -> str:
+    """token-part1 of a subject that was given; empty where none was, or only that of an earlier order."""
+    if not subject.strip():
+        return ""
+    token = pasted_subject.token_part1(subject)
+    for reply in answered:
+        if _text_of(reply).subject == f"Re: ACME: {token}":
+            # a variable that is still set, or an old mail: no reason to spoil the new order
+            context.warn(
+                f"The subject that was given for {reply.sender} is that of an earlier order, answered on"
+                f" {reply.claimed.date().isoformat()}. It is ignored; the new order has a mail of its own."
+            )
+            return ""
+    return token
 
 
-def _how_to_reply(reply: reply_ledger.Reply) -> tuple[str, ...]:
+def _handed_out(reply: reply_ledger.Reply, *, changed: bool) -> Progress:
     text = _text_of(reply)
+    return Progress(
+        reply.message_id,
+        reply.state,
+        awaiting=REPLY,
+        instructions=_how_to_reply(text),
+        reply=text,
+        changed=changed,
+    )
+
+
+def how_to_find(challenge: Challenge) -> tuple[str, ...]:
+    """What a person is to look for, and to look at, before the subject of a mail is given; a line each."""
+    opened = challenge.opened
+    since = f" It came at {_shown(opened)} or a little later; older ones are of earlier orders." if opened else ""
+    until = f" It can be answered until {_shown(opened + CHALLENGE_LIFETIME)}." if opened else ""
+    sender, address = challenge.from_address, challenge.address
     return (
-        f"Answer that mail with the Reply of your mail program, in the mailbox of {text['from']}: not with a new mail,",
+        f"Look in the mailbox of {address}, its spam folder too, for the mail with",
+        f"  From: {sender}",
+        f"  To: {address}",
+        f"  Subject: ACME: and a long word.{since}{until}",
+        "Nothing proves here that this mail is the CA's. Look at it yourself; stop where a point does not hold:",
+        f"- You expect it: you or your administrator just asked for a certificate for {address}.",
+        f"- The address itself, not only the name shown with it, is {sender}, letter by letter.",
+        "- Your mail program has no warning about it. Where it shows who signed a mail:"
+        f" {sender.rpartition('@')[2]} (DKIM: pass).",
+        "- There is just one such mail. Two of them mean that somebody else may have sent one.",
+        f"- It wants no answer elsewhere: Reply opens a mail to {sender} and to no one else.",
+        "Then give its whole subject, from ACME: to the last character, in one line.",
+    )
+
+
+def _how_to_reply(text: ReplyText) -> tuple[str, ...]:
+    return (
+        f"Answer that mail with the Reply of your mail program, in the mailbox of {text.sender}: not with a new mail,",
         "not with Forward or Reply All. Write plain text. Take out all that the program puts into it: quoted text,",
         "greeting, signature. It has to leave with",
-        f"  From: {text['from']}",
-        f"  To: {text['to']}",
-        f"  Subject: {text['subject']}",
+        f"  From: {text.sender}",
+        f"  To: {text.recipient}",
+        f"  Subject: {text.subject}",
         "and with these three lines as its text:",
-        *text["body"].splitlines(),
+        *text.body.splitlines(),
         "Where To or Subject are others, stop: it is not the mail whose subject was given. Send it once, then say so.",
     )
 
 
-def _text_of(reply: reply_ledger.Reply) -> dict[str, str]:
+def _text_of(reply: reply_ledger.Reply) -> ReplyText:
     """What a person needs of a reply."""
     mail = email.message_from_bytes(reply.data, policy=email.policy.SMTP)
-    body = mail.get_payload(decode=True) or b""
-    return {
-        "from": reply.sender,
-        "to": reply.recipient,
-        "subject": str(mail["Subject"]),
-        "body": body.decode("ascii", "replace").replace("\r\n", "\n"),
-    }
+    body = mail.get_payload(decode=True)
+    return ReplyText(
+        sender=reply.sender,
+        recipient=reply.recipient,
+        subject=str(mail["Subject"]),
+        body=body.decode("ascii", "replace").replace("\r\n", "\n") if isinstance(body, bytes) else "",
+    )
 
 
-def _told(moment: datetime.datetime) -> str:
+def _shown(moment: datetime.datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M} UTC"

@@ -18,13 +18,16 @@ from ansible_collections.mailcert.acme.plugins.module_utils._mail.message import
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.reply import dkim_sign, response
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.smtp import sendmail, submit
 from ansible_collections.mailcert.acme.plugins.module_utils._store.state import reply_ledger
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox.mailbox import Sender
+
+from .model import Challenge
 
 # seconds before the first retry, doubled with each, up to the longest; greylisting takes minutes
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 60.0
 
 
-class Replying:
+class ReplySender:
     """Sends replies of one address.
 
     :arg retries: how often a reply that certainly did not leave is tried again within the deadline.
@@ -35,7 +38,7 @@ class Replying:
     def __init__(
         self,
         ledger: reply_ledger.Ledger,
-        settings: submit.SmtpSettings | sendmail.SendmailSettings,
+        settings: Sender,
         *,
         retries: int,
         deadline: Deadline,
@@ -51,7 +54,7 @@ class Replying:
 
     def claim(
         self,
-        challenge: dict[str, t.Any],
+        challenge: Challenge,
         authentic: AuthenticChallenge,
         thumbprint: str,
         *,
@@ -62,8 +65,8 @@ class Replying:
 
         :raises BusyError: another process answers this challenge, or this mail was answered.
         """
-        token = key_authorization.join_tokens(authentic.token_part1, challenge["token"], how=token_join)
-        sender = challenge["address"]
+        token = key_authorization.join_tokens(authentic.token_part1, challenge.token, how=token_join)
+        sender = challenge.address
         data = response.build_response(
             authentic,
             sender=sender,
@@ -75,7 +78,7 @@ class Replying:
             # what is sent again is on record with this signature
             data = dkim_sign.sign(data, self._signing_key)
         return self._ledger.claim(
-            challenge["authorization_uri"],
+            challenge.authorization_uri,
             message_id=authentic.message_id,
             recipient=authentic.reply_to,
             sender=sender,
@@ -85,16 +88,16 @@ class Replying:
     def send(self, reply: reply_ledger.Reply) -> reply_ledger.Reply:
         """Send a reply that is claimed, the same bytes again while the server puts it off.
 
-        :returns: the reply as it is on record now: ``sent``, ``refused``, or ``claimed`` where nobody can know.
+        :returns: the reply as it is on record now: ``sent``, ``refused``, or ``claimed`` where it may have left or not.
         :raises MailError: nothing of it left, and trying again does not help or has not helped.
         """
         pause = FIRST_PAUSE
-        for left in range(self._retries, -1, -1):
-            reply, failure = self._send_once(reply)
+        for retries in range(self._retries, -1, -1):
+            reply, failure = self._try_to_send(reply)
             if not reply.may_go_again or (failure is not None and not failure.retryable):
                 break
             wait = pause * random.uniform(0.5, 1.0)
-            if not left or self._deadline.remaining() <= wait:
+            if not retries or self._deadline.remaining() <= wait:
                 break
             self._sleep(wait)
             pause = min(2 * pause, LONGEST_PAUSE)
@@ -103,9 +106,9 @@ class Replying:
             raise failure
         return reply
 
-    def _send_once(self, reply: reply_ledger.Reply) -> tuple[reply_ledger.Reply, MailError | None]:
+    def _try_to_send(self, reply: reply_ledger.Reply) -> tuple[reply_ledger.Reply, MailError | None]:
         try:
-            outcome = self._hand_over(reply)
+            outcome = self._submit(reply)
         except SmimeError as error:
             # an option that cannot be used; no server was asked
             self._ledger.mark_not_sent(reply, error.message)
@@ -122,8 +125,8 @@ class Replying:
             return self._ledger.mark_not_sent(reply, outcome.text), failure
         return reply, None
 
-    def _hand_over(self, reply: reply_ledger.Reply) -> submit.SendOutcome:
-        envelope: dict[str, t.Any] = {"sender": reply.sender, "recipient": reply.recipient, "data": reply.data}
+    def _submit(self, reply: reply_ledger.Reply) -> submit.SendOutcome:
+        sender, recipient, data = reply.sender, reply.recipient, reply.data
         if isinstance(self._settings, sendmail.SendmailSettings):
-            return sendmail.send(self._settings, **envelope)
-        return submit.send(self._settings, **envelope)
+            return sendmail.send(self._settings, sender=sender, recipient=recipient, data=data)
+        return submit.send(self._settings, sender=sender, recipient=recipient, data=data)

@@ -3,13 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A copy of the reply in the mailbox's folder for sent mail.
 
-The reply has left by then, and no certificate hangs on the copy: what fails is told, and nothing is sent again for it.
+The reply has left by then, and the certificate does not depend on the copy: a failure is a warning, and nothing is sent
+again for it.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import typing as t
+from dataclasses import dataclass, replace
 
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, SmimeError
@@ -17,40 +17,58 @@ from ansible_collections.mailcert.acme.plugins.module_utils._mail import special
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap import reader, sent_copy
 from ansible_collections.mailcert.acme.plugins.module_utils._store.state import reply_ledger
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common.options import Params
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox.mailbox import Reader
 
 
-def options() -> dict[str, t.Any]:
-    """Whether sent replies are kept in the mailbox, and where."""
-    return {
-        "sent_copy": {"type": "bool", "default": False},
-        "sent_folder": {"type": "str", "default": sent_copy.DEFAULT_FOLDER},
-    }
+@dataclass(frozen=True)
+class SentCopyOptions:
+    """Whether sent replies are kept in the mailbox, and in which folder: by name or by special use as ``\\Sent``."""
+
+    enabled: bool
+    folder: str
+
+    @staticmethod
+    def spec() -> Params:
+        """The part of the argument spec."""
+        return {
+            "sent_copy": {"type": "bool", "default": False},
+            "sent_folder": {"type": "str", "default": sent_copy.DEFAULT_FOLDER},
+        }
+
+    @classmethod
+    def parse(cls, params: Params) -> SentCopyOptions:
+        """The group."""
+        return cls(params["sent_copy"], params["sent_folder"])
+
+    def check(self, mail_access: str) -> None:
+        """Refuse what cannot be done where the mail is read.
+
+        :raises InputError: naming the option.
+        """
+        if not self.enabled:
+            return
+        if mail_access != "imap":
+            raise InputError("sent_copy needs mail_access: imap; elsewhere there is no folder for sent mail.")
+        special_use.check([self.folder], "sent_folder")
 
 
-class Copying:
-    """Keeps the replies of a task as its options wish.
+class SentCopies:
+    """Keeps the replies of a task, where its options ask for that."""
 
-    :raises InputError: for a folder that is none.
-    """
-
-    def __init__(self, params: dict[str, t.Any], context: Context, deadline: Deadline) -> None:
-        self._wished = params["sent_copy"]
-        self._folder = params["sent_folder"]
+    def __init__(self, options: SentCopyOptions, context: Context, deadline: Deadline) -> None:
+        self._options = options
         self._context = context
         self._deadline = deadline
-        if self._wished and params["mail_access"] != "imap":
-            raise InputError("sent_copy needs mail_access: imap; elsewhere there is no folder for sent mail.")
-        if self._wished:
-            special_use.check([self._folder], "sent_folder")
 
-    def copy(self, address: str, settings: reader.ImapSettings, reply: reply_ledger.Reply) -> None:
+    def copy(self, address: str, mailbox: Reader, reply: reply_ledger.Reply) -> None:
         """Keep a reply that the submission server took."""
-        if not self._wished or reply.state != "sent":
+        if not self._options.enabled or reply.state != "sent" or not isinstance(mailbox, reader.ImapSettings):
             return
         try:
             self._deadline.check("copying the reply")
-            # so late, the server has no longer for each answer than the task has left
-            hurried = dataclasses.replace(settings, timeout=self._deadline.clip(settings.timeout))
-            sent_copy.keep(hurried, reply.data, folder=self._folder)
+            # at the end of a task, the server has no longer for each answer than the task
+            hurried = replace(mailbox, timeout=self._deadline.clip(mailbox.timeout))
+            sent_copy.keep(hurried, reply.data, folder=self._options.folder)
         except SmimeError as error:
             self._context.warn(f"{address}: The reply was sent, and there is no copy in sent_folder. {error.message}")

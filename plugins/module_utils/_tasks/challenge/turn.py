@@ -4,7 +4,7 @@
 """Opening the challenges of an order: its turn first, then its authorizations (docs/rules.md, rule 6).
 
 Fetching an authorization makes the CA send its mail. So an order whose addresses have another challenge open at the
-same CA is left unfetched by smime_order, which must not wait: all mailboxes of a run pass it before the first of them
+same CA is not fetched by smime_order, which must not wait: all mailboxes of a run pass it before the first of them
 is answered. smime_email_challenge then waits until the other one is final.
 """
 
@@ -33,6 +33,7 @@ LOOK_INTERVAL = 0.25
 # seconds before the deadline in which a turn is not worth taking: it would end another order's challenge for nothing
 LAST_MOMENT = 2.0
 
+
 class Opening:
     """The turns of one order at all of its addresses.
 
@@ -57,10 +58,10 @@ class Opening:
         self._context = context
         self._client = client
         self._seconds = seconds
-        # without a name of its own a task holds its turns under one that nobody else has
+        # without a name of its own a task holds its turns under one that no one else has
         self._run_id = run_id or uuid.uuid4().hex
         self._owner = owner
-        self._held: list[tuple[challenge_turns.Turns, challenge_turns.Turn]] = []
+        self._taken: list[tuple[challenge_turns.Turns, challenge_turns.Turn]] = []
         # the order that waits for a person and has the turn which was wanted last
         self._awaited: challenge_turns.Turn | None = None
 
@@ -69,7 +70,7 @@ class Opening:
     ) -> datetime.datetime | None:
         """Take the turn at all addresses; ``None``, and none taken, where one is not free.
 
-        :arg displace: whether to end an order that is open and that nobody works on. Its own run may be about to go on
+        :arg displace: whether to end an order that is open and that no one works on. Its own run may be about to go on
             with it, and every mailbox of a run passes smime_order first: so only smime_email_challenge does that.
         :returns: when the order's challenges were opened; their mails are not older.
         """
@@ -86,16 +87,16 @@ class Opening:
                     self._awaited = place.awaited()
                     self.rest()
                     return None
-                self._held.append((place, turn))
-            self._held = [(place, self._end_displaced(place, turn)) for place, turn in self._held]
+                self._taken.append((place, turn))
+            self._taken = [(place, self._end_displaced(place, turn)) for place, turn in self._taken]
         except BaseException:
-            # nobody works on what could not be taken as a whole
+            # no one works on what could not be taken as a whole
             self.rest()
             raise
-        return min(turn.opened for _place, turn in self._held)
+        return min(turn.opened for _place, turn in self._taken)
 
     def wait(self, addresses: t.Sequence[str], urls: t.Sequence[str], deadline: Deadline) -> datetime.datetime:
-        """As :meth:`take`, but wait until the turn is free, and end what nobody works on.
+        """As :meth:`take`, but wait until the turn is free, and end what no one works on.
 
         :raises BusyError: at the deadline, or at once where another certificate's challenge waits for a person.
         """
@@ -109,7 +110,7 @@ class Opening:
             if deadline.remaining() <= LAST_MOMENT:
                 raise BusyError(
                     f"Another challenge for {', '.join(addresses)} is open at this CA, and was so until the deadline;"
-                    " only one at a time can be told from its mail. The next run goes on from here.",
+                    " only one at a time can be recognized by its mail. The next run goes on from here.",
                     stage="challenge",
                 )
             time.sleep(LOOK_INTERVAL)
@@ -123,7 +124,8 @@ class Opening:
             authorization = authorizations.fetch(self._client, url)
             if not any(_address.same(authorization.address, address) for address in addresses):
                 raise OrderError(
-                    f"The CA wants an authorization for {one_line(authorization.address, limit=320)}, which was not ordered."
+                    f"The CA wants an authorization for {one_line(authorization.address, limit=320)}, which was not"
+                    " ordered."
                 )
             challenge = authorization.challenge
             entries.append(
@@ -146,22 +148,22 @@ class Opening:
 
         :arg awaits: whether a person goes on with them; ``None`` leaves that as it was.
         """
-        held, self._held = self._held, []
-        for place, turn in held:
+        taken, self._taken = self._taken, []
+        for place, turn in taken:
             place.rest(turn, awaits=awaits)
 
     def close(self) -> None:
         """The authorizations are final."""
-        held, self._held = self._held, []
-        for place, turn in held:
+        taken, self._taken = self._taken, []
+        for place, turn in taken:
             place.close(turn)
 
     def left(self, addresses: t.Sequence[str], urls: t.Sequence[str], *, ended: bool) -> None:
-        """The order with these authorizations was given up; it keeps nobody from his turn any longer.
+        """The order with these authorizations was abandoned; it keeps no one from a turn any longer.
 
         :arg ended: whether they are final; else whoever is next ends them.
         """
-        self._held = [(place, turn) for place, turn in self._held if set(turn.urls).isdisjoint(urls)]
+        self._taken = [(place, turn) for place, turn in self._taken if set(turn.urls).isdisjoint(urls)]
         for address in sorted(set(addresses)):
             self._turns_of(address).left(urls, ended=ended)
 
@@ -174,7 +176,7 @@ class Opening:
         )
 
     def _end_displaced(self, place: challenge_turns.Turns, turn: challenge_turns.Turn) -> challenge_turns.Turn:
-        """End the authorizations of an order that nobody works on any more: their mails must not be taken for ours."""
+        """End the authorizations of an order that no one works on any more: their mails must not be taken for ours."""
         if not turn.displaced:
             return turn
         for url in turn.displaced:
@@ -184,7 +186,7 @@ class Opening:
                 if error.retryable:
                     # it is open still, and the next run ends it
                     raise
-                # final already, or of another account; then only the time tells their mails from ours
+                # final already, or of another account; then only the time distinguishes their mails from ours
         return place.ended(turn)
 
     def _retry_at(self, url: str) -> datetime.datetime | None:
@@ -197,15 +199,15 @@ def _awaits_its_person(addresses: t.Sequence[str], turn: challenge_turns.Turn) -
     whose = f" (its order is in {escape(turn.owner)})" if turn.owner else ""
     until = f"{turn.opened + CHALLENGE_LIFETIME:%Y-%m-%d %H:%M} UTC"
     return BusyError(
-        f"Another certificate's challenge for {', '.join(addresses)} waits for a person to answer it{whose}, and only one at a"
-        f" time can be told from its mail. Have that one answered first; it can be until {until}. The next run after that"
-        " goes on from here.",
+        f"Another certificate's challenge for {', '.join(addresses)} waits for a person to answer it{whose}, and only"
+        f" one at a time can be recognized by its mail. Have that one answered first; it can be until {until}. The next"
+        " run after that goes on from here.",
         stage="challenge",
     )
 
 
 def unfetched(addresses: t.Sequence[str], urls: t.Sequence[str]) -> list[Challenge]:
-    """Challenges that wait for their turn. Which address belongs to which URL only the fetched authorization tells."""
+    """Challenges that wait for their turn. Only the fetched authorization says which address belongs to which URL."""
     return [
         Challenge(address=address, authorization_uri=url, fetched=False) for address, url in zip(addresses, urls)
     ]

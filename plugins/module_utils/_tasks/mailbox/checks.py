@@ -22,28 +22,16 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
 from ansible_collections.mailcert.acme.plugins.module_utils._mail import source, special_use
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.dns import caa, spf_check
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.dns.resolver import Resolver
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap import (
-    folders,
-)
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap import (
-    reader as imap_reader,
-)
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap import (
-    session as imap_session,
-)
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.local import (
-    folders as local_folders,
-)
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.local import (
-    reader as local_reader,
-)
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap import folders
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap import session as imap_session
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.local import folders as local_folders
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.local import reader as local_reader
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import Refusal
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.reply import probe
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.smtp import dry_run, sendmail, submit
 from ansible_collections.mailcert.acme.plugins.module_utils._net import is_loopback
 
-# how replies leave
-Sender = t.Union[submit.SmtpSettings, sendmail.SendmailSettings]
+from .mailbox import Reader, Sender
 
 # What is asked of each mailbox, in this order
 CHECKS = ("imap_login", "folders", "smtp_login", "send_as", "caa", "spf", "dkim")
@@ -92,7 +80,7 @@ def not_checked(check: str, why: str) -> Answer:
     return Answer(check, "unknown", "not_checked", why)
 
 
-def opening(settings: imap_reader.ImapSettings | local_reader.FileSettings) -> list[Answer]:
+def opening(settings: Reader) -> list[Answer]:
     """Log in over IMAP, and open each folder read-only; or look for the folders on the disk."""
     if isinstance(settings, local_reader.FileSettings):
         return [not_checked("imap_login", "The mail is read from the disk."), _on_disk(settings)]
@@ -105,10 +93,10 @@ def opening(settings: imap_reader.ImapSettings | local_reader.FileSettings) -> l
         return [login, _folders(session, settings.folders)]
 
 
-def _folders(session: imap_session.Session, wishes: t.Sequence[str]) -> Answer:
+def _folders(session: imap_session.Session, wanted: t.Sequence[str]) -> Answer:
     try:
-        listed = folders.list_folders(session) if any(map(special_use.is_special, wishes)) else []
-        names, absent = special_use.resolve(wishes, listed)
+        listed = folders.list_folders(session) if any(map(special_use.is_special, wanted)) else []
+        names, absent = special_use.resolve(wanted, listed)
         for name in names:
             _open(session, name)
     except SmimeError as error:
@@ -141,8 +129,8 @@ def sending(settings: Sender, *, sender: str, recipient: str) -> list[Answer]:
         return [not_checked("smtp_login", why), not_checked("send_as", why)]
     try:
         with dry_run.Submission(settings) as submission:
-            user = settings.login.user if settings.login else "nobody"
-            login = Answer("smtp_login", "ok", "", f"The login of {user} works.")
+            words = f"The login of {settings.login.user} works." if settings.login else "The server needs no login."
+            login = Answer("smtp_login", "ok", "", words)
             try:
                 said = submission.rehearse(sender=sender, recipient=recipient)
             except SmimeError as error:
@@ -173,10 +161,10 @@ def authority(address: str, resolver: Resolver, identities: t.Sequence[str]) -> 
         return failed("caa", error)
     records = "; ".join(verdict.records)
     if verdict.permission == "forbidden":
-        words = f"The CAA records of {verdict.owner} stand in the way: {verdict.why}. They are: {records}."
+        words = f"The CAA records of {verdict.owner} forbid it: {verdict.why}. They are: {records}."
         return Answer("caa", "failed", "caa_forbidden", words)
     if verdict.permission == "unknown":
-        words = f"The CAA records of {verdict.owner} name CAs: {records}. Tell the CA's own names in caa_identities."
+        words = f"The CAA records of {verdict.owner} name CAs: {records}. Set caa_identities to the CA's own names."
         return Answer("caa", "unknown", "caa_ca_unknown", words)
     if verdict.permission == "granted":
         return Answer("caa", "ok", "", f"The CAA records of {verdict.owner} name the CA: {records}.")
@@ -187,7 +175,7 @@ def outbound(address: str, settings: Sender, resolver: Resolver, known: t.Sequen
     """Whether SPF covers the machines from which mail leaves.
 
     :arg settings: where mail is submitted, which in general is not the machine that it leaves from.
-    :arg known: the addresses from which mail leaves, where the user told them.
+    :arg known: the addresses from which mail leaves, where the user set them.
     """
     host = settings.host if isinstance(settings, submit.SmtpSettings) else ""
     try:
@@ -199,7 +187,7 @@ def outbound(address: str, settings: Sender, resolver: Resolver, known: t.Sequen
         return failed("spf", error)
     if not results or "temperror" in results.values():
         domain = _address.parse(address).domain
-        words = f"It is not known from where mail of {domain} leaves; tell outbound_addresses."
+        words = f"It is not known from where mail of {domain} leaves; set outbound_addresses."
         return Answer("spf", "unknown", "spf_unknown", words)
     domain = _address.parse(address).domain
     if "permerror" in results.values():
@@ -213,7 +201,7 @@ def outbound(address: str, settings: Sender, resolver: Resolver, known: t.Sequen
         if covered:
             words = f"The SPF record of {domain} covers {host} ({where}), as far as mail leaves from there."
             return Answer("spf", "ok", "", words)
-        words = f"The SPF record of {domain} does not cover {host} ({where}); if mail leaves from elsewhere, tell"
+        words = f"The SPF record of {domain} does not cover {host} ({where}); if mail leaves from elsewhere, set"
         return Answer("spf", "unknown", "spf_unknown", f"{words} outbound_addresses.")
     if covered:
         return Answer("spf", "ok", "", f"The SPF record of {domain} covers {where}.")
@@ -237,11 +225,10 @@ def _addresses_of(host: str, resolver: Resolver) -> list[str]:
 
 def post(settings: Sender, address: str, mail: probe.Probe) -> Answer | None:
     """Send the probe; the answer where it did not leave."""
-    envelope: dict[str, t.Any] = {"sender": address, "recipient": address, "data": mail.data}
     if isinstance(settings, sendmail.SendmailSettings):
-        outcome = sendmail.send(settings, **envelope)
+        outcome = sendmail.send(settings, sender=address, recipient=address, data=mail.data)
     else:
-        outcome = submit.send(settings, **envelope)
+        outcome = submit.send(settings, sender=address, recipient=address, data=mail.data)
     if outcome.state in ("sent", "unknown"):
         return None
     words = f"The probe mail was not taken: {outcome.text.rstrip('.')}."

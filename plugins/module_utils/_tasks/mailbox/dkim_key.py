@@ -6,62 +6,104 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import dataclass, field
 
 from ansible_collections.mailcert.acme.plugins.module_utils import _address
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.reply import dkim_sign
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import options as common_options
-
-# what is set of these for an address displaces all of the task's
-GROUP = (
-    "dkim_domain",
-    "dkim_selector",
-    "dkim_privatekey_path",
-    "dkim_privatekey_content",
-    "dkim_privatekey_passphrase",
-)
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import options
 
 
-def options() -> dict[str, t.Any]:
-    """The options of our own signature; they may differ for each address."""
-    return {
-        "dkim_domain": {"type": "str"},
-        "dkim_selector": {"type": "str"},
-        "dkim_privatekey_path": {"type": "path", "no_log": False},
-        "dkim_privatekey_content": {"type": "str", "no_log": True},
-        "dkim_privatekey_passphrase": {"type": "str", "no_log": True},
-    }
+@dataclass(frozen=True)
+class DkimKeyOptions:
+    """The key that signs the replies of an address.
 
-
-def key_of(wish: dict[str, t.Any], address: str) -> dkim_sign.SigningKey | None:
-    """The key that signs the replies of an address; ``None`` where its server does that.
-
-    :arg wish: the mail options of this address.
-    :raises InputError, StoreError: naming the option that is missing, or does not fit the others.
+    :ivar domain: for which it signs; ``None`` for that of the address.
+    :ivar selector: the name under which DNS has the public key.
+    :ivar privatekey_path: absolute. :ivar privatekey_content: the key itself, in PEM.
     """
-    given = [name for name in ("dkim_privatekey_path", "dkim_privatekey_content") if wish[name]]
-    if not given:
-        alone = [name for name in GROUP if wish[name]]
-        if alone:
-            raise InputError(f"{alone[0]} goes with dkim_privatekey_path or dkim_privatekey_content, and neither is set.")
-        return None
-    if len(given) > 1:
-        raise InputError("Only one of dkim_privatekey_path and dkim_privatekey_content can be used.")
-    if not wish["dkim_selector"]:
-        raise InputError(f"{given[0]} needs dkim_selector, the name under which DNS has the public key.")
-    domain = _address.parse(address).domain
-    if wish["dkim_domain"]:
-        named = _address.parse(f"x@{wish['dkim_domain']}").domain
-        if named != domain:
-            # a CA takes only a signature by the domain of From
-            raise InputError(
-                f"dkim_domain is {named}, and a reply of {address} must be signed by {domain}. Set the dkim options of "
-                "this address in mailboxes; an empty dkim_domain there leaves signing to its server."
-            )
-    return dkim_sign.load(
-        common_options.Content.parse(wish, "dkim_privatekey").read() or b"",
-        domain=domain,
-        selector=wish["dkim_selector"],
-        passphrase=wish["dkim_privatekey_passphrase"],
-        source=given[0],
+
+    TOGETHER: t.ClassVar[tuple[str, ...]] = (
+        "dkim_domain",
+        "dkim_selector",
+        "dkim_privatekey_path",
+        "dkim_privatekey_content",
+        "dkim_privatekey_passphrase",
     )
+
+    domain: str | None
+    selector: str | None
+    privatekey_path: str | None
+    privatekey_content: str | None = field(repr=False)
+    privatekey_passphrase: str | None = field(repr=False)
+
+    @staticmethod
+    def spec() -> options.Params:
+        """The part of the argument spec."""
+        return {
+            "dkim_domain": {"type": "str"},
+            "dkim_selector": {"type": "str"},
+            "dkim_privatekey_path": {"type": "path", "no_log": False},
+            "dkim_privatekey_content": {"type": "str", "no_log": True},
+            "dkim_privatekey_passphrase": {"type": "str", "no_log": True},
+        }
+
+    @classmethod
+    def parse(cls, params: options.Params) -> DkimKeyOptions:
+        """The group."""
+        return cls(
+            domain=params["dkim_domain"],
+            selector=params["dkim_selector"],
+            privatekey_path=params["dkim_privatekey_path"],
+            privatekey_content=params["dkim_privatekey_content"],
+            privatekey_passphrase=params["dkim_privatekey_passphrase"],
+        )
+
+    def signing_key(self, address: str) -> dkim_sign.SigningKey | None:
+        """The key that signs the replies of an address; ``None`` where its server does that.
+
+        :raises InputError, StoreError: naming the option that is missing, or does not fit the others.
+        """
+        source = self._source()
+        if source is None:
+            return None
+        if not self.selector:
+            raise InputError(f"{source} needs dkim_selector, the name under which DNS has the public key.")
+        domain = _address.parse(address).domain
+        if self.domain:
+            named = _address.parse(f"x@{self.domain}").domain
+            if named != domain:
+                # a CA takes only a signature by the domain of From
+                raise InputError(
+                    f"dkim_domain is {named}, and a reply of {address} must be signed by {domain}. Set the dkim options"
+                    " of this address in mailboxes; an empty dkim_domain there makes its server sign."
+                )
+        options.check_path(self.privatekey_path, "dkim_privatekey_path")
+        key = options.Content("dkim_privatekey", self.privatekey_content, self.privatekey_path)
+        return dkim_sign.load(
+            key.read() or b"",
+            domain=domain,
+            selector=self.selector,
+            passphrase=self.privatekey_passphrase,
+            source=source,
+        )
+
+    def _source(self) -> str | None:
+        """The one option that gives the key; ``None`` where none does.
+
+        :raises InputError: both do, or others of the group are set without either.
+        """
+        if self.privatekey_path and self.privatekey_content:
+            raise InputError("Only one of dkim_privatekey_path and dkim_privatekey_content can be used.")
+        if self.privatekey_path or self.privatekey_content:
+            return "dkim_privatekey_path" if self.privatekey_path else "dkim_privatekey_content"
+        for option, value in (
+            ("dkim_domain", self.domain),
+            ("dkim_selector", self.selector),
+            ("dkim_privatekey_passphrase", self.privatekey_passphrase),
+        ):
+            if value:
+                raise InputError(
+                    f"{option} goes with dkim_privatekey_path or dkim_privatekey_content, and neither is set."
+                )
+        return None

@@ -1,102 +1,50 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the mail of an address is read and where its replies leave: options of the task, refined for each address."""
+"""The mailbox of an address, made out of the options: where its mail is read and how its replies leave."""
 
 from __future__ import annotations
 
-import dataclasses
 import typing as t
+from dataclasses import dataclass
 
-from ansible_collections.mailcert.acme.plugins.module_utils import _address
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail import source, special_use
+from ansible_collections.mailcert.acme.plugins.module_utils._mail import tls
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap import reader as imap_reader
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.local import reader as local_reader
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.login.credentials import Login
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.reply import dkim_sign
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.smtp import sendmail, submit
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import options
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import options as common_options
 
-from . import dkim_key
-from . import logins as mailbox_logins
-from . import servers as mailbox_servers
+from .logins import Logins
+from .options import MailboxOptions, MailOptions
+from .servers import Finder, LocatedServer, locate
 
-ENCRYPTIONS = ["tls", "starttls", "none"]
-# where mail is read on the disk of the host that has the store
-ON_DISK = ("maildir", "files")
-ACCESSES = ["imap", *ON_DISK, "by_hand"]
-
-
-def login_options(*, defaults: bool) -> dict[str, t.Any]:
-    """The options that may differ for each address; with the task's defaults or, for one address, without."""
-
-    def option(kind: str, default: t.Any = None, **more: t.Any) -> dict[str, t.Any]:
-        spec = {"type": kind, **more}
-        if defaults and default is not None:
-            spec["default"] = default
-        return spec
-
-    return {
-        "mail_path": option("path", no_log=False),
-        "imap_host": option("str"),
-        "imap_port": option("int"),
-        "imap_encryption": option("str", "tls", choices=ENCRYPTIONS),
-        "imap_user": option("str"),
-        "imap_password": option("str", no_log=True),
-        "imap_folders": option("list", list(special_use.DEFAULT), elements="str"),
-        "smtp_host": option("str"),
-        "smtp_port": option("int"),
-        "smtp_encryption": option("str", "starttls", choices=ENCRYPTIONS),
-        "smtp_user": option("str"),
-        "smtp_password": option("str", no_log=True),
-        **mailbox_logins.options(defaults=defaults),
-        **dkim_key.options(),
-    }
+# where mail is read
+Reader = t.Union[imap_reader.ImapSettings, local_reader.FileSettings]
+# how replies leave
+Sender = t.Union[submit.SmtpSettings, sendmail.SendmailSettings]
 
 
-def mail_options() -> dict[str, t.Any]:
-    """Documentation fragment ``mail``: the mail servers and the logins."""
-    return {
-        "mail_access": {"type": "str", "choices": ACCESSES, "default": "imap"},
-        **login_options(defaults=True),
-        "mailboxes": {
-            "type": "list",
-            "elements": "dict",
-            "default": [],
-            "options": {"address": {"type": "str", "required": True}, **login_options(defaults=False)},
-        },
-        "provider_domains": {"type": "list", "elements": "str", "default": []},
-        "smtp_transport": {"type": "str", "choices": ["smtp", "sendmail"], "default": "smtp"},
-        "sendmail_path": {"type": "path", "default": sendmail.DEFAULT_PATH},
-        "mail_validate_certs": {"type": "bool", "default": True},
-        "mail_ca_path": {"type": "path"},
-        "mail_timeout": {"type": "int", "default": 30},
-        "oauth_ca_path": {"type": "path"},
-        "allow_plaintext": {"type": "bool", "default": False},
-    }
-
-
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Mailbox:
     """Where the mail of one address is read, and how its replies leave.
 
-    :ivar servers: where they are and how we know it, as results show it.
+    :ivar servers: those of the network, each once they are known.
     :ivar signing_key: signs the replies; ``None`` where the submission server does that.
     """
 
-    reader: source.Source
-    sender: submit.SmtpSettings | sendmail.SendmailSettings
-    servers: list[dict[str, t.Any]] = dataclasses.field(default_factory=list)
+    reader: Reader
+    sender: Sender
+    servers: tuple[LocatedServer, ...] = ()
     signing_key: dkim_sign.SigningKey | None = None
 
 
 def mailbox_of(
-    params: dict[str, t.Any],
-    address: str,
-    finder: mailbox_servers.Finder | None = None,
-    logins: mailbox_logins.Logins | None = None,
+    mail: MailOptions, address: str, finder: Finder | None = None, logins: Logins | None = None
 ) -> Mailbox:
     """The mailbox of an address: the options of the task, with what ``mailboxes`` says of this address on top.
 
@@ -105,84 +53,92 @@ def mailbox_of(
     :raises InputError: naming the option that is missing.
     :raises ServerNotFoundError, ResolverError: from the finder.
     """
-    own: dict[str, t.Any] = {}
-    for entry in params["mailboxes"]:
-        if _address.same(entry["address"], address):
-            own = {name: value for name, value in entry.items() if value is not None}
-    names = login_options(defaults=True)
-    merged = {name: own.get(name, params[name]) for name in names}
-    for group in (*mailbox_logins.PAIRS, dkim_key.GROUP):
-        if any(name in own for name in group):
-            merged.update({name: own.get(name) for name in group})
-    merged["smtp_host"] = merged["smtp_host"] or merged["imap_host"]
-    options.check_paths(params, "mail_ca_path")
-    local = params["smtp_transport"] == "sendmail"
-    logins = logins or mailbox_logins.Logins(params, Context(), Deadline(None))
-    on_disk = params["mail_access"] in ON_DISK
-    login = {} if on_disk else {"imap": logins.imap(merged, address)}
-    if not local:
-        login["smtp"] = logins.smtp(merged, address)
-    certificate = mailbox_logins.client_certificate(merged)
+    own = mail.for_address(address)
+    common_options.check_path(mail.ca_path, "mail_ca_path")
+    logins = logins or Logins(mail, Context(), Deadline(None))
+    login: dict[str, Login] = {}
+    if not mail.on_disk:
+        login["imap"] = logins.imap(own, address)
+    if mail.smtp_transport == "smtp":
+        login["smtp"] = logins.smtp(own, address)
+    certificate = own.client_certificate.certificate()
     servers = {
-        protocol: mailbox_servers.locate(
-            protocol,
-            params,
-            merged,
+        protocol: LocatedServer(
             address,
-            finder,
-            personal=certificate is None and not login[protocol].only_to_configured_hosts(address),
+            protocol,
+            locate(
+                own.server(protocol),
+                address,
+                finder,
+                personal=certificate is None and not login[protocol].only_to_configured_hosts(address),
+                validate_certs=mail.validate_certs,
+            ),
         )
         for protocol in login
     }
-    told = mailbox_servers.told(address, servers)
-    used = {entry["protocol"]: mailbox_servers.recorder(entry, servers[entry["protocol"]]) for entry in told}
-    common = {
-        "validate_certs": params["mail_validate_certs"],
-        "ca_path": params["mail_ca_path"],
-        "timeout": params["mail_timeout"],
-        "allow_plaintext": params["allow_plaintext"],
-        "client_certificate": certificate,
-    }
     return Mailbox(
-        reader=_files(params, merged, address)
-        if on_disk
-        else imap_reader.ImapSettings(
-            host=servers["imap"].host,
-            port=servers["imap"].port,
-            encryption=servers["imap"].encryption,
-            folders=tuple(merged["imap_folders"]),
-            login=login["imap"],
-            alternatives=mailbox_servers.alternatives(servers["imap"]),
-            on_reached=used["imap"],
-            **common,
-        ),
-        sender=_local_sender(params)
-        if local
-        else submit.SmtpSettings(
-            host=servers["smtp"].host,
-            port=servers["smtp"].port,
-            encryption=servers["smtp"].encryption,
-            login=login["smtp"],
-            alternatives=mailbox_servers.alternatives(servers["smtp"]),
-            on_reached=used["smtp"],
-            **common,
-        ),
-        servers=told,
-        signing_key=dkim_key.key_of(merged, address),
+        reader=_files(mail, own, address)
+        if mail.on_disk
+        else _imap(mail, own, login["imap"], servers["imap"], certificate),
+        sender=_sendmail(mail)
+        if mail.smtp_transport == "sendmail"
+        else _smtp(mail, login["smtp"], servers["smtp"], certificate),
+        servers=tuple(servers.values()),
+        signing_key=own.dkim_key.signing_key(address),
     )
 
 
-def _files(params: dict[str, t.Any], merged: dict[str, t.Any], address: str) -> local_reader.FileSettings:
+def _imap(
+    mail: MailOptions,
+    own: MailboxOptions,
+    login: Login,
+    server: LocatedServer,
+    certificate: tls.ClientCertificate | None,
+) -> imap_reader.ImapSettings:
+    return imap_reader.ImapSettings(
+        host=server.used.host,
+        port=server.used.port,
+        encryption=server.used.encryption,
+        folders=own.folders,
+        login=login,
+        alternatives=server.alternatives,
+        on_reached=server.reached,
+        validate_certs=mail.validate_certs,
+        ca_path=mail.ca_path,
+        timeout=mail.timeout,
+        allow_plaintext=mail.allow_plaintext,
+        client_certificate=certificate,
+    )
+
+
+def _smtp(
+    mail: MailOptions, login: Login, server: LocatedServer, certificate: tls.ClientCertificate | None
+) -> submit.SmtpSettings:
+    return submit.SmtpSettings(
+        host=server.used.host,
+        port=server.used.port,
+        encryption=server.used.encryption,
+        login=login,
+        alternatives=server.alternatives,
+        on_reached=server.reached,
+        validate_certs=mail.validate_certs,
+        ca_path=mail.ca_path,
+        timeout=mail.timeout,
+        allow_plaintext=mail.allow_plaintext,
+        client_certificate=certificate,
+    )
+
+
+def _files(mail: MailOptions, own: MailboxOptions, address: str) -> local_reader.FileSettings:
     """The mail on the disk of the host that has the store, where the task runs."""
-    access = params["mail_access"]
-    if not merged["mail_path"]:
-        raise InputError(f"mail_access is {access}, and mail_path is not set for {address}.")
-    options.check_paths(merged, "mail_path")
-    return local_reader.FileSettings(merged["mail_path"], access == "maildir", tuple(merged["imap_folders"]))
+    if not own.mail_path:
+        raise InputError(f"mail_access is {mail.access}, and mail_path is not set for {address}.")
+    common_options.check_path(own.mail_path, "mail_path")
+    return local_reader.FileSettings(own.mail_path, mail.access == "maildir", own.folders)
 
 
-def _local_sender(params: dict[str, t.Any]) -> sendmail.SendmailSettings:
+def _sendmail(mail: MailOptions) -> sendmail.SendmailSettings:
     """The command on the host that has the store, where the task runs."""
-    settings = sendmail.SendmailSettings(path=params["sendmail_path"], timeout=params["mail_timeout"])
+    settings = sendmail.SendmailSettings(path=mail.sendmail_path, timeout=mail.timeout)
     sendmail.check(settings)
     return settings

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import types
 
@@ -15,16 +16,19 @@ from ansible_collections.mailcert.acme.plugins.module_utils._mail.authentication
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.login.credentials import PasswordLogin
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.smtp.submit import SmtpSettings
 from ansible_collections.mailcert.acme.plugins.module_utils._store.state import reply_ledger
+from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.challenge import find_mail, send_reply, validation
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.challenge.ca_preset import CaPreset
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.challenge.model import Challenge
 
 ORDERED = datetime.datetime(2026, 11, 22, 9, 0, tzinfo=datetime.timezone.utc)
-CHALLENGE = {"address": "user@lab.test", "authorization_uri": "https://ca.test/authz/1"}
+CHALLENGE = Challenge(address="user@lab.test", authorization_uri="https://ca.test/authz/1")
 
 
-def is_older(seconds: float | None, opened: str = ORDERED.isoformat()) -> bool:
+def is_older(seconds: float | None, opened: datetime.datetime | None = ORDERED) -> bool:
     date = None if seconds is None else ORDERED - datetime.timedelta(seconds=seconds)
     mail = AuthenticChallenge("dG9rZW4", "<a@ca.test>", "acme@ca.test", "user@lab.test", "acme@ca.test", date, "none")
-    return find_mail._is_older(mail, {"opened": opened})
+    return find_mail.is_older(mail, dataclasses.replace(CHALLENGE, opened=opened))
 
 
 @pytest.mark.parametrize(
@@ -37,54 +41,59 @@ def test_mail_from_before_the_order_is_another_order_s(seconds, older):
 
 def test_without_a_time_nothing_is_older():
     assert not is_older(None)
-    assert not is_older(3600, opened="")
+    assert not is_older(3600, opened=None)
 
 
 @pytest.mark.parametrize("text", ["yesterday", "2026-13-01", "{{ now() }}"])
 def test_time_that_is_none_is_told(text):
+    entry = {**CHALLENGE.to_result(), "opened": text}
     with pytest.raises(InputError, match="opened in challenges is no time"):
-        is_older(0, opened=text)
+        Challenge.from_params(entry)
 
 
 def test_reply_that_no_server_was_asked_to_take_may_go_later(tmp_path):
     """An option that cannot be used must not make the reply one of which nobody knows whether it left."""
     ledger = reply_ledger.Ledger(tmp_path / "replies")
     reply = ledger.claim(
-        CHALLENGE["authorization_uri"], message_id="<a@ca.test>", recipient="acme@ca.test", sender="user@lab.test",
+        CHALLENGE.authorization_uri, message_id="<a@ca.test>", recipient="acme@ca.test", sender="user@lab.test",
         data=b"From: user@lab.test\r\n\r\n",
     )
     settings = SmtpSettings("mail.example.com", 25, "none", PasswordLogin("user", "password"))
     with pytest.raises(InputError, match="allow_plaintext"):
-        send_reply.Replying(ledger, settings, retries=3, deadline=Deadline(60)).send(reply)
-    assert ledger.find(CHALLENGE["authorization_uri"]).may_go_again
+        send_reply.ReplySender(ledger, settings, retries=3, deadline=Deadline(60)).send(reply)
+    assert ledger.find(CHALLENGE.authorization_uri).may_go_again
 
 
 @pytest.fixture
-def settling():
+def client():
     """One whose deadline has come."""
-    made = object.__new__(validation.Settling)
-    made._deadline = Deadline(0)
-    made._client = types.SimpleNamespace(transport=types.SimpleNamespace(deadline=made._deadline))
-    made._params = {"request_timeout": 10}
-    return made
+    return types.SimpleNamespace(transport=types.SimpleNamespace(deadline=Deadline(0)))
 
 
-def test_authorization_is_given_up_though_the_deadline_has_come(monkeypatch, settling):
-    """Where a CA tells no Retry-After, the last look at the authorization is at the deadline itself."""
-    left = []
-    monkeypatch.setattr(
-        validation.authorizations, "deactivate", lambda client, url: left.append(client.transport.deadline.remaining())
-    )
+@pytest.fixture
+def late(client):
+    """A validation with that client."""
+    return validation.Validation(CaPreset(), Context(), client, client.transport.deadline, request_timeout=10)
+
+
+def test_authorization_is_abandoned_though_the_deadline_has_come(monkeypatch, client, late):
+    """Where a CA gives no Retry-After, the last look at the authorization is at the deadline itself."""
+    of_task, seconds = client.transport.deadline, []
+
+    def deactivate(client, url):
+        seconds.append(client.transport.deadline.remaining())
+
+    monkeypatch.setattr(validation.authorizations, "deactivate", deactivate)
     with pytest.raises(validation.ReplyUnknownError, match="run again for a new order"):
-        settling._give_up(CHALLENGE)
-    assert 5 < left[0] <= 10
-    assert settling._client.transport.deadline is settling._deadline
+        late.abandon(CHALLENGE)
+    assert 5 < seconds[0] <= 10
+    assert client.transport.deadline is of_task
 
 
-def test_ca_that_refuses_to_deactivate_does_not_hide_what_happened(monkeypatch, settling):
+def test_ca_that_refuses_to_deactivate_does_not_hide_what_happened(monkeypatch, late):
     def refuse(client, url):
         raise AcmeProblemError("The CA refused the request for the authorization: malformed.")
 
     monkeypatch.setattr(validation.authorizations, "deactivate", refuse)
     with pytest.raises(validation.ReplyUnknownError, match="never sent twice"):
-        settling._give_up(CHALLENGE)
+        late.abandon(CHALLENGE)

@@ -36,7 +36,7 @@ class Play:
         self.outcomes: list[SendOutcome] = []
         monkeypatch.setattr(send_reply.submit, "send", self._send)
         deadline = Deadline(seconds, clock=lambda: self.now)
-        self.replying = send_reply.Replying(
+        self.sender = send_reply.ReplySender(
             self.ledger, t.cast(t.Any, None), retries=retries, deadline=deadline, sleep=self._sleep
         )
 
@@ -47,7 +47,7 @@ class Play:
             "https://ca.test/authz/1", message_id="<a@ca.test>", recipient="acme@ca.test", sender="user@lab.test",
             data=b"From: user@lab.test\r\n\r\n",
         )
-        return self.replying.send(claimed)
+        return self.sender.send(claimed)
 
     def on_disk(self) -> Reply:
         found = self.ledger.find("https://ca.test/authz/1")

@@ -12,6 +12,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import Input
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks import smime_email_challenge
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.account import connection
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.challenge.options import LEAST
 
 GOOD = {
     **{name: option.get("default") for name, option in smime_email_challenge.TASK.argument_spec.items()},
@@ -24,9 +25,9 @@ def test_good_numbers():
     assert smime_email_challenge.run(dict(GOOD), Context()).as_result(diff=False)["authorizations"] == []
 
 
-@pytest.mark.parametrize("name", smime_email_challenge.LEAST)
+@pytest.mark.parametrize("name", LEAST)
 @pytest.mark.parametrize("value", [-1, math.nan, math.inf, 10**18], ids=str)
-def test_number_that_nobody_can_wait_for(name, value):
+def test_number_that_no_one_can_wait_for(name, value):
     with pytest.raises(InputError, match=f"{name} is {value}; it must be from "):
         smime_email_challenge.run({**GOOD, name: value}, Context())
 

@@ -14,31 +14,29 @@ from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Dea
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import BusyError, InputError, StoreError
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.login.credentials import PasswordLogin, TokenLogin
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox import (
-    logins as mailbox_logins,
-)
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox import (
-    mailbox as mailbox_mailbox,
-)
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox.logins import Logins
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox.mailbox import mailbox_of
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox.options import MailboxOptions, MailOptions
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox.refresh_token import InFile, InVariable
 
 ADDRESS = "user@lab.test"
 TOKEN = {"imap_auth": "xoauth2", "imap_password": None}
 CLIENT = {"oauth_token_url": "https://idp.test/token", "oauth_client_id": "app", "oauth_client_secret": "s"}
 
 
-def params(entries: t.Sequence[dict[str, t.Any]] = (), **options: t.Any) -> dict[str, t.Any]:
-    """The options of a task after validation."""
-    specs = mailbox_mailbox.mail_options()
+def parsed(entries: t.Sequence[dict[str, t.Any]] = (), **options: t.Any) -> MailOptions:
+    """The mail options of a task."""
+    specs = MailOptions.spec()
     suboptions = specs["mailboxes"]["options"]
     defaults = {name: spec.get("default") for name, spec in specs.items()}
-    return {
-        **defaults, "imap_host": "imap.lab.test", "imap_password": "pw", "dns_servers": [], "dns_timeout": 5, **options,
+    return MailOptions.parse({
+        **defaults, "imap_host": "imap.lab.test", "imap_password": "pw", **options,
         "mailboxes": [{**dict.fromkeys(suboptions), **entry} for entry in entries],
-    }
+    })
 
 
 def logins_of(**options: t.Any) -> tuple[t.Any, t.Any]:
-    mailbox = mailbox_mailbox.mailbox_of(params(**options), ADDRESS)
+    mailbox = mailbox_of(parsed(**options), ADDRESS)
     return mailbox.reader.login, mailbox.sender.login
 
 
@@ -83,10 +81,10 @@ def test_tokens(options: dict[str, t.Any], imap: t.Any, smtp: t.Any) -> None:
 
 def test_those_with_one_source_share_it() -> None:
     entry = {"address": "other@lab.test", "oauth_scope": "x"}
-    options = params([entry], **TOKEN, **CLIENT, oauth_grant="client_credentials")
-    logins = mailbox_logins.Logins(options, Context(), Deadline(None))
+    options = parsed([entry], **TOKEN, **CLIENT, oauth_grant="client_credentials")
+    logins = Logins(options, Context(), Deadline(None))
     names = (ADDRESS, "third@lab.test", "other@lab.test")
-    boxes = [mailbox_mailbox.mailbox_of(options, name, None, logins) for name in names]
+    boxes = [mailbox_of(options, name, None, logins) for name in names]
     sources = [login.tokens for box in boxes for login in (box.reader.login, box.sender.login)]
     assert sources[0] is sources[1] is sources[2] is sources[3]
     assert sources[4] is sources[5] is not sources[0]
@@ -96,8 +94,17 @@ def test_what_an_address_says_displaces_both_of_a_pair(tmp_path: pathlib.Path) -
     path = tmp_path / "token"
     path.write_text("refresh")
     entry = {"address": ADDRESS, "oauth_refresh_token_path": str(path)}
-    options = params([entry], **TOKEN, **CLIENT, oauth_grant="refresh_token", oauth_refresh_token="of all")
-    assert isinstance(mailbox_mailbox.mailbox_of(options, ADDRESS).reader.login, TokenLogin)
+    options = parsed([entry], **TOKEN, **CLIENT, oauth_grant="refresh_token", oauth_refresh_token="of all")
+    assert isinstance(mailbox_of(options, ADDRESS).reader.login, TokenLogin)
+
+
+def test_no_secret_is_shown_where_the_options_are() -> None:
+    specs = MailboxOptions.spec()
+    secrets = {name: f"MARK {name}" for name, spec in specs.items() if spec.get("no_log") is True}
+    values = {**dict.fromkeys(specs), "imap_folders": ["INBOX"], **secrets}
+    shown = repr(MailboxOptions.parse(values))
+    assert len(secrets) == 10 and "INBOX" in shown
+    assert "MARK" not in shown
 
 
 # --- what is missing -----------------------------------------------------------------------------------------------
@@ -144,15 +151,15 @@ def test_sentences(options: dict[str, t.Any], words: str) -> None:
     ],
 )
 def test_what_opens_other_mailboxes_goes_to_configured_hosts_only(options: dict[str, t.Any]) -> None:
-    with pytest.raises(InputError, match="not sent to a host that only DNS tells of"):
+    with pytest.raises(InputError, match="not sent to a host that only DNS names"):
         logins_of(**{"imap_host": None, **options})
 
 
 # --- refresh tokens ------------------------------------------------------------------------------------------------
 
 
-def in_file(path: pathlib.Path, context: Context | None = None, seconds: float = 0.0) -> mailbox_logins._InFile:
-    return mailbox_logins._InFile(str(path), context or Context(), Deadline(seconds))
+def in_file(path: pathlib.Path, context: Context | None = None, seconds: float = 0.0) -> InFile:
+    return InFile(str(path), context or Context(), Deadline(seconds))
 
 
 def test_a_new_refresh_token_takes_the_place_of_the_old_one(tmp_path: pathlib.Path) -> None:
@@ -191,7 +198,7 @@ def test_a_new_refresh_token_that_cannot_be_written_is_told(tmp_path: pathlib.Pa
 
 def test_a_new_refresh_token_of_a_variable_is_told() -> None:
     context = Context()
-    held = mailbox_logins._InVariable("old", context)
+    held = InVariable("old", context)
     held.keep("MARK")
     with held.use() as token:
         assert token == "MARK", "it is good until the task ends"

@@ -8,22 +8,17 @@ from __future__ import annotations
 import pytest
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.dns.srv import Server
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks import smime_mail_check
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox import (
-    checks,
-    servers,
-)
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox import (
-    mailbox as mailbox_mailbox,
-)
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox import checks, servers
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox.mailbox import mailbox_of
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox.options import MailOptions, ServerOptions
 
 ADDRESS = "user@lab.test"
 
 
-def locate(protocol="imap", *, personal=True, verified=True, **wish):
-    options = {f"{protocol}_host": None, f"{protocol}_port": None, f"{protocol}_encryption": "tls", **wish}
-    params = {"mail_validate_certs": verified}
-    return servers.locate(protocol, params, options, ADDRESS, None, personal=personal)
+def locate(protocol="imap", *, personal=True, verified=True, **set_options):
+    unset = dict.fromkeys(ServerOptions.spec(protocol))
+    options = ServerOptions.parse({**unset, f"{protocol}_encryption": "tls", **set_options}, protocol)
+    return servers.locate(options, ADDRESS, None, personal=personal, validate_certs=verified)
 
 
 @pytest.mark.parametrize(
@@ -31,16 +26,16 @@ def locate(protocol="imap", *, personal=True, verified=True, **wish):
     [("imap", "tls", 993), ("imap", "starttls", 143), ("smtp", "tls", 465), ("smtp", "starttls", 587)],
 )
 def test_a_host_that_is_set(protocol, encryption, port):
-    wish = {f"{protocol}_host": "mx.test", f"{protocol}_encryption": encryption}
-    assert locate(protocol, **wish) == Server("mx.test", port, encryption, "configured")
-    assert locate(protocol, **wish, **{f"{protocol}_port": 1}).port == 1
+    options = {f"{protocol}_host": "mx.test", f"{protocol}_encryption": encryption}
+    assert locate(protocol, **options) == Server("mx.test", port, encryption, "configured")
+    assert locate(protocol, **options, **{f"{protocol}_port": 1}).port == 1
 
 
 def test_a_host_that_is_set_gets_any_login_and_any_encryption():
     assert locate(personal=False, verified=False, imap_host="mx.test", imap_encryption="none").encryption == "none"
 
 
-def test_check_mode_asks_nobody():
+def test_check_mode_asks_no_one():
     assert locate() == Server("lab.test", 993, "tls", "DNS")
 
 
@@ -59,8 +54,8 @@ def test_what_does_not_go_with_a_host_out_of_dns(options, words):
 
 
 def test_what_a_result_shows():
-    (shown,) = servers.told(ADDRESS, {"imap": Server("mx.test", 993, "tls", "SRV _imaps._tcp.lab.test")})
-    assert shown == {
+    found = Server("mx.test", 993, "tls", "SRV _imaps._tcp.lab.test")
+    assert servers.LocatedServer(ADDRESS, "imap", found).to_result() == {
         "address": ADDRESS,
         "protocol": "imap",
         "host": "mx.test",
@@ -70,15 +65,35 @@ def test_what_a_result_shows():
     }
 
 
+def test_a_result_shows_the_server_that_was_reached():
+    other = Server("mx2.test", 143, "starttls", "SRV _imap._tcp.lab.test")
+    located = servers.LocatedServer(ADDRESS, "imap", Server("mx.test", 993, "tls", "SRV", others=(other,)))
+    assert located.alternatives == (("mx2.test", 143, "starttls"),)
+    located.reached("mx3.test", 993, "tls")
+    assert located.to_result()["host"] == "mx.test"
+    located.reached("mx2.test", 143, "starttls")
+    assert located.to_result() == {
+        "address": ADDRESS,
+        "protocol": "imap",
+        "host": "mx2.test",
+        "port": 143,
+        "encryption": "starttls",
+        "source": "SRV _imap._tcp.lab.test",
+    }
+
+
 def mailbox(**options):
     """The mailbox that a task has by its options; the rest is as the module has it by default."""
-    spec = smime_mail_check.ARGUMENT_SPEC
-    params = {name: option.get("default") for name, option in spec.items()}
-    return mailbox_mailbox.mailbox_of({**params, **options}, ADDRESS)
+    params = {name: option.get("default") for name, option in MailOptions.spec().items()}
+    return mailbox_of(MailOptions.parse({**params, **options}), ADDRESS)
+
+
+def sources(mailbox):
+    return [server.to_result()["source"] for server in mailbox.servers]
 
 
 def test_a_login_with_a_password_may_go_to_a_host_out_of_dns():
-    assert [server["source"] for server in mailbox(imap_password="pw").servers] == ["DNS", "DNS"]
+    assert sources(mailbox(imap_password="pw")) == ["DNS", "DNS"]
 
 
 @pytest.mark.parametrize(
@@ -91,14 +106,14 @@ def test_a_login_with_a_password_may_go_to_a_host_out_of_dns():
 )
 def test_a_login_that_opens_more_than_one_mailbox_needs_a_host(options):
     hosts = {"imap_host": "mx.test", "smtp_host": "mx.test"}
-    assert {server["source"] for server in mailbox(**{**options, **hosts}).servers} == {"configured"}
+    assert set(sources(mailbox(**{**options, **hosts}))) == {"configured"}
     with pytest.raises(InputError, match="imap_host is not set.*opens the mailboxes of others"):
         mailbox(**{**options, "imap_host": None, "smtp_host": "mx.test"})
 
 
 def test_replies_by_sendmail_need_no_submission_server():
     found = mailbox(imap_password="pw", smtp_transport="sendmail", sendmail_path="/bin/sh")
-    assert [server["protocol"] for server in found.servers] == ["imap"]
+    assert [server.to_result()["protocol"] for server in found.servers] == ["imap"]
     sending = checks.sending(found.sender, sender=ADDRESS, recipient=ADDRESS)
     assert [(answer.check, answer.state, answer.code) for answer in sending] == [
         ("smtp_login", "unknown", "not_checked"),
