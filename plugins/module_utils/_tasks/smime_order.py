@@ -123,8 +123,8 @@ def _order(
         requesting = create.Requesting(params, context, request, addresses)
         order, created, opened = requesting.request()
         challenges = account_check.marked(opened, requesting.client)
-        clock_skew.tell(context, requesting.client.transport)
-        moved_directory.tell(context, requesting.client)
+        clock_skew.warn(context, requesting.client.transport)
+        moved_directory.warn(context, requesting.client)
         return _outcome(params, changed=created, order=order, challenges=challenges, given_up=requesting.given_up)
     issuing = finalize.Issuing(params, context, request, addresses)
     with issuing.leased():
@@ -140,9 +140,9 @@ def _order(
         heeded = honored.heeded(issuing.asked, order, certificate, chosen, context)
         issuing.close()
         failed_attempts.succeeded(params["attempts_path"])
-    renewal_info.after_issue(params, issuing.client, certificate, context)
-    clock_skew.tell(context, issuing.client.transport)
-    moved_directory.tell(context, issuing.client)
+    renewal_info.after_issue(params["renewal_path"], issuing.client, certificate, context)
+    clock_skew.warn(context, issuing.client.transport)
+    moved_directory.warn(context, issuing.client)
     return _outcome(
         params, changed=True, order=order, certificate=certificate, warnings=warnings, chosen=chosen, heeded=heeded
     )
