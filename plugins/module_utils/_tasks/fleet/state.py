@@ -181,13 +181,14 @@ def bundle_of(store: layout.Store, desired: DesiredState, state: State, line: li
 
 def with_news(state: State, desired: DesiredState, news: Renewal, now: datetime.datetime) -> State:
     """The state of a mailbox that was not due, now that the CA has said when it wants the certificate renewed."""
-    if state.certificate is None:
+    certificate = state.certificate
+    if certificate is None:
         return state
-    decision = policy.decide(state.certificate, desired.renewal, now, address=desired.primary, known=news)
+    decision = policy.decide(certificate, desired.renewal, now, address=desired.primary, known=news)
     state = dataclasses.replace(state, decision=decision, known=news)
     if not decision.due:
         return state
-    detail = policy.detail(decision, state.certificate, news)
+    detail = policy.detail(decision, certificate, news)
     return dataclasses.replace(state, due=True, rebuild=False, reason=decision.reason, detail=detail)
 
 

@@ -46,7 +46,9 @@ def damages(store: layout.Store, desired: DesiredState, state: State, line: line
     for address in former_addresses.unknown(store, desired):
         yield f"the store has no mailbox {address}, which smime_former_addresses names."
     current = line.current()
-    for old in line.versions() if current else []:
+    if current is None:
+        return
+    for old in line.versions():
         if old.number < current.number and not os.path.lexists(old.privatekey) and _had_key(old):
             yield f"{old.privatekey} is gone, an older private key; put it back from a backup."
 

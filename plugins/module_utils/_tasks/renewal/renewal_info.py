@@ -152,7 +152,7 @@ def _look(
     """One question and its answer, written down; with the error where there was none that can be used.
 
     That the CA is asked is written down before. A run that is killed then does not know its Retry-After, which counts
-    as an error (RFC 9773, section 4.3.3), and the next question comes six hours later: rather too late once than too early.
+    as an error (RFC 9773, section 4.3.3), and the next question comes six hours later: rather too late than too early.
 
     :raises DeadlineError, StoreError: there was no time, or it cannot be written.
     :raises InputError: the identifier is none.
