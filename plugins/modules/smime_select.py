@@ -153,9 +153,61 @@ plans:
   contains:
     addresses:
       description:
-        - The addresses of the certificate.
+        - The addresses of the certificate, each in one spelling.
       type: list
       elements: str
+    usage:
+      description:
+        - For O(mailcert.acme.smime_csr#module:usage) and the like.
+      type: str
+    privatekey_type:
+      description:
+        - For O(mailcert.acme.smime_csr#module:privatekey_type).
+      type: str
+    privatekey_size:
+      description:
+        - For O(mailcert.acme.smime_csr#module:privatekey_size). Null for V(ECC).
+      type: int
+    privatekey_curve:
+      description:
+        - For O(mailcert.acme.smime_csr#module:privatekey_curve). Null for V(RSA).
+      type: str
+    common_name:
+      description:
+        - For O(mailcert.acme.smime_csr#module:common_name). Null where there is none.
+      type: str
+    profile:
+      description:
+        - For O(mailcert.acme.smime_order#module:profile). Null where there is none.
+      type: str
+    acme_directory:
+      description:
+        - For O(mailcert.acme.smime_order#module:acme_directory) and the like.
+      type: str
+    validate_certs:
+      description:
+        - For O(mailcert.acme.smime_order#module:validate_certs) and the like.
+      type: bool
+    ca_path:
+      description:
+        - For O(mailcert.acme.smime_order#module:ca_path) and the like. Null where there is none.
+      type: str
+    request_timeout:
+      description:
+        - For O(mailcert.acme.smime_order#module:request_timeout) and the like.
+      type: int
+    encoding:
+      description:
+        - For O(mailcert.acme.smime_pkcs12#module:encoding).
+      type: str
+    friendly_name:
+      description:
+        - For O(mailcert.acme.smime_pkcs12#module:friendly_name). Null where there is none.
+      type: str
+    generation:
+      description:
+        - For O(mailcert.acme.smime_pkcs12#module:generation).
+      type: int
     reason:
       description:
         - Why there is something to do, as a stable word.

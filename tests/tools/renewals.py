@@ -53,16 +53,11 @@ def serial(mailbox: Mailbox) -> str:
 def due_night(mailbox: Mailbox, spread: dt.timedelta | None) -> dt.datetime:
     """The run that renews a mailbox: the first one that finds it due."""
     place = renewal.place_of(mailbox.address, serial(mailbox))
+    facts = renewal.Facts(mailbox.begin, mailbox.begin + LIFETIME, place=place)
+    policy = renewal.RenewalPolicy(remaining_days=DAYS, spread=spread)
 
     def decide(night: dt.datetime) -> renewal.Decision:
-        return renewal.decide(
-            not_before=mailbox.begin,
-            not_after=mailbox.begin + LIFETIME,
-            now=night,
-            remaining_days=DAYS,
-            spread=spread,
-            place=place,
-        )
+        return policy.decide(facts, night)
 
     # not night by night, which would take a minute: the first run after the moment, and the one before
     night = RUN - (RUN - decide(RUN).renew_at) // DAY * DAY

@@ -27,6 +27,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._libs.cryptography i
 )
 
 ENCODINGS = ("modern", "compatible")
+DEFAULT_ENCODING = "modern"
 
 # iterations cost what they protect: at 20,000 a file takes 15 ms to write. All of a file have the same count, since the
 # weakest place would be where a passphrase is guessed.

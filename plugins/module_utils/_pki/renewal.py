@@ -5,7 +5,7 @@
 
 Each rule gives a moment, and the earliest one counts. The day rule never acts before half of the lifetime, so that a
 6-day certificate is not renewed at each run. The moment of the CA (RFC 9773) counts one run earlier where the next run
-would come too late for it (RFC 9773, section 4.2, step 5). docs/renewal.md tells the rules in words.
+would come too late for it (RFC 9773, section 4.2, step 5). docs/renewal.md explains the rules in words.
 """
 
 from __future__ import annotations
@@ -22,14 +22,30 @@ LONGEST_LOOK = timedelta(days=1)
 
 
 @dataclass(frozen=True)
+class Facts:
+    """What is known of one certificate. All times are aware.
+
+    :ivar ari_time: the moment drawn in the window that the CA suggests; None where there is none, or a broken one.
+    :ivar next_look: when the CA may be asked again for renewal information; None where it was never asked.
+    :ivar place: the place of the certificate within the spread, from 0 to 1; see :func:`place_of`.
+    """
+
+    not_before: datetime
+    not_after: datetime
+    ari_time: datetime | None = None
+    next_look: datetime | None = None
+    place: float = 0.0
+
+
+@dataclass(frozen=True)
 class Decision:
     """Whether to renew, why, and when it is or was time.
 
     :ivar reason: ``not_due``, ``remaining_days``, ``remaining_percentage``, ``renewal_information``, ``run_interval``,
         ``expired``, ``forced`` or ``wish_changed``.
-    :ivar renew_at: the moment of the earliest rule; the end of the certificate where there is no rule; now if forced, or
-        if the wish changed.
-    :ivar by_time: whether it would be due had the wish not changed.
+    :ivar renew_at: the moment of the earliest rule; the end of the certificate where there is no rule; now if forced,
+        or if the desired state changed.
+    :ivar by_time: whether it would be due had the desired state not changed.
     :ivar look: whether the CA may be asked now when it wants the certificate renewed.
     """
 
@@ -40,73 +56,78 @@ class Decision:
     look: bool = False
 
 
-def decide(
-    *,
-    not_before: datetime,
-    not_after: datetime,
-    now: datetime,
-    remaining_days: int | None = None,
-    remaining_percentage: float | None = None,
-    force: bool = False,
-    ari_time: datetime | None = None,
-    run_interval: timedelta | None = None,
-    spread: timedelta | None = None,
-    place: float = 0.0,
-    changed: bool = False,
-    asks: bool = False,
-    next_look: datetime | None = None,
-) -> Decision:
-    """Decide whether a certificate is due. All times are aware.
+@dataclass(frozen=True)
+class RenewalPolicy:
+    """The rules that say when a certificate is due. None: there is no such rule.
 
-    :arg remaining_days: renew when as many days are left, but not before half of the lifetime.
-    :arg remaining_percentage: renew when this part of the lifetime is left, 0 to 1: 0.25 means a quarter.
-    :arg ari_time: the moment drawn in the window that the CA suggests; None where there is none, or a broken one.
-    :arg run_interval: time to the next run; None where it is not known.
-    :arg spread: how much earlier than the rules of days and percentage say, at most; never before half of the lifetime.
-    :arg place: the place of this certificate within the spread, from 0 to 1; see :func:`place_of`.
-    :arg changed: whether the wish is another one than the certificate was ordered with.
-    :arg asks: whether the CA is asked for renewal information at all.
-    :arg next_look: when it may be asked again; None where it was never asked.
-    :raises InputError: a threshold that is none; names the option.
+    :ivar remaining_days: renew when as many days remain, 0 to 36500, but not before half of the lifetime.
+    :ivar remaining_fraction: renew when this part of the lifetime remains, 0 to 1: 0.25 means a quarter.
+    :ivar force: renew now.
+    :ivar spread: how much earlier than the two rules above say, at most; never before half of the lifetime.
+    :ivar run_interval: time to the next run; None where it is not known.
+    :raises InputError: a threshold that is no number of its range; names the option.
     """
-    lifetime = max(not_after - not_before, timedelta(0))
-    half = not_after - lifetime / 2
-    moments: list[tuple[datetime, str]] = []
-    if remaining_days is not None:
-        left = min(timedelta(days=_checked_days(remaining_days)), lifetime / 2)
-        moments.append((not_after - left, "remaining_days"))
-    if remaining_percentage is not None:
-        moments.append((not_after - lifetime * _checked_part(remaining_percentage), "remaining_percentage"))
-    if spread is not None:
-        moments = [(_earlier(moment, spread * place, half), reason) for moment, reason in moments]
-    if ari_time is not None:
-        # not before the certificate began: a CA may name any moment, and dates end at the year 1
-        earlier = min(run_interval or timedelta(0), max(ari_time - not_before, timedelta(0)))
-        moments.append((ari_time - earlier, "renewal_information"))
-    if run_interval is not None:
-        # nothing may expire between two runs
-        moments.append((_earlier(not_after, run_interval, half), "run_interval"))
-    # an end that comes before all rules; stands last, so that a rule of the same moment gives the reason
-    moments.append((not_after, "expired"))
-    renew_at, reason = min(moments, key=lambda moment: moment[0])
-    by_time = force or now >= not_after or now >= renew_at
 
-    if changed:
-        return Decision(due=True, reason="wish_changed", renew_at=now, by_time=by_time)
-    if force:
-        return Decision(due=True, reason="forced", renew_at=now, by_time=True)
-    if now >= not_after:
-        return Decision(due=True, reason="expired", renew_at=renew_at, by_time=True)
-    if by_time:
-        return Decision(due=True, reason=reason, renew_at=renew_at, by_time=True)
-    # what is due is replaced soon, and is not asked about; nor is what has expired
-    return Decision(due=False, reason="not_due", renew_at=renew_at, look=asks and _may_look(now, next_look))
+    remaining_days: int | None = None
+    remaining_fraction: float | None = None
+    force: bool = False
+    spread: timedelta | None = None
+    run_interval: timedelta | None = None
+
+    def __post_init__(self) -> None:
+        if self.remaining_days is not None:
+            _check_days(self.remaining_days)
+        if self.remaining_fraction is not None:
+            _check_fraction(self.remaining_fraction)
+
+    def decide(self, facts: Facts, now: datetime, *, changed: bool = False, asks: bool = False) -> Decision:
+        """Decide whether a certificate is due.
+
+        :arg now: aware.
+        :arg changed: whether the desired state is another one than the certificate was ordered with.
+        :arg asks: whether the CA is asked for renewal information at all.
+        """
+        renew_at, reason = min(self._moments(facts), key=lambda moment: moment[0])
+        expired = now >= facts.not_after
+        by_time = self.force or expired or now >= renew_at
+        if changed:
+            return Decision(due=True, reason="wish_changed", renew_at=now, by_time=by_time)
+        if self.force:
+            return Decision(due=True, reason="forced", renew_at=now, by_time=True)
+        if by_time:
+            return Decision(due=True, reason="expired" if expired else reason, renew_at=renew_at, by_time=True)
+        # what is due is replaced soon, and is not asked about; nor is what has expired
+        return Decision(due=False, reason="not_due", renew_at=renew_at, look=asks and _may_look(now, facts.next_look))
+
+    def _moments(self, facts: Facts) -> list[tuple[datetime, str]]:
+        """The moment that each rule gives, with the reason that it is for."""
+        lifetime = max(facts.not_after - facts.not_before, timedelta(0))
+        half = facts.not_after - lifetime / 2
+        moments: list[tuple[datetime, str]] = []
+        if self.remaining_days is not None:
+            remaining = min(timedelta(days=self.remaining_days), lifetime / 2)
+            moments.append((facts.not_after - remaining, "remaining_days"))
+        if self.remaining_fraction is not None:
+            moments.append((facts.not_after - lifetime * self.remaining_fraction, "remaining_percentage"))
+        if self.spread is not None:
+            moments = [(_earlier(moment, self.spread * facts.place, half), reason) for moment, reason in moments]
+        if facts.ari_time is not None:
+            # not before the certificate began: a CA may name any moment, and dates end at the year 1
+            room = max(facts.ari_time - facts.not_before, timedelta(0))
+            earlier = min(self.run_interval or timedelta(0), room)
+            moments.append((facts.ari_time - earlier, "renewal_information"))
+        if self.run_interval is not None:
+            # nothing may expire between two runs
+            moments.append((_earlier(facts.not_after, self.run_interval, half), "run_interval"))
+        # an end that comes before all rules; it is last, so that a rule of the same moment gives the reason
+        moments.append((facts.not_after, "expired"))
+        return moments
 
 
 def place_of(address: str, serial: str) -> float:
     """The place of a certificate within the spread, from 0 to 1: always the same for it, as good as drawn for a fleet.
 
-    With the serial number each renewal draws anew, so that no mailbox is always the first.
+    With the serial number each renewal draws again, so that no mailbox is always the first.
     """
     octets = hashlib.sha256(f"{address}\n{serial}".encode("utf-8", "surrogatepass")).digest()
     return int.from_bytes(octets[:8], "big") / 2**64
@@ -123,13 +144,11 @@ def _earlier(moment: datetime, by: timedelta, not_before: datetime) -> datetime:
     return moment - min(by, room) if room > timedelta(0) else moment
 
 
-def _checked_days(days: int) -> int:
+def _check_days(days: object) -> None:
     if isinstance(days, bool) or not isinstance(days, int) or not 0 <= days <= MAX_DAYS:
         raise InputError(f"remaining_days is a whole number from 0 to {MAX_DAYS}.")
-    return days
 
 
-def _checked_part(part: float) -> float:
-    if isinstance(part, bool) or not isinstance(part, (int, float)) or not 0 <= part <= 1:
+def _check_fraction(fraction: object) -> None:
+    if isinstance(fraction, bool) or not isinstance(fraction, (int, float)) or not 0 <= fraction <= 1:
         raise InputError("remaining_percentage is a part of the lifetime from 0 to 1; write 0.25 for a quarter.")
-    return part

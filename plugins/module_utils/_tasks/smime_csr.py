@@ -43,13 +43,7 @@ class CsrOptions:
         return {
             "privatekey_path": {"type": "path", "required": True},
             "privatekey_passphrase": {"type": "str", "no_log": True},
-            "privatekey_type": {"type": "str", "choices": ["RSA", "ECC"], "default": "RSA"},
-            "privatekey_size": {"type": "int", "default": 3072},
-            "privatekey_curve": {
-                "type": "str",
-                "choices": ["secp256r1", "secp384r1", "secp521r1"],
-                "default": "secp256r1",
-            },
+            **options.KeyOptions.spec(),
             "regenerate": {"type": "str", "choices": ["fail", "partial_idempotence", "always"], "default": "fail"},
             "csr_path": {"type": "path", "required": True},
             "common_name": {"type": "str"},
@@ -66,7 +60,7 @@ class CsrOptions:
         """
         options.check_paths(params, "privatekey_path", "csr_path")
         certificate = options.CertificateOptions.parse(params)
-        spec = keys.key_spec(params["privatekey_type"], params["privatekey_size"], params["privatekey_curve"])
+        key_spec = options.KeyOptions.parse(params)
         files = options.FileOptions.parse(params)
         files.secret_mode()
         common_name = params["common_name"]
@@ -75,7 +69,7 @@ class CsrOptions:
         return cls(
             privatekey_path=params["privatekey_path"],
             privatekey_passphrase=params["privatekey_passphrase"],
-            key_spec=spec,
+            key_spec=key_spec,
             regenerate=params["regenerate"],
             csr_path=params["csr_path"],
             common_name=common_name,

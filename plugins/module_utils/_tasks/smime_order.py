@@ -153,8 +153,8 @@ def _order(given: OrderOptions, work: session.OrderSession) -> Outcome:
 
 
 def _warn_of_ca(context: Context, client: AcmeClient) -> None:
-    clock_skew.tell(context, client.transport)
-    moved_directory.tell(context, client)
+    clock_skew.warn(context, client.transport)
+    moved_directory.warn(context, client)
 
 
 def _request(given: OrderOptions, context: Context) -> csr.Csr | None:

@@ -5,256 +5,305 @@
 
 from __future__ import annotations
 
-import os
 import typing as t
 import uuid
+from dataclasses import dataclass
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, SmimeError
 from ansible_collections.mailcert.acme.plugins.module_utils._libs.require import PKI
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import temporaries
 from ansible_collections.mailcert.acme.plugins.module_utils._store.tree import layout, lineage
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Outcome, Task
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import run_id as common_run_id
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import throttle
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import options, throttle
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import run_id as run_ids
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.fleet import (
     backoff,
     change_limit,
     former_addresses,
+    orphans,
     store_check,
-)
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks.fleet import (
-    orphans as fleet_orphans,
 )
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.fleet import (
     state as fleet_state,
 )
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks.fleet.address_index import Names
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks.fleet.desired import Wish, read_wish
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.fleet.address_index import AddressIndex
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.fleet.desired import DesiredState
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.fleet.plan import Account, Plan
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.renewal import renewal_info
 
-ARGUMENT_SPEC: dict[str, t.Any] = {
-    "store_path": {"type": "path", "required": True},
-    "wishes": {"type": "dict"},
-    "max_changes": {"type": "str", "default": change_limit.DEFAULT},
-    "run_id": {"type": "str"},
-    "accounts_only": {"type": "bool", "default": False},
-    "complete": {"type": "bool", "default": False},
-}
 
-# a mailbox, its wish, what the store holds for it
-Found = t.Tuple[Wish, fleet_state.State, lineage.Line]
+@dataclass(frozen=True)
+class SelectOptions:
+    """The options of the module.
+
+    :ivar store_path: absolute.
+    :ivar variables: what the inventory says, by the name of the mailbox; not checked yet, since a mistake fails one
+        mailbox and not the task.
+    :ivar max_changes: how many may be reissued for another reason than time.
+    :ivar run_id: a name for the run.
+    :ivar accounts_only: whether only the accounts are wanted.
+    :ivar complete: whether the inventory names all mailboxes of the store.
+    """
+
+    store_path: str
+    variables: t.Mapping[str, t.Any]
+    max_changes: change_limit.ChangeLimit
+    run_id: str
+    accounts_only: bool
+    complete: bool
+
+    @staticmethod
+    def spec() -> options.Params:
+        """The argument spec."""
+        return {
+            "store_path": {"type": "path", "required": True},
+            "wishes": {"type": "dict"},
+            "max_changes": {"type": "str", "default": change_limit.DEFAULT},
+            "run_id": {"type": "str"},
+            "accounts_only": {"type": "bool", "default": False},
+            "complete": {"type": "bool", "default": False},
+        }
+
+    @classmethod
+    def parse(cls, params: options.Params) -> SelectOptions:
+        """The options.
+
+        :raises InputError: an option that cannot be used, or no mailboxes.
+        """
+        if params["wishes"] is None:
+            raise InputError("wishes is not set; without it smime_select works only in a play over the mailboxes.")
+        return cls(
+            store_path=params["store_path"],
+            variables=params["wishes"],
+            max_changes=change_limit.ChangeLimit.parse(params["max_changes"]),
+            run_id=params["run_id"] or uuid.uuid4().hex,
+            accounts_only=params["accounts_only"],
+            complete=params["complete"],
+        )
 
 
-def run(params: dict[str, t.Any], context: Context) -> Outcome:
-    """Sort the fleet into due, untouched and failed. One bad wish fails alone."""
-    if params["wishes"] is None:
-        raise InputError("wishes is not set; without it smime_select works only in a play over the mailboxes.")
-    change_limit.allowed(params["max_changes"], 0)
-    store = layout.Store(params["store_path"], option="store_path")
-    run_id = params["run_id"] or uuid.uuid4().hex
-    failed: dict[str, t.Any] = {}
+@dataclass(frozen=True)
+class SelectResult:
+    """The return keys of the module; dictionaries are by the name of the mailbox.
+
+    :ivar plans: of what is due. :ivar held: what is on hold, and why. :ivar untouched: a number of mailboxes.
+    """
+
+    run_id: str
+    due: tuple[str, ...]
+    failed_mailboxes: dict[str, dict[str, t.Any]]
+    held: dict[str, dict[str, t.Any]]
+    plans: dict[str, dict[str, t.Any]]
+    accounts: tuple[dict[str, str], ...]
+    orphans: tuple[dict[str, t.Any], ...]
+    untouched: int
+
+
+class Found(t.NamedTuple):
+    """A mailbox that needs work or may need it: what is desired, what the store has of it, and where."""
+
+    desired: DesiredState
+    state: fleet_state.State
+    line: lineage.Line
+
+
+def run(params: options.Params, context: Context) -> Outcome:
+    """Sort the fleet into due, untouched and failed. What is wrong with one mailbox fails that mailbox alone."""
+    given = SelectOptions.parse(params)
+    store = layout.Store(given.store_path, option="store_path")
     store.check()
-    names = Names()
-    wishes = _read_all(params["wishes"], failed, names)
-    accounts: dict[str, dict[str, t.Any]] = {}
-    if params["accounts_only"]:
-        for name, wish in wishes.items():
-            account = fleet_state.account_of(store, wish)
-            accounts.setdefault(account["account_key_path"], {"host": name, **account})
-        return _outcome(run_id=run_id, failed=failed, accounts=accounts, untouched=len(wishes))
-    if not context.check_mode:
-        temporaries.sweep_store(store.path)
-    found = _look_at_all(wishes, store, context, failed)
-    if not context.check_mode:
-        _ask_cas(store, found, context)
-    found = {name: entry for name, entry in found.items() if entry[1].due or entry[1].rebuild}
-    holding = backoff.Holding(store, context.now(), throttle.finder_of(context))
-    held = _hold_back(store, found, holding, names, failed)
-    # what is held is not reissued now: it must not keep the others from being renewed
-    change_limit.check(params["max_changes"], len(params["wishes"]), fleet_state.changes(found))
-    due: list[str] = []
-    plans: dict[str, t.Any] = {}
-    prepared = False
-    for name, (wish, state, where) in found.items():
+    return _Selection(given, store, context).run()
+
+
+class _Selection:
+    """One run of the module."""
+
+    def __init__(self, given: SelectOptions, store: layout.Store, context: Context) -> None:
+        self._given = given
+        self._store = store
+        self._context = context
+        self._index = AddressIndex()
+        self._failed: dict[str, SmimeError] = {}
+        self._on_hold: dict[str, dict[str, t.Any]] = {}
+        self._plans: dict[str, Plan] = {}
+        # by path of the key; the first mailbox of an account speaks for it: its variables say how it is made
+        self._accounts: dict[str, tuple[str, Account]] = {}
+        self._prepared = False
+
+    def run(self) -> Outcome:
+        """Look at all mailboxes, and prepare those that need work."""
+        desired = self._read_all()
+        if self._given.accounts_only:
+            for name, state in desired.items():
+                self._need_account(name, Account.of(self._store, state))
+            return self._outcome(untouched=len(desired))
+        found = self._examine(desired)
+        if not self._context.check_mode:
+            self._ask_cas(found)
+        found = {name: mailbox for name, mailbox in found.items() if mailbox.state.due or mailbox.state.rebuild}
+        waiting = backoff.Backoff(self._store, self._context.now(), throttle.damage_finder(self._context))
+        self._hold_back(found, waiting)
+        # what is on hold is not reissued now: it must not keep the others from being renewed
+        self._given.max_changes.check(len(self._given.variables), _changes(found))
+        for name, mailbox in found.items():
+            try:
+                self._plans[name] = self._plan(name, mailbox, waiting)
+            except SmimeError as error:
+                self._failed[name] = error
+                continue
+            if mailbox.state.due:
+                self._need_account(name, self._plans[name].account)
+        touched = {*self._plans, *self._failed, *self._on_hold}
+        return self._outcome(untouched=len(self._given.variables) - len(touched))
+
+    def _outcome(self, *, untouched: int) -> Outcome:
+        reports_orphans = self._given.complete and not self._given.accounts_only
+        left_over = orphans.orphans(self._store, self._index) if reports_orphans else []
+        result = SelectResult(
+            run_id=self._given.run_id,
+            due=tuple(self._plans),
+            failed_mailboxes={name: {**error.as_result(), "stage": "select"} for name, error in self._failed.items()},
+            held=self._on_hold,
+            plans={name: plan.to_result() for name, plan in self._plans.items()},
+            accounts=tuple(account.to_result(name) for name, account in self._accounts.values()),
+            orphans=tuple(orphan.to_result() for orphan in left_over),
+            untouched=untouched,
+        )
+        return Outcome(changed=self._prepared, result=result)
+
+    def _need_account(self, name: str, account: Account) -> None:
+        self._accounts.setdefault(account.key_path, (name, account))
+
+    def _read_all(self) -> dict[str, DesiredState]:
+        """The desired states, checked; the addresses that all name go into the index."""
+        found: dict[str, DesiredState] = {}
+        owners: dict[tuple[str, str], str] = {}
+        for name, values in self._given.variables.items():
+            try:
+                desired = self._read(name, values)
+                line = (desired.primary, layout.line_name(desired.usage, desired.staging))
+                if line in owners:
+                    raise InputError(
+                        f"{name} and {owners[line]} both ask for a certificate of usage {desired.usage} for"
+                        f" {desired.primary}; give each address and usage to one host."
+                    )
+                owners[line] = name
+                found[name] = desired
+            except SmimeError as error:
+                self._failed[name] = error
+        return found
+
+    def _read(self, name: str, values: t.Any) -> DesiredState:
         try:
-            lost = store_check.pending_damage(where) if state.due else ""
-            if lost:
-                context.warn(f"{name}: {lost}")
-            if not context.check_mode:
-                holding.reopen(wish)
-                prepared |= _prepare(store, wish, state, where, run_id, give_up=bool(lost))
-            plan = fleet_state.plan_of(store, wish, state, where)
-            for sentence in store_check.damages(store, wish, state, where):
-                context.warn(f"{name}: {sentence}")
-        except SmimeError as error:
-            failed[name] = _failure(error)
-            continue
-        due.append(name)
-        plans[name] = plan
-        if state.due:
-            # the first host of an account stands for it: its variables say how the account is made
-            account = fleet_state.account_of(store, wish)
-            accounts.setdefault(account["account_key_path"], {"host": name, **account})
-    return _outcome(
-        changed=prepared,
-        run_id=run_id,
-        due=due,
-        failed=failed,
-        plans=plans,
-        accounts=accounts,
-        orphans=fleet_orphans.orphans(store, names) if params["complete"] else [],
-        held=held,
-        untouched=len(params["wishes"]) - len({*due, *failed, *held}),
-    )
+            if not isinstance(values, dict):
+                raise InputError(f"The variables of {name} must be a dictionary.")
+            desired = DesiredState.parse(name, values)
+        except SmimeError:
+            self._index.add_unusable(values)
+            raise
+        self._index.add(desired)
+        return desired
 
+    def _examine(self, desired: dict[str, DesiredState]) -> dict[str, Found]:
+        """What is due or may be, in the order of the inventory."""
+        write = not self._context.check_mode
+        if write:
+            temporaries.sweep_store(self._store.path)
+        now = self._context.now()
+        found: dict[str, Found] = {}
+        for name, wanted in desired.items():
+            try:
+                state, line = fleet_state.state_of(self._store, wanted, now)
+                if write:
+                    store_check.sweep(self._store, wanted, line, whole=state.due)
+            except SmimeError as error:
+                self._failed[name] = error
+                continue
+            if state.due or state.rebuild or state.look:
+                found[name] = Found(wanted, state, line)
+        return found
 
-def _outcome(
-    *,
-    run_id: str,
-    failed: dict[str, t.Any],
-    accounts: dict[str, dict[str, t.Any]],
-    untouched: int,
-    changed: bool = False,
-    due: t.Sequence[str] = (),
-    plans: dict[str, t.Any] | None = None,
-    orphans: t.Sequence[dict[str, t.Any]] = (),
-    held: dict[str, t.Any] | None = None,
-) -> Outcome:
-    return Outcome(
-        changed=changed,
-        values={
-            "run_id": run_id,
-            "due": list(due),
-            "failed_mailboxes": failed,
-            "held": held or {},
-            "plans": plans or {},
-            "accounts": list(accounts.values()),
-            "orphans": list(orphans),
-            "untouched": untouched,
-        },
-    )
-
-
-def _read_all(wishes: dict[str, t.Any], failed: dict[str, t.Any], names: Names) -> dict[str, Wish]:
-    """The wishes, checked; what cannot be used goes into ``failed``, whom all name into ``names``."""
-    found: dict[str, Wish] = {}
-    owners: dict[tuple[str, str], str] = {}
-    for name, values in wishes.items():
-        try:
-            wish = _read(name, values, names)
-            line = (wish.addresses[0], layout.line_name(wish.usage, wish.staging))
-            if line in owners:
-                raise InputError(
-                    f"{name} and {owners[line]} both wish a certificate of usage {wish.usage} for"
-                    f" {wish.addresses[0]}; give each address and usage to one host."
+    def _ask_cas(self, found: dict[str, Found]) -> None:
+        """Ask the CAs that may be asked now when they want certificates renewed; the answers go into ``found``."""
+        looks: dict[renewal_info.Ca, list[renewal_info.Look]] = {}
+        for name, (desired, state, line) in found.items():
+            if state.look and state.recorded is not None:
+                ca = renewal_info.Ca(
+                    desired.acme_directory,
+                    Account.of(self._store, desired).ca_folder,
+                    desired.acme_validate_certs,
+                    desired.acme_ca_path,
+                    desired.acme_request_timeout,
                 )
-            owners[line] = name
-            found[name] = wish
-        except SmimeError as error:
-            failed[name] = _failure(error)
-    return found
+                look = renewal_info.Look(name, line.renewal, state.recorded.ari_id, state.known)
+                looks.setdefault(ca, []).append(look)
+        if not looks:
+            return
+        now = self._context.now()
+        for name, news in renewal_info.ask(looks, self._context).items():
+            mailbox = found[name]
+            found[name] = mailbox._replace(state=fleet_state.with_news(mailbox.state, mailbox.desired, news, now))
+
+    def _hold_back(self, found: dict[str, Found], waiting: backoff.Backoff) -> None:
+        """Take out of ``found`` what is on hold, and what cannot be used.
+
+        What is on hold stays in ``found`` where its PKCS#12 has to be written, which needs no order.
+        """
+        for name, mailbox in list(found.items()):
+            desired, state, line = mailbox
+            try:
+                former_addresses.check(desired, self._index)
+                hold = waiting.hold(desired, line) if state.due else None
+                bundle = None if hold is None else fleet_state.bundle_of(self._store, desired, state, line)
+            except SmimeError as error:
+                self._failed[name] = error
+                del found[name]
+                continue
+            if hold is not None:
+                self._on_hold[name] = {"reason": state.reason, "detail": state.detail, **hold.to_result()}
+                del found[name]
+            if bundle is not None:
+                found[name] = mailbox._replace(state=bundle)
+
+    def _plan(self, name: str, mailbox: Found, waiting: backoff.Backoff) -> Plan:
+        desired, state, line = mailbox
+        lost = store_check.pending_damage(line) if state.due else ""
+        if lost:
+            self._context.warn(f"{name}: {lost}")
+        if not self._context.check_mode:
+            waiting.reopen(desired)
+            self._prepared |= self._prepare(mailbox, abandon=bool(lost))
+        plan = Plan.of(self._store, desired, state, line)
+        for sentence in store_check.damages(self._store, desired, state, line):
+            self._context.warn(f"{name}: {sentence}")
+        return plan
+
+    def _prepare(self, mailbox: Found, *, abandon: bool) -> bool:
+        """Make the mailbox's folder, so that the modules of the chain find it. Gives whether anything was changed.
+
+        A version that an earlier run began for another desired state is abandoned; its key stays.
+
+        :arg abandon: whether it is abandoned, whatever the desired state.
+        """
+        desired, state, line = mailbox
+        folder = self._store.mailbox(desired.primary)
+        if not folder.exists():
+            self._store.secret()
+            folder.create()
+            return True
+        if state.due and (abandon or not fleet_state.pending_fits(desired, line)):
+            line.retire(line.pending(), self._given.run_id, is_gone=run_ids.is_gone)
+            return True
+        return False
 
 
-def _look_at_all(
-    wishes: dict[str, Wish], store: layout.Store, context: Context, failed: dict[str, t.Any]
-) -> dict[str, Found]:
-    """What is due or may be, in the order of the wishes; what cannot be used goes into ``failed``."""
-    now = context.now()
-    found: dict[str, Found] = {}
-    for name, wish in wishes.items():
-        try:
-            state, where = fleet_state.state_of(store, wish, now)
-            if not context.check_mode:
-                store_check.sweep(store, wish, where, whole=state.due)
-        except SmimeError as error:
-            failed[name] = _failure(error)
-            continue
-        if state.due or state.rebuild or state.look:
-            found[name] = (wish, state, where)
-    return found
+def _changes(found: t.Mapping[str, Found]) -> dict[str, str]:
+    """The mailboxes that would be reissued although it is not time: what the change limit counts (rule 25)."""
+    return {
+        name: state.detail
+        for name, (_desired, state, _line) in found.items()
+        if state.due and state.decision is not None and not state.decision.by_time
+    }
 
 
-def _hold_back(
-    store: layout.Store,
-    found: dict[str, Found],
-    holding: backoff.Holding,
-    names: Names,
-    failed: dict[str, t.Any],
-) -> dict[str, t.Any]:
-    """Take out of ``found`` what is held, and give it; and what cannot be used, which goes into ``failed``.
-
-    What is held from an order stays in ``found`` where its PKCS#12 has to be written.
-    """
-    held: dict[str, t.Any] = {}
-    for name, (wish, state, line) in list(found.items()):
-        try:
-            former_addresses.check(wish, names)
-            hold = holding.hold(wish, line) if state.due else None
-            bundle = fleet_state.bundle_of(store, wish, state, line) if hold is not None else None
-        except SmimeError as error:
-            failed[name] = _failure(error)
-            del found[name]
-            continue
-        if hold is not None:
-            held[name] = {"reason": state.reason, "detail": state.detail, **hold}
-            del found[name]
-        if bundle is not None:
-            found[name] = (wish, bundle, line)
-    return held
-
-
-def _read(name: str, values: t.Any, names: Names) -> Wish:
-    try:
-        if not isinstance(values, dict):
-            raise InputError(f"The wish of {name} must be a dictionary.")
-        wish = read_wish(name, values)
-    except SmimeError:
-        names.add_unusable(values)
-        raise
-    names.add(wish)
-    return wish
-
-
-def _ask_cas(store: layout.Store, found: dict[str, Found], context: Context) -> None:
-    """Ask the CAs when they want certificates renewed, of which they may be asked now; the answers go into ``found``."""
-    looks: dict[renewal_info.Ca, list[renewal_info.Look]] = {}
-    for name, (wish, state, line) in found.items():
-        if state.look and state.recorded is not None:
-            folder = os.path.dirname(store.account_folder(wish.acme_directory, wish.account_name))
-            ca = renewal_info.Ca(
-                wish.acme_directory, folder, wish.acme_validate_certs, wish.acme_ca_path, wish.acme_request_timeout
-            )
-            look = renewal_info.Look(name, line.renewal, state.recorded.ari_id, state.known)
-            looks.setdefault(ca, []).append(look)
-    if not looks:
-        return
-    for name, news in renewal_info.ask(looks, context).items():
-        wish, state, line = found[name]
-        found[name] = (wish, fleet_state.with_news(state, wish, news, context.now()), line)
-
-
-def _failure(error: SmimeError) -> dict[str, t.Any]:
-    return {**error.as_result(), "stage": "select"}
-
-
-def _prepare(
-    store: layout.Store, wish: Wish, state: fleet_state.State, line: lineage.Line, run_id: str, *, give_up: bool
-) -> bool:
-    """Make the mailbox's folder, so that the modules of the chain find it. Gives whether anything was changed.
-
-    A version that an earlier run began for another wish is given up; its key stays.
-
-    :arg give_up: whether it is given up, whatever the wish.
-    """
-    folder = store.mailbox(wish.addresses[0])
-    if not folder.exists():
-        store.secret()
-        folder.create()
-        return True
-    if state.due and (give_up or not fleet_state.pending_fits(wish, line)):
-        line.retire(line.pending(), run_id, is_gone=common_run_id.is_gone)
-        return True
-    return False
-
-
-TASK = Task(run=run, argument_spec=ARGUMENT_SPEC, libraries=PKI)
+TASK = Task(run=run, argument_spec=SelectOptions.spec(), result=SelectResult, libraries=PKI)

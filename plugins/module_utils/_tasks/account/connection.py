@@ -50,7 +50,7 @@ class AcmeOptions:
     validate_certs: bool = True
     ca_path: str | None = None
     allow_http: bool = False
-    request_timeout: float = 10
+    request_timeout: float = options.REQUEST_TIMEOUT
     request_retries: int = 7
     deadline_seconds: float = 300
     throttle_path: str | None = None
@@ -69,7 +69,7 @@ class AcmeOptions:
             "validate_certs": {"type": "bool", "default": True},
             "ca_path": {"type": "path"},
             "allow_http": {"type": "bool", "default": False},
-            "request_timeout": {"type": "int", "default": 10},
+            "request_timeout": {"type": "int", "default": options.REQUEST_TIMEOUT},
             "request_retries": {"type": "int", "default": 7},
             "deadline": {"type": "int", "default": 300},
             "pace_path": {"type": "path"},
@@ -138,7 +138,7 @@ class AcmeOptions:
     def transport(self, until: Deadline, context: Context | None = None) -> Transport:
         """The way to the CA.
 
-        :arg context: of the task, which is told of notes of the store that are damaged.
+        :arg context: of the task, which warns of notes of the store that are damaged.
         """
         return Transport(
             timeout=self.request_timeout,
@@ -147,8 +147,8 @@ class AcmeOptions:
             user_agent=USER_AGENT,
             deadline=until,
             retries=self.request_retries,
-            pace=throttle.pace_of(
-                self.throttle_path, self.order_rate, until, throttle.finder_of(context) if context else None
+            pace=throttle.make_pace(
+                self.throttle_path, self.order_rate, until, throttle.damage_finder(context) if context else None
             ),
             allow_http_loopback=self.allow_http,
         )

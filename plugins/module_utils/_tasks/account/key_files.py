@@ -4,7 +4,7 @@
 """The files of an account's keys: the one in use, the one that is to follow it, and those that were in use before.
 
     account.key                   in use
-    account.key.new               made before the CA is told of it; the CA may know it already
+    account.key.new               made before it is sent to the CA, which may know it already
     account.key.<fingerprint>     was in use, or was refused by the CA
 
 No file is overwritten by another key without a copy of the old one (rule 15). ``account.key.new`` becomes
@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import account_key as account_keys
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.account_key import AccountKey
@@ -25,13 +24,13 @@ from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.paths impo
 from ansible_collections.mailcert.acme.plugins.module_utils._text import escape
 
 NEW = ".new"
-# hex digits of the public key's fingerprint that name a former key
+# hex digits of the public key's fingerprint that name an old key
 DIGITS = 16
 _MOST_COPIES = 100
 
 
 class KeyFiles:
-    """The keys beside ``account_key_src``.
+    """The keys next to ``account_key_src``.
 
     :arg passphrase: of the key in use. ``new_passphrase``: of the one that follows.
     """
@@ -120,5 +119,5 @@ def read_key(path: str, passphrase: str | None, what: str) -> AccountKey:
 
     :arg what: the name of the option.
     """
-    data: t.Any = atomic.read_file(path, what=what)
+    data = atomic.read_file(path, what=what)
     return account_keys.load_account_key(data, passphrase=passphrase, source=f"{what} {path}")

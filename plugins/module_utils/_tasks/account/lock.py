@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Orders of an account, and the change of its key: never at the same time (docs/rules.md, rule 29).
 
-Each task that orders or answers shares a lock beside the account's files from before it reads the key until it ends;
-the change of the key has it alone. Between the tasks of an order nobody holds it: what is open then stands in the
+Each task that orders or answers shares a lock next to the account's files from before it reads the key until it ends;
+the change of the key has it alone. Between the tasks of an order it is free: what is open then is in the
 store, and the change looks there once it has the lock. The lock ends with its process, whatever ends that.
 """
 
@@ -25,7 +25,7 @@ LOCK = ".orders.lock"
 
 @contextlib.contextmanager
 def ordering(acme: AcmeOptions) -> t.Iterator[None]:
-    """Use the account's key for an order; others may do so too, and nobody changes it meanwhile.
+    """Use the account's key for an order; others may do so too, and it is not changed meanwhile.
 
     A folder in which no lock can be had, as one that only an administrator may write to, has none: whoever changes the
     key there sees to it that no order is under way.
@@ -59,8 +59,8 @@ def changing(acme: AcmeOptions, folder: str) -> t.Iterator[None]:
             stack.enter_context(locks.lock(os.path.join(folder, LOCK), timeout=acme.deadline_seconds))
         except BusyError:
             raise BusyError(
-                f"Runs that order with the account key in {escape(folder)} were at work for {acme.deadline_seconds} seconds;"
-                " the key stays as it is. Run again when they are done.",
+                f"Runs that order with the account key in {escape(folder)} were at work for {acme.deadline_seconds}"
+                " seconds; the key stays as it is. Run again when they are done.",
                 details={"path": escape(folder)},
             ) from None
         yield

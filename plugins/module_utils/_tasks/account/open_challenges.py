@@ -111,7 +111,8 @@ class OpenChallenges:
 def pending_orders(client: AcmeClient, account: Account) -> list[str]:
     """The pending orders that the CA lists for an account (RFC 8555, section 7.1.2.1), one line each.
 
-    For an account that is used without a store. Many CAs list no orders; then nothing is known. What expired counts not.
+    For an account that is used without a store. Many CAs list no orders; then nothing is known. What expired does not
+    count.
     """
     found: list[str] = []
     try:
@@ -126,7 +127,7 @@ def pending_orders(client: AcmeClient, account: Account) -> list[str]:
 
 def _listed_orders(client: AcmeClient, page: str) -> t.Iterator[orders.Order]:
     seen = 0
-    for dummy in range(_MOST_PAGES):
+    for _page in range(_MOST_PAGES):
         if not page:
             return
         client.transport.check_url(page, name="the list of orders", stage="account")

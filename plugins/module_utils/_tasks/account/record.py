@@ -1,17 +1,16 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""account.json: what smime_account last knew of the account. Public facts, so that nobody has to ask the CA for them.
+"""account.json: what smime_account last knew of the account. Public facts, so that the CA need not be asked for them.
 
 It is a memory aid: the CA knows the account by its key, and a record that is gone or damaged costs one request.
-Its fields: ``directory``, ``public_key_fingerprint``, ``contact``, ``terms_agreed``, ``external_account_kid`` (the
-wish), ``account_uri``, ``status``, and ``terms``, the URL of the terms that were agreed to (empty where that is not known).
 """
 
 from __future__ import annotations
 
 import json
 import typing as t
+from dataclasses import dataclass
 
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AccountError
@@ -19,50 +18,98 @@ from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import ato
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
 from ansible_collections.mailcert.acme.plugins.module_utils._text import escape
 
-Record = t.Dict[str, t.Any]
 
+@dataclass(frozen=True)
+class AccountRecord:
+    """The record; the names of the fields are those of the file.
 
-def load(path: str | None) -> Record | None:
-    """The record at a path; None where there is none that can be read as one."""
-    data = atomic.read_optional(path, what="account_record_path") if path else None
-    if data is None:
-        return None
-    try:
-        record = json.loads(data)
-    except ValueError:
-        return None
-    return record if isinstance(record, dict) else None
+    The first five fields are what the user asked for, the others what the CA made of it.
 
-
-def write(path: str, record: Record) -> None:
-    """Write the record down, durably."""
-    atomic.write_atomic(path, (json.dumps(record, indent=1, sort_keys=True) + "\n").encode(), mode=0o600)
-
-
-def speaks_of(record: Record | None, directory: str, fingerprint: str) -> bool:
-    """Whether the record is of this CA and this key."""
-    return (
-        record is not None
-        and record.get("directory") == directory
-        and record.get("public_key_fingerprint") == fingerprint
-    )
-
-
-def check_not_closed(record: Record, path: str) -> None:
-    """Refuse an account that was deactivated by a run of ours: the CA takes it back never.
-
-    :raises AccountError: with the remedy.
+    :ivar directory: URL of the CA's directory.
+    :ivar public_key_fingerprint: SHA-256 of the account key's SubjectPublicKeyInfo, hex.
+    :ivar contact: URLs. :ivar external_account_kid: empty for none.
+    :ivar account_uri: URL of the account. :ivar status: ``valid``, ``deactivated`` or ``revoked``. Both are empty where
+        there is no account yet.
+    :ivar terms: URL of the terms that were agreed to; empty where it is not known.
     """
-    if record.get("status") == "deactivated":
-        raise AccountError(closed(record.get("account_uri") or "of this key", path))
+
+    directory: str = ""
+    public_key_fingerprint: str = ""
+    contact: tuple[str, ...] = ()
+    terms_agreed: bool = False
+    external_account_kid: str = ""
+    account_uri: str = ""
+    status: str = ""
+    terms: str = ""
+
+    @classmethod
+    def load(cls, path: str | None) -> AccountRecord | None:
+        """The record at a path; ``None`` where there is none that can be read as one.
+
+        :raises StoreError: the file cannot be read.
+        """
+        data = atomic.read_optional(path, what="account_record_path") if path else None
+        if data is None:
+            return None
+        try:
+            document = json.loads(data)
+        except (ValueError, RecursionError):
+            return None
+        return cls._of(document) if isinstance(document, dict) else None
+
+    @classmethod
+    def _of(cls, document: dict[str, t.Any]) -> AccountRecord:
+        """The record in a JSON object; a value of a wrong type counts as none."""
+
+        def text(name: str) -> str:
+            value = document.get(name)
+            return value if isinstance(value, str) else ""
+
+        contact = document.get("contact")
+        return cls(
+            directory=text("directory"),
+            public_key_fingerprint=text("public_key_fingerprint"),
+            contact=tuple(str(entry) for entry in contact) if isinstance(contact, list) else (),
+            terms_agreed=document.get("terms_agreed") is True,
+            external_account_kid=text("external_account_kid"),
+            account_uri=text("account_uri"),
+            status=text("status"),
+            terms=text("terms"),
+        )
+
+    def save(self, path: str) -> None:
+        """Write the record, durably, 0600; raises as :func:`atomic.write_atomic`."""
+        atomic.write_atomic(path, (json.dumps(vars(self), indent=1, sort_keys=True) + "\n").encode(), mode=0o600)
+
+    def is_of(self, directory: str, fingerprint: str) -> bool:
+        """Whether the record is of this CA and this key."""
+        return (self.directory, self.public_key_fingerprint) == (directory, fingerprint)
+
+    def check_not_closed(self, path: str) -> None:
+        """Refuse an account that was deactivated by a run of ours: the CA takes it back never.
+
+        :arg path: of the record.
+        :raises AccountError: with the remedy.
+        """
+        if self.status == "deactivated":
+            raise AccountError(closed(self.account_uri or "of this key", path))
+
+    def describe(self) -> str:
+        """The account as one side of a diff."""
+        lines = [f"account: {self.status or 'valid'}", f"contact: {', '.join(self.contact)}"]
+        if self.terms:
+            lines.append(f"terms of service: {self.terms}")
+        if self.public_key_fingerprint:
+            lines.append(f"key: {self.public_key_fingerprint}")
+        return "\n".join(lines) + "\n"
 
 
 def closed(uri: str, record_path: str | None, status: str = "deactivated") -> str:
     """The sentence for an account that is no more."""
     where = f" and the record {escape(record_path)}" if record_path else ""
     return (
-        f"The account {uri} is {status}, for good. For a new account move the account key{where} away, or choose another"
-        " path (in the role, another smime_account_name)."
+        f"The account {uri} is {status}, for good. For a new account move the account key{where} away, or choose"
+        " another path (in the role, another smime_account_name)."
     )
 
 
@@ -71,26 +118,24 @@ def account_uri(path: str | None, directory: str, fingerprint: str) -> str | Non
 
     :raises AccountError: the account was deactivated.
     """
-    record = load(path)
-    if record is None or not speaks_of(record, directory, fingerprint):
+    record = AccountRecord.load(path)
+    if record is None or not record.is_of(directory, fingerprint):
         return None
-    check_not_closed(record, path or "")
-    uri = record.get("account_uri")
-    return uri if isinstance(uri, str) else None
+    record.check_not_closed(path or "")
+    return record.account_uri or None
 
 
 def warn_of_new_terms(path: str | None, client: AcmeClient, context: Context) -> None:
-    """Tell the user where the CA's terms are others than those that were agreed to (RFC 8555, section 7.3.3).
+    """Warn where the CA's terms are others than those that were agreed to (RFC 8555, section 7.3.3).
 
-    :arg client: has fetched the directory already, so that this asks nobody.
+    :arg client: has fetched the directory already, so that this sends no request.
     """
-    record = load(path)
-    agreed = record.get("terms") if record else None
-    if not agreed:
+    record = AccountRecord.load(path)
+    if record is None or not record.terms:
         return
     offered = client.directory.terms_of_service
-    if offered and agreed != offered:
+    if offered and record.terms != offered:
         context.warn(
-            f"The CA's terms of service are at {offered} now; those agreed to are at {agreed}. Read them, and agree by"
-            " setting terms_url (in the role, smime_terms_url) to the new URL."
+            f"The CA's terms of service are at {offered} now; those agreed to are at {record.terms}. Read them, and"
+            " agree by setting terms_url (in the role, smime_terms_url) to the new URL."
         )

@@ -10,13 +10,13 @@ import datetime
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.transport import Transport
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
 
-TOLD_FROM = datetime.timedelta(minutes=5)
+WARN_FROM = datetime.timedelta(minutes=5)
 
 
-def tell(context: Context, transport: Transport) -> None:
+def warn(context: Context, transport: Transport) -> None:
     """Warn where this machine's clock is five minutes or more away from the one in the CA's Date field."""
     skew = transport.clock_skew
-    if skew is None or abs(skew) < TOLD_FROM:
+    if skew is None or abs(skew) < WARN_FROM:
         return
     # whole minutes, so that a fleet has one sentence and not one for each mailbox
     minutes = round(abs(skew).total_seconds() / 60)

@@ -26,7 +26,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._time import format_
 
 from . import throttle
 
-# what the user mends, and then wants tried at once
+# what the user repairs, and then wants tried at once
 _OF_THE_USER = (AccountError, AcmeTlsError)
 
 
@@ -54,13 +54,13 @@ def recorded(
 def succeeded(path: str | None) -> None:
     """Forget the failures; where there were none nothing is written."""
     if path and os.path.lexists(path):
-        # what was reached must not be told as a failure for it
+        # what was reached must not be reported as a failure for it
         with contextlib.suppress(StoreError):
             attempts.clear(path)
 
 
 def waits(error: SmimeError) -> bool:
-    """Whether the CA said no, so that it is left alone for a while; what is wrong elsewhere is tried again at once."""
+    """Whether the CA refused, so that it is not asked for a while; what is wrong elsewhere is tried again at once."""
     if isinstance(error, NoAnswerError) and not error.sent:
         return False
     return isinstance(error, (AcmeError, RateReachedError)) and not isinstance(error, _OF_THE_USER)
@@ -68,7 +68,7 @@ def waits(error: SmimeError) -> bool:
 
 def _keep(path: str, directory: str, error: SmimeError, context: Context, *, waiting: bool) -> None:
     try:
-        before = attempts.Attempts.load(path, throttle.finder_of(context))
+        before = attempts.Attempts.load(path, throttle.damage_finder(context))
     except StoreError:
         before = None  # what comes now takes its place
     # where the CA was not asked at all, this was no attempt

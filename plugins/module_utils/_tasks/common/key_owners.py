@@ -29,13 +29,13 @@ def claim_for_mailbox(keys_path: str | None, request: Csr, addresses: t.Sequence
     """
     if not keys_path:
         return
-    wish = Owner(MAILBOX, _address.parse(addresses[0]).ascii)
-    owner = _ask(KeyIndex(keys_path), request.public_fingerprint, wish, write=write)
-    if owner != wish:
+    claimed = Owner(MAILBOX, _address.parse(addresses[0]).ascii)
+    owner = _ask(KeyIndex(keys_path), request.public_fingerprint, claimed, write=write)
+    if owner != claimed:
         whose = "that of an ACME account" if owner.kind == ACCOUNT else f"that of {escape(owner.name)}"
         raise CsrError(
-            f"The request in {request.source} holds a key that is {whose} already, and not of {wish.name}; make a new key"
-            " for it."
+            f"The request in {request.source} holds a key that is {whose} already, and not of {claimed.name}; make a"
+            " new key for it."
         )
 
 
@@ -49,11 +49,11 @@ def claim_for_account(keys_path: str | None, key: AccountKey, directory: str, *,
     owner = _ask(KeyIndex(keys_path), key.public_fingerprint, Owner(ACCOUNT, directory), write=write)
     if owner.kind != ACCOUNT:
         raise KeyPolicyError(
-            f"The account key is the key of the certificate of {escape(owner.name)} (RFC 8555, section 11.1). Use a key that"
-            " is nothing but the account's.",
+            f"The account key is the key of the certificate of {escape(owner.name)} (RFC 8555, section 11.1). Use a key"
+            " that is nothing but the account's.",
             stage="account",
         )
 
 
-def _ask(index: KeyIndex, fingerprint: str, wish: Owner, *, write: bool) -> Owner:
-    return index.claim(fingerprint, wish) if write else index.owner(fingerprint) or wish
+def _ask(index: KeyIndex, fingerprint: str, claimed: Owner, *, write: bool) -> Owner:
+    return index.claim(fingerprint, claimed) if write else index.owner(fingerprint) or claimed

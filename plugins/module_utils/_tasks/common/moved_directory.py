@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A directory that has moved: its new place is used, and told, since the old one will not lead there for ever."""
+"""A directory that has moved: its new place is used, and a warning says so: the old one may end."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
 from ansible_collections.mailcert.acme.plugins.module_utils._text import one_line
 
 
-def tell(context: Context, client: AcmeClient) -> None:
+def warn(context: Context, client: AcmeClient) -> None:
     """Warn where the directory was found elsewhere than where it was asked for; asks nothing."""
     moved_to = client.moved_to
     if moved_to:
         context.warn(
-            f"acme_directory {one_line(client.directory_url, limit=200)} redirects to {one_line(moved_to, limit=200)}, which was"
-            " used. Ask the CA whether it has moved for good."
+            f"acme_directory {one_line(client.directory_url, limit=200)} redirects to {one_line(moved_to, limit=200)},"
+            " which was used. Ask the CA whether it has moved for good."
         )

@@ -16,12 +16,14 @@ from dataclasses import dataclass
 
 from ansible_collections.mailcert.acme.plugins.module_utils import _address
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AddressError, InputError
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import key_usage
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import key_usage, keys
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import atomic
 
 #: The validated parameters of a task, or a part of an argument spec.
-Params = t.Dict[str, t.Any]
+Params = dict[str, t.Any]
 
+# of a CA, in seconds for each answer
+REQUEST_TIMEOUT = 10
 # a year, in seconds: no wait is longer, and clocks take it
 MOST_SECONDS = 365 * 86400
 
@@ -112,7 +114,7 @@ class CertificateOptions:
         """The part of the argument spec."""
         return {
             "addresses": {"type": "list", "elements": "str", "required": True},
-            "usage": {"type": "str", "choices": list(key_usage.USAGES), "default": "dual"},
+            "usage": {"type": "str", "choices": list(key_usage.USAGES), "default": key_usage.DEFAULT_USAGE},
         }
 
     @classmethod
@@ -122,6 +124,27 @@ class CertificateOptions:
         :raises AddressError: an address that is none, a wildcard, or one that is given twice.
         """
         return cls(tuple(checked_addresses(params["addresses"])), params["usage"])
+
+
+class KeyOptions:
+    """The options that make a :class:`keys.KeySpec`: the kind of the private key of a certificate."""
+
+    @staticmethod
+    def spec() -> Params:
+        """The part of the argument spec. ``privatekey_size`` is in bits."""
+        return {
+            "privatekey_type": {"type": "str", "choices": list(keys.TYPES), "default": keys.DEFAULT_TYPE},
+            "privatekey_size": {"type": "int", "default": keys.DEFAULT_RSA_SIZE},
+            "privatekey_curve": {"type": "str", "choices": list(keys.CURVES), "default": keys.DEFAULT_CURVE},
+        }
+
+    @staticmethod
+    def parse(params: t.Mapping[str, t.Any]) -> keys.KeySpec:
+        """The kind of key.
+
+        :raises KeyPolicyError: a size or curve that the profile does not allow; names the option.
+        """
+        return keys.key_spec(params["privatekey_type"], params["privatekey_size"], params["privatekey_curve"])
 
 
 @dataclass(frozen=True)

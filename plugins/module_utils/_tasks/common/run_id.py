@@ -22,7 +22,7 @@ def new_run_id(pid: int) -> str:
 
 
 def is_gone(run_id: str) -> bool:
-    """Whether the run is known to have ended; False where that cannot be told (another machine, no /proc)."""
+    """Whether the run is known to have ended; False where that cannot be known (another machine, no /proc)."""
     parts = run_id.split(":")
     if len(parts) != 4 or not parts[1] or parts[1] != _boot_id() or not parts[2].isdigit() or not parts[3]:
         return False

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The pace of a CA as a task heeds it: shared through the store with all who ask the same CA, in this run and later."""
+"""The pace of a CA as a task keeps it: shared through the store by all tasks that ask the CA, now and later."""
 
 from __future__ import annotations
 
@@ -37,31 +37,31 @@ def parse_rate(text: str) -> tuple[int, int]:
     seconds = int(found[2] or 1) * _UNITS[found[3]] if found else 0
     if not 1 <= count <= order_rate.MOST_ORDERS or not 1 <= seconds <= _YEAR:
         raise InputError(
-            f"order_rate is {text!r}; it must be a number of orders, from 1 to {order_rate.MOST_ORDERS}, and a time of at"
-            " most a year, as in 300/3h, with s, m, h, d or w for the unit."
+            f"order_rate is {text!r}; it must be a number of orders, from 1 to {order_rate.MOST_ORDERS}, and a time of"
+            " at most a year, as in 300/3h, with s, m, h, d or w for the unit."
         )
     return count, seconds
 
 
-def finder_of(context: Context) -> damaged.Finder:
-    """The task as one that may find damaged notes: it warns, and in check mode it leaves them where they are."""
+def damage_finder(context: Context) -> damaged.Finder:
+    """What a task does about a damaged note: it warns, and puts the note aside; in check mode it only warns."""
     return damaged.Finder(context.warn, write=not context.check_mode)
 
 
-def pace_of(
+def make_pace(
     folder: str | None, rate: str | None, until: Deadline, finder: damaged.Finder | None = None
 ) -> retry.Pace:
-    """What the options say of the CA's pace; without a folder each task has a pace of its own.
+    """The pace of a CA that the options describe; without a folder each task has a pace of its own.
 
     :arg folder: in which the store keeps the CA's pace (``pace_path``). :arg rate: see :func:`parse_rate`.
-    :arg finder: who is told of a damaged file.
-    :raises InputError: a rate that is none, or one that nobody could count.
+    :arg finder: what is done about a damaged file.
+    :raises InputError: a rate that is none, or one without a folder to count in.
     """
     if folder is None:
         if rate:
             raise InputError("order_rate needs pace_path, where the orders are counted.")
         return retry.Pace()
-    return StoredPace(folder, parse_rate(rate) if rate else None, until, finder or damaged.Finder())
+    return StoredPace(folder, parse_rate(rate) if rate else None, until, finder)
 
 
 class StoredPace(retry.Pace):
@@ -69,13 +69,13 @@ class StoredPace(retry.Pace):
 
     :arg folder: of the CA's pace.
     :arg rate: at most so many orders in so many seconds; None for no limit of ours.
-    :arg until: nobody waits for longer.
+    :arg until: no wait is longer.
     """
 
     def __init__(
-        self, folder: str, rate: tuple[int, int] | None, until: Deadline, finder: damaged.Finder = damaged.Finder()
+        self, folder: str, rate: tuple[int, int] | None, until: Deadline, finder: damaged.Finder | None = None
     ) -> None:
-        self._shared = throttle.SharedPace(folder, finder=finder)
+        self._shared = throttle.SharedPace(folder, finder=finder or damaged.Finder())
         self._orders = order_rate.OrderCount(folder)
         self._rate = rate
         self._until = until
@@ -84,8 +84,8 @@ class StoredPace(retry.Pace):
         held = self._shared.held(where)
         if held is None:
             return None
-        told = held.told
-        return retry.Hold(held.seconds, told.reason, closed=held.closed, limited=told.limited, problem=told.problem)
+        last = held.told
+        return retry.Hold(held.seconds, last.reason, closed=held.closed, limited=last.limited, problem=last.problem)
 
     # what is noted of a trouble must not hide the trouble, where the store can take no notes
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which mailbox names which address: what a fleet's wishes say together."""
+"""Which mailbox names which address: what the desired states of a fleet say together."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import typing as t
 from ansible_collections.mailcert.acme.plugins.module_utils import _address
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AddressError
 
-from .desired import UNREADABLE, Wish
+from .desired import UNREADABLE, DesiredState
 
 
-class Names:
-    """Filled with one wish after the other.
+class AddressIndex:
+    """Filled with one desired state after the other.
 
-    :ivar mailboxes: the primary addresses, and the former ones: the folders of the store that somebody names.
-    :ivar complete: False once there was a wish of which nobody can tell whom it names.
+    :ivar mailboxes: the primary addresses, and the former ones: the folders of the store that the inventory names.
+    :ivar complete: False once there was a mailbox of which it is not known which addresses it names.
     """
 
     def __init__(self) -> None:
@@ -25,15 +25,15 @@ class Names:
         self.complete = True
         self._named_by: dict[str, set[str]] = {}
 
-    def add(self, wish: Wish) -> None:
-        """Take in a wish."""
-        primary = wish.addresses[0]
-        self.mailboxes.update((primary, *wish.former_addresses))
-        for address in (*wish.addresses, *wish.former_addresses):
+    def add(self, desired: DesiredState) -> None:
+        """Take in a mailbox."""
+        primary = desired.primary
+        self.mailboxes.update((primary, *desired.former_addresses))
+        for address in (*desired.addresses, *desired.former_addresses):
             self._named_by.setdefault(address, set()).add(primary)
 
     def add_unusable(self, values: t.Any) -> None:
-        """Take in a wish that is wrong in something; whom it names can be told most often."""
+        """Take in the variables of a mailbox that are wrong in something; mostly its addresses can be read."""
         if not isinstance(values, dict) or UNREADABLE in values:
             self.complete = False
             return
@@ -45,9 +45,9 @@ class Names:
             self.mailboxes.add(address)
             self._named_by.setdefault(address, set()).add(address)
 
-    def others(self, address: str, wish: Wish) -> list[str]:
+    def others(self, address: str, desired: DesiredState) -> list[str]:
         """The primary addresses of other mailboxes that name an address, too."""
-        return sorted(self._named_by.get(address, set()) - {wish.addresses[0]})
+        return sorted(self._named_by.get(address, set()) - {desired.primary})
 
 
 def _list(given: t.Any) -> t.Sequence[t.Any]:

@@ -1,19 +1,20 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Mailboxes that are due and left alone for now: the CA said no a moment ago, and is not asked again so soon."""
+"""Mailboxes that are due and on hold: the CA refused a moment ago, and is not asked again so soon."""
 
 from __future__ import annotations
 
 import datetime
 import os
 import typing as t
+from dataclasses import dataclass
 
 from ansible_collections.mailcert.acme.plugins.module_utils._store.backoff import attempts, damaged, throttle
 from ansible_collections.mailcert.acme.plugins.module_utils._store.tree import layout, lineage
 from ansible_collections.mailcert.acme.plugins.module_utils._time import format_iso
 
-from .desired import Wish
+from .desired import DesiredState
 
 FILE = "attempts.json"
 
@@ -28,56 +29,71 @@ def account_path(account_folder: str) -> str:
     return os.path.join(account_folder, FILE)
 
 
-def pace_path(account_folder: str) -> str:
+def throttle_path(account_folder: str) -> str:
     """The folder that keeps the pace of an account's CA."""
     return os.path.join(os.path.dirname(account_folder), "pace")
 
 
-class Holding:
-    """What of a fleet is held at one moment.
+@dataclass(frozen=True)
+class Hold:
+    """Why a mailbox is on hold: the failed attempt that has the latest next try."""
 
-    :arg finder: who is told of damaged files.
+    attempt: attempts.Attempts
+
+    def to_result(self) -> dict[str, t.Any]:
+        """The attempt as a part of a task's result."""
+        attempt = self.attempt
+        return {
+            "next_try": format_iso(attempt.next_try) or "",
+            "attempts": attempt.count,
+            "last_try": format_iso(attempt.at) or "",
+            "error_code": attempt.error_code,
+            "stage": attempt.stage,
+            "retryable": attempt.retryable,
+            "msg": attempt.message,
+            "problem": attempt.problem,
+        }
+
+
+class Backoff:
+    """Which mailboxes of a fleet are on hold at one moment.
+
+    :arg finder: what is done about damaged files.
     """
 
     def __init__(
-        self, store: layout.Store, now: datetime.datetime, finder: damaged.Finder = damaged.Finder()
+        self, store: layout.Store, now: datetime.datetime, finder: damaged.Finder | None = None
     ) -> None:
         self._store = store
         self._now = now
-        self._finder = finder
+        self._finder = finder or damaged.Finder()
         self._reopened: set[str] = set()
         # many mailboxes share an account
         self._accounts: dict[str, attempts.Attempts | None] = {}
 
-    def reopen(self, wish: Wish) -> None:
-        """Where the wish is to try at once, let the CA be asked again that was left alone as a whole."""
-        folder = pace_path(self._store.account_folder(wish.acme_directory, wish.account_name))
-        if wish.retry_now and folder not in self._reopened:
+    def reopen(self, desired: DesiredState) -> None:
+        """Where the mailbox is to be tried at once, let its CA be asked again that no task asks for now."""
+        folder = throttle_path(self._store.account_folder(desired.acme_directory, desired.account_name))
+        if desired.retry_now and folder not in self._reopened:
             self._reopened.add(folder)
             throttle.SharedPace(folder, finder=self._finder).reopen()
 
-    def hold(self, wish: Wish, line: lineage.Line) -> dict[str, t.Any] | None:
-        """Why a mailbox is held, and until when; None where it is not.
+    def hold(self, desired: DesiredState, line: lineage.Line) -> Hold | None:
+        """Why a mailbox is on hold; None where it is not.
 
         :raises StoreError: a record that cannot be read.
         """
-        if wish.retry_now:
+        if desired.retry_now:
             return None
         own = attempts.Attempts.load(mailbox_path(line), self._finder)
-        path = account_path(self._store.account_folder(wish.acme_directory, wish.account_name))
+        path = account_path(self._store.account_folder(desired.acme_directory, desired.account_name))
         if path not in self._accounts:
             self._accounts[path] = attempts.Attempts.load(path, self._finder)
-        found = [one for one in (own, self._accounts[path]) if one is not None and one.held(wish.acme_directory, self._now)]
-        if not found:
+        waiting = [
+            attempt
+            for attempt in (own, self._accounts[path])
+            if attempt is not None and attempt.held(desired.acme_directory, self._now)
+        ]
+        if not waiting:
             return None
-        last = max(found, key=lambda one: one.next_try or self._now)
-        return {
-            "next_try": format_iso(last.next_try) or "",
-            "attempts": last.count,
-            "last_try": format_iso(last.at) or "",
-            "error_code": last.error_code,
-            "stage": last.stage,
-            "retryable": last.retryable,
-            "msg": last.message,
-            "problem": last.problem,
-        }
+        return Hold(max(waiting, key=lambda attempt: attempt.next_try or self._now))

@@ -1,23 +1,81 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an inventory wishes for one mailbox: what makes a certificate due when it changes, and the rules of its time.
+"""The desired state of one mailbox: what an inventory asks for, checked.
 
-No secret is among them: selecting compares public data only.
+It holds what makes a certificate due when it changes, and the rules of its time. The variables are the role's, without
+``smime_``. Type, choices and default of each come from the argument specs of the modules that take it later; what no
+module takes is described here. No secret is among them: the selection compares public data only.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import typing as t
+from dataclasses import dataclass
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import key_usage, keys
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import keys, pkcs12_cipher, renewal
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.account.connection import AcmeOptions
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import options
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.renewal import policy
 
 # of days, hours or seconds: dates end at the year 9999
 MOST = 36500
+
+#: The key of an entry whose variables cannot be used; its value says why.
+UNREADABLE = "unreadable"
+
+Reader = t.Callable[[t.Any], t.Any]
+
+
+def _variables() -> options.Params:
+    acme = AcmeOptions.spec()
+    rules = policy.RenewalOptions.spec()
+    return {
+        "addresses": options.CertificateOptions.spec()["addresses"],
+        "acme_directory": acme["acme_directory"],
+        "usage": options.CertificateOptions.spec()["usage"],
+        **options.KeyOptions.spec(),
+        "account_name": {"type": "str", "default": "default"},
+        "staging": {"type": "bool", "default": False},
+        "profile": {"type": "str"},
+        "common_name": {"type": "str"},
+        # a fleet has rules of its own where a single task has none
+        "remaining_days": {**rules["remaining_days"], "default": 30},
+        "remaining_percentage": rules["remaining_percentage"],
+        "force": rules["force"],
+        "spread_days": {**rules["spread_days"], "default": 7},
+        "run_interval": {**rules["run_interval"], "default": 24},
+        "renewal_info": {"type": "bool", "default": True},
+        "allow_ca_change": {"type": "bool", "default": False},
+        "acme_validate_certs": acme["validate_certs"],
+        "acme_ca_path": acme["ca_path"],
+        "acme_request_timeout": acme["request_timeout"],
+        "retry_now": {"type": "bool", "default": False},
+        "pkcs12": {"type": "bool", "default": True},
+        "pkcs12_encoding": {
+            "type": "str", "choices": list(pkcs12_cipher.ENCODINGS), "default": pkcs12_cipher.DEFAULT_ENCODING,
+        },
+        "pkcs12_friendly_name": {"type": "str"},
+        "pkcs12_generation": {"type": "int", "default": 0},
+        "former_addresses": {"type": "list", "elements": "str"},
+    }
+
+
+#: The variables by name, each as an argument spec describes an option.
+VARIABLES = _variables()
+#: The default of each variable that has one.
+DEFAULTS: dict[str, t.Any] = {name: entry["default"] for name, entry in VARIABLES.items() if "default" in entry}
+REQUIRED = tuple(name for name, entry in VARIABLES.items() if entry.get("required"))
+# null or an empty text is a value of these: no such rule, no such address, or what a key is without it
+_MAY_BE_EMPTY = frozenset(
+    (
+        "remaining_days", "remaining_percentage", "run_interval", "former_addresses", "privatekey_size",
+        "privatekey_curve",
+    )
+)
+# whole numbers that have bounds: the least value, and the unit
+_LEAST = {**policy.LEAST, "acme_request_timeout": (1, "seconds")}
 
 
 def _boolean(value: t.Any) -> bool:
@@ -39,7 +97,7 @@ def _whole(value: t.Any) -> int:
         raise ValueError("give a whole number") from None
 
 
-def _least(least: int, unit: str) -> t.Callable[[t.Any], int]:
+def _at_least(least: int, unit: str) -> Reader:
     def read(value: t.Any) -> int:
         number = _whole(value)
         if not least <= number <= MOST:
@@ -47,10 +105,6 @@ def _least(least: int, unit: str) -> t.Callable[[t.Any], int]:
         return number
 
     return read
-
-
-def _optional(read: t.Callable[[t.Any], t.Any]) -> t.Callable[[t.Any], t.Any]:
-    return lambda value: None if value is None or value == "" else read(value)
 
 
 def _fraction(value: t.Any) -> float:
@@ -77,7 +131,7 @@ def _addresses(value: t.Any) -> list[str]:
     return [_text(item) for item in value]
 
 
-def _choice(*choices: str) -> t.Callable[[t.Any], str]:
+def _choice(*choices: str) -> Reader:
     def read(value: t.Any) -> str:
         if value not in choices:
             raise ValueError(f"give one of {', '.join(choices)}")
@@ -86,80 +140,146 @@ def _choice(*choices: str) -> t.Callable[[t.Any], str]:
     return read
 
 
-@dataclasses.dataclass(frozen=True)
-class Wish:
-    """One mailbox's wish, checked. ``name``: the inventory's name of the mailbox.
+def _or_none(read: Reader) -> Reader:
+    return lambda value: None if value is None or value == "" else read(value)
 
-    The defaults are those of the role's variables; a test holds them together.
+
+def _reader(name: str, entry: options.Params) -> Reader:
+    """What reads the values of one variable; it raises ValueError with half a sentence."""
+    read: Reader
+    if "choices" in entry:
+        read = _choice(*entry["choices"])
+    elif name in _LEAST:
+        read = _at_least(*_LEAST[name])
+    else:
+        by_type: dict[str, Reader] = {
+            "bool": _boolean, "int": _whole, "float": _fraction, "list": _addresses, "str": _text, "path": _text,
+        }
+        read = by_type[entry["type"]]
+    return _or_none(read) if name in _MAY_BE_EMPTY else read
+
+
+#: What reads the value of each variable: an inventory may give text for every type.
+READERS: dict[str, Reader] = {name: _reader(name, entry) for name, entry in VARIABLES.items()}
+
+
+@dataclass(frozen=True)
+class DesiredState:
+    """The desired state of one mailbox, checked.
+
+    :ivar name: the inventory's name of the mailbox.
+    :ivar addresses: at least one, each once, in one spelling; the first is the primary.
+    :ivar acme_directory: URL of the CA's directory.
+    :ivar usage: ``dual``, ``sign`` or ``encrypt``.
+    :ivar renewal: when the certificate is renewed.
+    :ivar profile: :ivar common_name: empty for none.
+    :ivar renewal_info: whether the CA is asked when it wants the certificate renewed (RFC 9773).
+    :ivar acme_ca_path: roots of the CA's TLS certificate; empty for those of the system.
+    :ivar acme_request_timeout: seconds for each answer of the CA.
+    :ivar retry_now: whether a mailbox on hold is tried at once.
+    :ivar pkcs12: whether there is a PKCS#12 file. ``pkcs12_friendly_name``: empty for the primary address.
+    :ivar former_addresses: addresses that the mailbox had, in one spelling.
     """
 
     name: str
     addresses: tuple[str, ...]
     acme_directory: str
-    usage: str = "dual"
-    key_spec: keys.KeySpec | None = None
-    account_name: str = "default"
-    staging: bool = False
-    profile: str = ""
-    common_name: str = ""
-    remaining_days: int | None = 30
-    remaining_percentage: float | None = None
-    force: bool = False
-    spread_days: int = 7
-    run_interval: int | None = 24
-    renewal_info: bool = True
-    allow_ca_change: bool = False
-    acme_validate_certs: bool = True
-    acme_ca_path: str = ""
-    acme_request_timeout: int = 10
-    retry_now: bool = False
-    pkcs12: bool = True
-    pkcs12_encoding: str = "modern"
-    pkcs12_friendly_name: str = ""
-    pkcs12_generation: int = 0
-    former_addresses: tuple[str, ...] = ()
+    usage: str
+    key_spec: keys.KeySpec
+    account_name: str
+    staging: bool
+    profile: str
+    common_name: str
+    renewal: renewal.RenewalPolicy
+    renewal_info: bool
+    allow_ca_change: bool
+    acme_validate_certs: bool
+    acme_ca_path: str
+    acme_request_timeout: int
+    retry_now: bool
+    pkcs12: bool
+    pkcs12_encoding: str
+    pkcs12_friendly_name: str
+    pkcs12_generation: int
+    former_addresses: tuple[str, ...]
 
-    @property
-    def rules(self) -> policy.RenewalOptions:
-        """What it says of the time of a renewal."""
-        return policy.RenewalOptions(
-            self.remaining_days, self.remaining_percentage, self.force, self.spread_days, self.run_interval
+    @classmethod
+    def parse(cls, name: str, values: t.Mapping[str, t.Any]) -> DesiredState:
+        """Check what an inventory says of one mailbox.
+
+        :arg values: by the names of :data:`VARIABLES`; what is absent has its default.
+        :raises InputError: names the variable. A mistake concerns this mailbox only.
+        """
+        found = _read(name, values)
+        addresses = tuple(options.checked_addresses(found["addresses"], option="smime_addresses"))
+        former = found.get("former_addresses")
+        return cls(
+            name=name,
+            addresses=addresses,
+            acme_directory=found["acme_directory"],
+            usage=found["usage"],
+            key_spec=options.KeyOptions.parse(found),
+            account_name=found["account_name"],
+            staging=found["staging"],
+            profile=found.get("profile", ""),
+            common_name=_common_name(found["common_name"], addresses) if found.get("common_name") else "",
+            renewal=policy.RenewalOptions.parse(found),
+            renewal_info=found["renewal_info"],
+            allow_ca_change=found["allow_ca_change"],
+            acme_validate_certs=found["acme_validate_certs"],
+            acme_ca_path=found.get("acme_ca_path", ""),
+            acme_request_timeout=found["acme_request_timeout"],
+            retry_now=found["retry_now"],
+            pkcs12=found["pkcs12"],
+            pkcs12_encoding=found["pkcs12_encoding"],
+            pkcs12_friendly_name=found.get("pkcs12_friendly_name", ""),
+            pkcs12_generation=found["pkcs12_generation"],
+            former_addresses=_former_addresses(former, addresses) if former else (),
         )
 
+    @property
+    def primary(self) -> str:
+        """The address by which the store knows the mailbox."""
+        return self.addresses[0]
 
-READERS: dict[str, t.Callable[[t.Any], t.Any]] = {
-    "addresses": _addresses,
-    "acme_directory": _text,
-    "usage": _choice(*key_usage.USAGES),
-    "privatekey_type": _choice("RSA", "ECC"),
-    "privatekey_size": _whole,
-    "privatekey_curve": _text,
-    "account_name": _text,
-    "staging": _boolean,
-    "profile": _text,
-    "common_name": _text,
-    "remaining_days": _optional(_least(0, "days")),
-    "remaining_percentage": _optional(_fraction),
-    "force": _boolean,
-    "spread_days": _least(0, "days"),
-    "run_interval": _optional(_least(1, "hours")),
-    "renewal_info": _boolean,
-    "allow_ca_change": _boolean,
-    "acme_validate_certs": _boolean,
-    "acme_ca_path": _text,
-    "acme_request_timeout": _least(1, "seconds"),
-    "retry_now": _boolean,
-    "pkcs12": _boolean,
-    "pkcs12_encoding": _choice("modern", "compatible"),
-    "pkcs12_friendly_name": _text,
-    "pkcs12_generation": _whole,
-    "former_addresses": _optional(_addresses),
-}
+    def module_options(self) -> dict[str, t.Any]:
+        """The same as options of the modules of the chain, by their names; ``None`` for one that is not set."""
+        return {
+            "addresses": list(self.addresses),
+            "usage": self.usage,
+            "privatekey_type": self.key_spec.type,
+            "privatekey_size": self.key_spec.size,
+            "privatekey_curve": self.key_spec.curve,
+            "common_name": self.common_name or None,
+            "profile": self.profile or None,
+            "acme_directory": self.acme_directory,
+            "validate_certs": self.acme_validate_certs,
+            "ca_path": self.acme_ca_path or None,
+            "request_timeout": self.acme_request_timeout,
+            "encoding": self.pkcs12_encoding,
+            "friendly_name": self.pkcs12_friendly_name or None,
+            "generation": self.pkcs12_generation,
+        }
 
-REQUIRED = ("addresses", "acme_directory")
 
-# stands in a wish whose variables cannot be used, and says why
-UNREADABLE = "unreadable"
+def _read(name: str, values: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """The values of all variables, each of its type; what has no default and is not set is absent."""
+    if UNREADABLE in values:
+        raise InputError(str(values[UNREADABLE]))
+    unknown = sorted(set(values) - set(READERS))
+    if unknown:
+        raise InputError(f"The desired state of a mailbox has no {unknown[0]}; it has {', '.join(READERS)}.")
+    found = dict(DEFAULTS)
+    for variable, value in values.items():
+        try:
+            found[variable] = READERS[variable](value)
+        except ValueError as error:
+            raise InputError(f"smime_{variable}: {error}, not {value!r}.") from None
+    for variable in REQUIRED:
+        if not found.get(variable):
+            hint = " (or smime_address)" if variable == "addresses" else ""
+            raise InputError(f"smime_{variable}{hint} is not set for {name}.")
+    return found
 
 
 def _common_name(value: str, addresses: t.Sequence[str]) -> str:
@@ -170,44 +290,11 @@ def _common_name(value: str, addresses: t.Sequence[str]) -> str:
     raise InputError(f"smime_common_name: give one of the addresses, {', '.join(addresses)}, not {value!r}.")
 
 
-def _former(values: list[str] | None, addresses: t.Sequence[str]) -> tuple[str, ...]:
-    """The former addresses; one that stands in the certificate still may have been the first of an earlier one."""
-    former = tuple(options.checked_addresses(values, option="smime_former_addresses")) if values else ()
+def _former_addresses(values: list[str], addresses: t.Sequence[str]) -> tuple[str, ...]:
+    """The former addresses. One that the certificate still has may have been the primary of an earlier one."""
+    former = tuple(options.checked_addresses(values, option="smime_former_addresses"))
     if addresses[0] in former:
-        raise InputError(f"smime_former_addresses: {addresses[0]} is the mailbox's address now; remove it from the list.")
+        raise InputError(
+            f"smime_former_addresses: {addresses[0]} is the mailbox's address now; remove it from the list."
+        )
     return former
-
-
-def read_wish(name: str, values: t.Mapping[str, t.Any]) -> Wish:
-    """Check what an inventory says of one mailbox.
-
-    :arg values: the wishes by name, without the prefix ``smime_``; what is absent has its default.
-    :raises InputError: naming the variable; one mailbox's mistake is no other's.
-    """
-    if UNREADABLE in values:
-        raise InputError(str(values[UNREADABLE]))
-    unknown = sorted(set(values) - set(READERS))
-    if unknown:
-        raise InputError(f"A wish has no {unknown[0]}; it knows {', '.join(READERS)}.")
-    found: dict[str, t.Any] = {}
-    for field, read in READERS.items():
-        if field not in values:
-            continue
-        try:
-            found[field] = read(values[field])
-        except ValueError as error:
-            raise InputError(f"smime_{field}: {error}, not {values[field]!r}.") from None
-    for field in REQUIRED:
-        if not found.get(field):
-            hint = " (or smime_address)" if field == "addresses" else ""
-            raise InputError(f"smime_{field}{hint} is not set for {name}.")
-    found["addresses"] = tuple(options.checked_addresses(found["addresses"], option="smime_addresses"))
-    found["former_addresses"] = _former(found.get("former_addresses"), found["addresses"])
-    if found.get("common_name"):
-        found["common_name"] = _common_name(found["common_name"], found["addresses"])
-    spec = keys.key_spec(
-        found.pop("privatekey_type", "RSA"),
-        found.pop("privatekey_size", 3072),
-        found.pop("privatekey_curve", "secp256r1"),
-    )
-    return Wish(name=name, key_spec=spec, **found)

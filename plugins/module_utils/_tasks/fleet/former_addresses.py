@@ -10,17 +10,17 @@ from ansible_collections.mailcert.acme.plugins.module_utils._pki import certific
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import atomic
 from ansible_collections.mailcert.acme.plugins.module_utils._store.tree import layout, lineage, record
 
-from .address_index import Names
-from .desired import Wish
+from .address_index import AddressIndex
+from .desired import DesiredState
 
 
-def check(wish: Wish, names: Names) -> None:
-    """Refuse a former address that is another mailbox's: its private keys are nobody else's.
+def check(desired: DesiredState, index: AddressIndex) -> None:
+    """Refuse a former address that is another mailbox's: its private keys belong to that mailbox alone.
 
     :raises InputError: naming the other mailbox.
     """
-    for address in wish.former_addresses:
-        others = names.others(address, wish)
+    for address in desired.former_addresses:
+        others = index.others(address, desired)
         if others:
             raise InputError(
                 f"smime_former_addresses: {address} is named by the mailbox {others[0]} too, and the private keys of an"
@@ -28,29 +28,29 @@ def check(wish: Wish, names: Names) -> None:
             )
 
 
-def pairs(store: layout.Store, wish: Wish) -> list[lineage.Version]:
+def pairs(store: layout.Store, desired: DesiredState) -> list[lineage.Version]:
     """The versions of former addresses that open mail, newest first, one address after the other."""
-    if wish.usage == "sign":
+    if desired.usage == "sign":
         return []
-    usages = [layout.line_name(usage, wish.staging) for usage in ("dual", "encrypt")]
+    usages = [layout.line_name(usage, desired.staging) for usage in ("dual", "encrypt")]
     found: list[lineage.Version] = []
-    for address in wish.former_addresses:
+    for address in desired.former_addresses:
         folder = store.mailbox(address)
         for name in usages:
             found += [version for version in reversed(folder.line(name).versions()) if version.has_pair()]
     return found
 
 
-def unknown(store: layout.Store, wish: Wish) -> list[str]:
+def unknown(store: layout.Store, desired: DesiredState) -> list[str]:
     """The former addresses that the store has no mailbox of."""
-    return [address for address in wish.former_addresses if not store.mailbox(address).exists()]
+    return [address for address in desired.former_addresses if not store.mailbox(address).exists()]
 
 
-def missing(store: layout.Store, wish: Wish, line: lineage.Line) -> str:
+def missing(store: layout.Store, desired: DesiredState, line: lineage.Line) -> str:
     """What the PKCS#12 lacks of the keys of former addresses, for people; empty where it has them all."""
-    if not wish.pkcs12:
+    if not desired.pkcs12:
         return ""
-    old = pairs(store, wish)
+    old = pairs(store, desired)
     if not old:
         return ""
     made = record.Pkcs12Record.load(line.pkcs12_record)

@@ -5,23 +5,17 @@
 
 from __future__ import annotations
 
-import json
-
-from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import atomic
 from ansible_collections.mailcert.acme.plugins.module_utils._store.tree.record import VersionRecord
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.account.record import AccountRecord
 
-from .desired import Wish
+from .desired import DesiredState
 
 
-def cert_id(wish: Wish, old: VersionRecord | None, account_record_path: str) -> str | None:
-    """The identifier of the current certificate, where it is of the same CA and account and has an address in common."""
-    if old is None or not (wish.renewal_info and old.ari_id and old.account_uri):
+def cert_id(desired: DesiredState, old: VersionRecord | None, account_record_path: str) -> str | None:
+    """The identifier of the current certificate, where it is of the same CA and account and shares an address."""
+    if old is None or not (desired.renewal_info and old.ari_id and old.account_uri):
         return None
-    if old.directory != wish.acme_directory or not set(old.addresses) & set(wish.addresses):
+    if old.directory != desired.acme_directory or not set(old.addresses) & set(desired.addresses):
         return None
-    try:
-        account = json.loads(atomic.read_optional(account_record_path, what="account_record_path") or b"{}")
-    except (ValueError, RecursionError):
-        return None
-    same = isinstance(account, dict) and account.get("account_uri") == old.account_uri
-    return old.ari_id if same else None
+    account = AccountRecord.load(account_record_path)
+    return old.ari_id if account is not None and account.account_uri == old.account_uri else None

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the selection sees to on its way through the store, beside what is due: leftovers, and files that are gone."""
+"""What else the selection looks for on its way through the store: leftovers, and files that are gone."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ansible_collections.mailcert.acme.plugins.module_utils._store.state.order_j
 from ansible_collections.mailcert.acme.plugins.module_utils._store.tree import layout, lineage, record
 
 from . import former_addresses
-from .desired import Wish
+from .desired import DesiredState
 from .state import State
 
 
-def sweep(store: layout.Store, wish: Wish, line: lineage.Line, *, whole: bool) -> None:
-    """Remove what killed runs left of a mailbox.
+def sweep(store: layout.Store, desired: DesiredState, line: lineage.Line, *, whole: bool) -> None:
+    """Remove the temporary files of a mailbox that killed runs left behind.
 
     :arg whole: whether anything of it can have been under way; else only what comes last in an order, the switch, the
         end of the journal and the PKCS#12, and two folders are looked into.
@@ -27,26 +27,28 @@ def sweep(store: layout.Store, wish: Wish, line: lineage.Line, *, whole: bool) -
     current = line.current()
     if whole or current is None:
         temporaries.sweep_tree(os.path.dirname(line.folder))
-        for address in wish.addresses:
+        for address in desired.addresses:
             temporaries.sweep_tree(reply_ledger.folder_of(store.replies, address))
         return
     for folder in (line.folder, current.folder):
         temporaries.remove_stale_temporaries(folder, patient=True)
 
 
-def damages(store: layout.Store, wish: Wish, state: State, line: lineage.Line) -> t.Iterator[str]:
+def damages(store: layout.Store, desired: DesiredState, state: State, line: lineage.Line) -> t.Iterator[str]:
     """What is gone or was changed in the store, and what a person should do; nothing of it stops the mailbox."""
     if state.reason == "key_changed":
         yield (
-            f"{state.detail}. A new certificate is due; put the file back from a backup, or what was encrypted to it can only"
-            " be read with a PKCS#12 that still holds it."
+            f"{state.detail}. A new certificate is due; put the file back from a backup, or what was encrypted to it"
+            " can only be read with a PKCS#12 that still holds it."
         )
     elif state.reason in ("incomplete", "key_mismatch"):
         yield f"{state.detail}. A new certificate is due; to keep the old one, put the file back from a backup."
-    for address in former_addresses.unknown(store, wish):
+    for address in former_addresses.unknown(store, desired):
         yield f"the store has no mailbox {address}, which smime_former_addresses names."
     current = line.current()
-    for old in line.versions() if current else []:
+    if current is None:
+        return
+    for old in line.versions():
         if old.number < current.number and not os.path.lexists(old.privatekey) and _had_key(old):
             yield f"{old.privatekey} is gone, an older private key; put it back from a backup."
 
@@ -54,7 +56,7 @@ def damages(store: layout.Store, wish: Wish, state: State, line: lineage.Line) -
 def pending_damage(line: lineage.Line) -> str:
     """What happened to the key of a version whose order was finalized; empty where all is well.
 
-    There may be a certificate of it, so nothing is made in its place: the version is given up, and the next one begun.
+    There may be a certificate of it, so nothing is made in its place: the version is abandoned, and the next one begun.
     """
     version = line.pending()
     journal = Journal.open(version.journal).read()
@@ -68,12 +70,12 @@ def pending_damage(line: lineage.Line) -> str:
         return ""
     how = "was changed" if os.path.lexists(version.privatekey) else "is gone"
     return (
-        f"{version.privatekey} {how} after its order was finalized. The next version is begun; put the file back from a backup,"
-        " in case that something was encrypted to it."
+        f"{version.privatekey} {how} after its order was finalized. The next version is begun; put the file back from a"
+        " backup, in case that something was encrypted to it."
     )
 
 
 def _had_key(version: lineage.Version) -> bool:
-    """Whether a version that was complete had its key beside it, not on another machine."""
+    """Whether a version that was complete had its key in its folder, not on another machine."""
     recorded = record.VersionRecord.load(version.record)
     return recorded is not None and recorded.privatekey is not None

@@ -44,5 +44,6 @@ def check(acme: AcmeOptions, key: AccountKey, challenges: t.Sequence[Challenge])
         raise AccountError(
             f"The account key is not the one that ordered: the challenge for {challenge.address} is of {whose} with"
             f" the key thumbprint {one_line(challenge.account_thumbprint, limit=60)}, and this key's is"
-            f" {key.thumbprint}. Nothing was sent. Use the key of that account; if its key was changed since, run smime_order again first."
+            f" {key.thumbprint}. Nothing was sent. Use the key of that account; if its key was"
+            " changed since, run smime_order again first."
         )

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Asking CAs when they want certificates renewed (RFC 9773): a fleet's in one go, and one right after it was issued.
 
-It is help, never a condition: whatever goes wrong here is told, and the other rules decide.
+It is help, never a condition: whatever goes wrong here is reported, and the other rules decide.
 """
 
 from __future__ import annotations
@@ -38,22 +38,22 @@ from ansible_collections.mailcert.acme.plugins.module_utils._store.backoff.throt
 from ansible_collections.mailcert.acme.plugins.module_utils._store.state.renewal_info import Renewal
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.account import connection
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import clock_skew, throttle
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import clock_skew, options, throttle
 
 # seconds for all questions of a run; what is not asked in them is asked first in the next one
 SECONDS = 60.0
 THREADS = 8
 RETRIES = 2
-# so many certificates in a row without an answer, and the CA is left alone
+# so many certificates in a row without an answer, and the CA is asked no more
 LOST = 3
 # a CA that offers no renewal information may do so tomorrow
 NOT_OFFERED = datetime.timedelta(days=1)
-# what stands there while the CA is asked, and afterwards where the run was killed meanwhile
+# the recorded problem while the CA is asked; it stays where the run is killed meanwhile
 CUT_OFF = "The run that asked the CA ended before the answer was written down."
 
 
 class _Impatient(retry.Pace):
-    """Help is not worth a wait for a rate limit, and what goes wrong with it is nothing that orders should heed."""
+    """Help is not worth a wait for a rate limit, and what goes wrong with it does not concern orders."""
 
     def limited(self, failure: AcmeError, wait: float) -> None:
         raise failure
@@ -67,20 +67,20 @@ class Ca:
     folder: str
     validate_certs: bool = True
     ca_path: str = ""
-    request_timeout: int = 10
+    request_timeout: int = options.REQUEST_TIMEOUT
 
     @property
     def memory(self) -> str:
-        """Where it stands when the CA as a whole may be asked again."""
+        """The file that says when the CA as a whole may be asked again."""
         return os.path.join(self.folder, "renewal.json")
 
-    def is_held(self, context: Context) -> bool:
+    def is_limited(self, context: Context) -> bool:
         """Whether the CA has asked all tasks for fewer requests."""
-        pace = SharedPace(os.path.join(self.folder, "pace"), finder=throttle.finder_of(context))
+        pace = SharedPace(os.path.join(self.folder, "pace"), finder=throttle.damage_finder(context))
         try:
             return pace.held("select") is not None
         except SmimeError:
-            return True  # the tasks that order tell it
+            return True  # the tasks that order report it
 
     def transport(self, until: Deadline) -> Transport:
         transport = connection.AcmeOptions(
@@ -96,7 +96,7 @@ class Ca:
 
 @dataclasses.dataclass(frozen=True)
 class Look:
-    """A certificate of which the CA may be asked now. ``path``: its ``renewal.json``; ``known``: what stands there."""
+    """A certificate of which the CA may be asked now. ``path``: its ``renewal.json``; ``known``: what is in it."""
 
     name: str
     path: str
@@ -118,22 +118,25 @@ def ask(looks: t.Mapping[Ca, t.Sequence[Look]], context: Context) -> dict[str, R
     until = Deadline(SECONDS)
     for ca, wanted in looks.items():
         if until.expired:
-            break  # nobody asked the others, so nothing tells that they are to be left alone
+            break  # the others were not asked, which is no reason to ask them later
         try:
             memory = Renewal.load(ca.memory)
         except SmimeError as error:
             context.warn(f"{ca.directory} is not asked when it wants certificates renewed. {error.message}")
             continue
-        if (memory is not None and _waits(memory.next_look, context.now())) or ca.is_held(context):
+        if (memory is not None and _waits(memory.next_look, context.now())) or ca.is_limited(context):
             continue
-        # those that wait longest first: a run that ends too early must not leave out the same ones each time
+        # those that wait longest first: a run that ends too early must not pass over the same ones each time
         in_turn = sorted(wanted, key=lambda look: look.known.next_look.timestamp() if look.known else 0.0)
         news.update(_Round(ca, in_turn, context, until).run())
     return news
 
 
 def after_issue(path: str | None, client: AcmeClient, leaf: Certificate, context: Context) -> None:
-    """The first look, right after a certificate was issued (RFC 9773, section 4.3), over the connection that is there."""
+    """The first look, right after a certificate was issued (RFC 9773, section 4.3), over the connection that is there.
+
+    :arg path: of the certificate's ``renewal.json``; ``None`` asks nothing.
+    """
     if not path or not leaf.ari_id:
         return
     # the last question of the task, and not worth a pause
@@ -144,11 +147,13 @@ def after_issue(path: str | None, client: AcmeClient, leaf: Certificate, context
         context.warn(f"What the CA says of when to renew the certificate could not be kept: {error.message}")
 
 
-def _look(transport: Transport, directory: Directory, look: Look, now: datetime.datetime) -> tuple[Renewal, AcmeError | None]:
+def _look(
+    transport: Transport, directory: Directory, look: Look, now: datetime.datetime
+) -> tuple[Renewal, AcmeError | None]:
     """One question and its answer, written down; with the error where there was none that can be used.
 
-    That the CA is asked is written down before. Who is killed then does not know its Retry-After, so that it counts as
-    an error (RFC 9773, section 4.3.3), and nobody asks again for six hours: rather too late once than too early.
+    That the CA is asked is written down before. A run that is killed then does not know its Retry-After, which counts
+    as an error (RFC 9773, section 4.3.3), and the next question comes six hours later: rather too late than too early.
 
     :raises DeadlineError, StoreError: there was no time, or it cannot be written.
     :raises InputError: the identifier is none.
@@ -162,7 +167,7 @@ def _look(transport: Transport, directory: Directory, look: Look, now: datetime.
     except AcmeError as error:
         failure = error
         wait = NOT_OFFERED if directory.renewal_info is None else _seconds(error)
-        # what was drawn before still stands: the CA has not taken it back
+        # what was drawn before is still good: the CA has not taken it back
         found = dataclasses.replace(known, next_look=now + wait, problem=error.message)
     else:
         moment = known.moment if (known.start, known.end) == (info.start, info.end) else None
@@ -206,14 +211,14 @@ class _Round:
         try:
             with self._ca.transport(self._until) as transport:
                 directory = Directory.fetch(transport, self._ca.directory, stage="select")
-                clock_skew.tell(self._context, transport)
+                clock_skew.warn(self._context, transport)
         except DeadlineError as error:
             # our time was over, which says nothing of this CA
             self._failures.append(error)
-            self._tell()
+            self._report()
             return {}
         except SmimeError as error:
-            self._leave_alone(datetime.timedelta(seconds=renewal_info.RETRY_AFTER_FAILURE), error)
+            self._pause(datetime.timedelta(seconds=renewal_info.RETRY_AFTER_FAILURE), error)
             return {}
         if directory.renewal_info is None:
             self._remember(NOT_OFFERED, "The CA's directory offers no renewal information.")
@@ -222,7 +227,7 @@ class _Round:
         with concurrent.futures.ThreadPoolExecutor(count) as pool:
             for share in [pool.submit(self._share, directory, self._looks[start::count]) for start in range(count)]:
                 share.result()
-        self._tell()
+        self._report()
         return self._news
 
     def _share(self, directory: Directory, looks: t.Sequence[Look]) -> None:
@@ -262,10 +267,10 @@ class _Round:
                 self._stop.set()
                 self._remember(_seconds(failure), failure.message)
 
-    def _leave_alone(self, wait: datetime.timedelta, error: SmimeError) -> None:
+    def _pause(self, wait: datetime.timedelta, error: SmimeError) -> None:
         self._remember(wait, error.message)
         self._failures.append(error)
-        self._tell()
+        self._report()
 
     def _remember(self, wait: datetime.timedelta, problem: str) -> None:
         memory = Renewal(next_look=self._context.now() + wait, problem=problem)
@@ -274,12 +279,12 @@ class _Round:
         except SmimeError as error:
             self._context.warn(f"When to ask the CA again could not be kept: {error.message}")
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         """One sentence for the run, however many certificates there are."""
         if not self._failures:
             return
         missing = len(self._looks) - sum(not found.problem for found in self._news.values())
         self._context.warn(
-            f"{self._ca.directory} was asked when to renew certificates, and {missing} of {len(self._looks)} answers are"
-            f" missing; the other rules count for these. The first reason: {self._failures[0].message}"
+            f"{self._ca.directory} was asked when to renew certificates, and {missing} of {len(self._looks)} answers"
+            f" are missing; the other rules count for these. The first reason: {self._failures[0].message}"
         )

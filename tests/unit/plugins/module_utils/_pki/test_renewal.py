@@ -18,8 +18,8 @@ from ansible_collections.mailcert.acme.tests.helpers.pki_objects import (
 )
 
 SECOND = dt.timedelta(seconds=1)
-# lifetimes in days; the certificate begins at NOW
-YEAR, QUARTER = 365, 90
+# a lifetime in days; the certificate begins at NOW
+QUARTER = 90
 
 
 def at(days: float) -> dt.datetime:
@@ -27,15 +27,19 @@ def at(days: float) -> dt.datetime:
 
 
 def test_a_moment_before_is_not_due() -> None:
-    rules: list[dict[str, t.Any]] = [{"remaining_days": 30}, {"remaining_percentage": 0.25}, {"ari_time": at(60)}]
-    for rule in rules:
-        when = renewal.decide(not_before=NOW, not_after=at(QUARTER), now=NOW, **rule).renew_at
-        assert not renewal.decide(not_before=NOW, not_after=at(QUARTER), now=when - SECOND, **rule).due
-        assert renewal.decide(not_before=NOW, not_after=at(QUARTER), now=when, **rule).due
+    cases: list[tuple[dict[str, t.Any], dt.datetime | None]] = [
+        ({"remaining_days": 30}, None), ({"remaining_fraction": 0.25}, None), ({}, at(60)),
+    ]  # fmt: skip
+    for rules, moment in cases:
+        policy = renewal.RenewalPolicy(**rules)
+        facts = renewal.Facts(NOW, at(QUARTER), ari_time=moment)
+        when = policy.decide(facts, NOW).renew_at
+        assert not policy.decide(facts, when - SECOND).due
+        assert policy.decide(facts, when).due
 
 
 def test_backward_validity_is_expired() -> None:
-    decided = renewal.decide(not_before=NOW, not_after=NOW - DAY, now=NOW, remaining_days=30)
+    decided = renewal.RenewalPolicy(remaining_days=30).decide(renewal.Facts(NOW, NOW - DAY), NOW)
     assert decided.due and decided.reason == "expired"
 
 
@@ -43,17 +47,12 @@ def test_dates_at_the_edge_of_time() -> None:
     """A CA may write any date."""
     first = dt.datetime(1, 1, 1, tzinfo=dt.timezone.utc)
     last = dt.datetime(9999, 12, 31, 23, 59, 59, tzinfo=dt.timezone.utc)
+    policy = renewal.RenewalPolicy(
+        remaining_days=36500, remaining_fraction=1.0, run_interval=dt.timedelta(days=3650)
+    )
     for begin, end, moment in ((first, last, first), (first, first, last), (last, last, first), (last, first, last)):
         for now in (first, NOW, last):
-            renewal.decide(
-                not_before=begin,
-                not_after=end,
-                now=now,
-                remaining_days=36500,
-                remaining_percentage=1.0,
-                ari_time=moment,
-                run_interval=dt.timedelta(days=3650),
-            )
+            policy.decide(renewal.Facts(begin, end, ari_time=moment), now)
 
 
 @pytest.mark.parametrize(
@@ -63,14 +62,14 @@ def test_dates_at_the_edge_of_time() -> None:
         ({"remaining_days": 10**12}, "remaining_days"),
         ({"remaining_days": "30"}, "remaining_days"),
         ({"remaining_days": True}, "remaining_days"),
-        ({"remaining_percentage": 25}, "remaining_percentage"),
-        ({"remaining_percentage": -0.1}, "remaining_percentage"),
-        ({"remaining_percentage": float("nan")}, "remaining_percentage"),
-        ({"remaining_percentage": True}, "remaining_percentage"),
-        ({"remaining_percentage": "0.2"}, "remaining_percentage"),
+        ({"remaining_fraction": 25}, "remaining_percentage"),
+        ({"remaining_fraction": -0.1}, "remaining_percentage"),
+        ({"remaining_fraction": float("nan")}, "remaining_percentage"),
+        ({"remaining_fraction": True}, "remaining_percentage"),
+        ({"remaining_fraction": "0.2"}, "remaining_percentage"),
     ],
 )
 def test_thresholds_that_are_none(rule: dict[str, t.Any], option: str) -> None:
     with pytest.raises(InputError, match=f"^{option} is ") as caught:
-        renewal.decide(not_before=NOW, not_after=at(YEAR), now=NOW, **rule)
+        renewal.RenewalPolicy(**rule)
     assert_one_sentence(caught.value)

@@ -14,7 +14,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._store.tree import l
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import failed_attempts, throttle
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.fleet import backoff
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks.fleet.desired import read_wish
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.fleet.desired import DesiredState
 
 CA = "https://ca.test/directory"
 
@@ -33,23 +33,23 @@ def test_no_rate(text):
 
 
 def test_a_rate_needs_a_place_to_count():
-    assert throttle.pace_of(None, None, Deadline(1)).__class__.__name__ == "Pace"
+    assert throttle.make_pace(None, None, Deadline(1)).__class__.__name__ == "Pace"
     with pytest.raises(errors.InputError, match="pace_path"):
-        throttle.pace_of(None, "1/1h", Deadline(1))
+        throttle.make_pace(None, "1/1h", Deadline(1))
 
 
 def test_an_order_beyond_the_rate_waits_or_is_told(tmp_path):
-    pace = throttle.pace_of(str(tmp_path), "2/1s", Deadline(60))
-    for _dummy in range(3):
+    pace = throttle.make_pace(str(tmp_path), "2/1s", Deadline(60))
+    for dummy in range(3):
         pace.before_order()
-    pace = throttle.pace_of(str(tmp_path), "2/1h", Deadline(60))
+    pace = throttle.make_pace(str(tmp_path), "2/1h", Deadline(60))
     with pytest.raises(errors.RateReachedError, match="2 orders in 3600 seconds") as error:
         pace.before_order()
     assert error.value.retryable and 3500 < error.value.details["retry_after"] < 3602
 
 
 def test_what_one_met_another_heeds(tmp_path):
-    one, other = (throttle.pace_of(str(tmp_path), None, Deadline(60)) for dummy in range(2))
+    one, other = (throttle.make_pace(str(tmp_path), None, Deadline(60)) for dummy in range(2))
     problem = {"type": "urn:ietf:params:acme:error:rateLimited", "detail": "Slow down."}
     one.limited(errors.AcmeRateLimitedError("Slow down.", problem=problem), 60)
     hold = other.hold("order")
@@ -113,22 +113,23 @@ def test_an_account_waits_only_for_what_passes(tmp_path):
 
 def test_a_mailbox_is_held_for_itself_or_for_its_account(tmp_path):
     store = layout.Store(str(tmp_path / "store"))
-    wish = read_wish("anna", {"addresses": ["a@b.test"], "acme_directory": CA})
+    desired = DesiredState.parse("anna", {"addresses": ["a@b.test"], "acme_directory": CA})
     store.secret()
     store.mailbox("a@b.test").create()
     line = store.mailbox("a@b.test").line("dual")
     now = Context().now()
-    assert backoff.Holding(store, now).hold(wish, line) is None
+    assert backoff.Backoff(store, now).hold(desired, line) is None
     of_account = backoff.account_path(store.account_folder(CA, "default"))
     for path, message in ((of_account, "the account"), (backoff.mailbox_path(line), "the mailbox")):
         with pytest.raises(errors.AcmeConnectionError), failed_attempts.recorded(path, CA, Context()):
             raise errors.AcmeConnectionError(message, details={"retry_after": 9000.0 if "mail" in message else 0.0})
-        hold = backoff.Holding(store, now).hold(wish, line)
-        assert (hold["msg"], hold["attempts"], hold["error_code"]) == (message, 1, "acme_unreachable")
-    at_once = read_wish("anna", {"addresses": ["a@b.test"], "acme_directory": CA, "retry_now": "true"})
-    assert backoff.Holding(store, now).hold(at_once, line) is None
-    elsewhere = read_wish("anna", {"addresses": ["a@b.test"], "acme_directory": "https://other.test/d"})
-    assert backoff.Holding(store, now).hold(elsewhere, line) is None
+        hold = backoff.Backoff(store, now).hold(desired, line)
+        shown = hold.to_result()
+        assert (shown["msg"], shown["attempts"], shown["error_code"]) == (message, 1, "acme_unreachable")
+    at_once = DesiredState.parse("anna", {"addresses": ["a@b.test"], "acme_directory": CA, "retry_now": "true"})
+    assert backoff.Backoff(store, now).hold(at_once, line) is None
+    elsewhere = DesiredState.parse("anna", {"addresses": ["a@b.test"], "acme_directory": "https://other.test/d"})
+    assert backoff.Backoff(store, now).hold(elsewhere, line) is None
 
 
 def test_a_success_is_none_the_less_for_failures_that_stay(tmp_path):

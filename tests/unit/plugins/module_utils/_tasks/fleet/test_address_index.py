@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whom the wishes of a fleet name, also those that are wrong in something else."""
+"""Which addresses the mailboxes of a fleet name, also those that are wrong in something else."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import pytest
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
 from ansible_collections.mailcert.acme.plugins.module_utils._store.tree import layout
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.fleet import former_addresses, orphans
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks.fleet.address_index import Names
-from ansible_collections.mailcert.acme.plugins.module_utils._tasks.fleet.desired import UNREADABLE, read_wish
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.fleet.address_index import AddressIndex
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.fleet.desired import UNREADABLE, DesiredState
 
 
 def wish(*addresses, former=(), usage="dual"):
     """A wish as the inventory has it."""
-    return read_wish(
+    return DesiredState.parse(
         addresses[0],
         {
             "addresses": list(addresses),
@@ -28,7 +28,7 @@ def wish(*addresses, former=(), usage="dual"):
 
 def names_of(*wishes):
     """The names of a fleet."""
-    names = Names()
+    names = AddressIndex()
     for each in wishes:
         names.add(each)
     return names
@@ -70,7 +70,7 @@ def test_where_a_wish_cannot_be_read_nobody_is_an_orphan(tmp_path):
         store.mailbox(address).create()
     names = names_of(wish("anna@a.test", "carl@a.test", former=["old@a.test"]))
     names.add_unusable({"addresses": ["bert@a.test"], "usage": "both"})
-    told = [orphan["address"] for orphan in orphans.orphans(store, names)]
+    told = [orphan.found.address for orphan in orphans.orphans(store, names)]
     assert told == ["carl@a.test", "dora@a.test"], "a second address has no folder of its own that would be renewed"
     names.add_unusable({UNREADABLE: "a variable is undefined"})
     assert orphans.orphans(store, names) == []

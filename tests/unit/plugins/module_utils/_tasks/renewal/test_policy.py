@@ -34,22 +34,23 @@ def span(text: str) -> dt.timedelta:
     return int(found[1]) * UNITS[found[2]]
 
 
-def rules_of(text: str) -> dict[str, t.Any]:
-    """As ``renewal.decide`` takes them."""
+def rules_of(text: str) -> tuple[dict[str, t.Any], float]:
+    """The rules, and the place within their spread."""
     found: dict[str, t.Any] = {}
+    place = 0.0
     for word in text.split() if text != "-" else []:
         name, _equals, value = word.partition("=")
         if name == "days":
             found["remaining_days"] = int(value)
         elif name == "part":
-            found["remaining_percentage"] = float(value)
+            found["remaining_fraction"] = float(value)
         elif name == "every":
             found["run_interval"] = span(value)
         else:
             assert name == "spread", word
-            days, _at, place = value.partition("@")
-            found.update(spread=dt.timedelta(days=int(days)), place=float(place))
-    return found
+            days, _at, at = value.partition("@")
+            found["spread"], place = dt.timedelta(days=int(days)), float(at)
+    return found, place
 
 
 def moment_of(window: str) -> dt.datetime | None:
@@ -61,28 +62,30 @@ def moment_of(window: str) -> dt.datetime | None:
     return renewal_info.RenewalInfo(start, end).pick(lambda: float(place))
 
 
-def asked_of(text: str, now: dt.datetime) -> dict[str, t.Any]:
+def asked_of(text: str, now: dt.datetime) -> tuple[bool, dt.datetime | None]:
+    """Whether the CA is asked at all, and when it may be asked again."""
     if text in ("off", "never"):
-        return {"asks": text == "never"}
+        return text == "never", None
     ago, _slash, told = text.partition("/")
     wait = renewal_info.bounded(None if told == "-" else span(told).total_seconds())
-    return {"asks": True, "next_look": now - span(ago) + dt.timedelta(seconds=wait)}
+    return True, now - span(ago) + dt.timedelta(seconds=wait)
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case[0] for case in CASES])
 def test_case(case: list[str]) -> None:
     _name, lifetime, clock, rules, window, asked, wish, expected = case
     now = BEGIN + span(clock)
-    decided = renewal.decide(
+    policies, place = rules_of(rules)
+    asks, next_look = asked_of(asked, now)
+    facts = renewal.Facts(
         not_before=BEGIN,
         not_after=BEGIN + span(lifetime),
-        now=now,
         ari_time=None if asked == "off" else moment_of(window),
-        force=wish == "forced",
-        changed=wish == "changed",
-        **rules_of(rules),
-        **asked_of(asked, now),
+        next_look=next_look,
+        place=place,
     )
+    due_by = renewal.RenewalPolicy(**policies, force=wish == "forced")
+    decided = due_by.decide(facts, now, changed=wish == "changed", asks=asks)
     assert wish in ("same", "changed", "forced")
     decision, reason, renew_at, *more = expected.split()
     assert (decided.due, decided.reason, decided.renew_at) == (decision == "due", reason, BEGIN + span(renew_at))
