@@ -21,6 +21,7 @@ if t.TYPE_CHECKING:
 
 #: The purposes a certificate can have.
 USAGES = ("dual", "sign", "encrypt")
+DEFAULT_USAGE = "dual"
 
 # RFC 5280's names, with the library's; nonRepudiation is contentCommitment there
 _BITS = {

@@ -26,6 +26,7 @@ if t.TYPE_CHECKING:
 TYPES = ("RSA", "ECC")
 RSA_SIZES = (2048, 3072, 4096)
 CURVES = ("secp256r1", "secp384r1", "secp521r1")
+DEFAULT_TYPE = "RSA"
 DEFAULT_RSA_SIZE = 3072
 DEFAULT_CURVE = "secp256r1"
 
@@ -54,8 +55,8 @@ def key_spec(type: str, size: int | None = None, curve: str | None = None) -> Ke
     """The wish for a key, checked.
 
     :arg type: option privatekey_type: ``RSA`` or ``ECC``.
-    :arg size: option privatekey_size, in bits; None means 3072. Without meaning for ``ECC``.
-    :arg curve: option privatekey_curve; None means ``secp256r1``. Without meaning for ``RSA``.
+    :arg size: option privatekey_size, in bits; None means :data:`DEFAULT_RSA_SIZE`. Without meaning for ``ECC``.
+    :arg curve: option privatekey_curve; None means :data:`DEFAULT_CURVE`. Without meaning for ``RSA``.
     :raises KeyPolicyError: names the option and what it may be.
     """
     if type == "RSA":

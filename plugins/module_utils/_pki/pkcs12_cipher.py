@@ -18,6 +18,7 @@ import typing as t
 from .libs import PBKDF2HMAC, Cipher, TripleDES, algorithms, algos, core, hashes, modes, padding
 
 ENCODINGS = ("modern", "compatible")
+DEFAULT_ENCODING = "modern"
 
 # iterations cost what they protect: at 20,000 a file takes 15 ms to write. All of a file have the same count, since the
 # weakest place would be where a passphrase is guessed.

@@ -43,12 +43,12 @@ class CsrOptions:
         return {
             "privatekey_path": {"type": "path", "required": True},
             "privatekey_passphrase": {"type": "str", "no_log": True},
-            "privatekey_type": {"type": "str", "choices": ["RSA", "ECC"], "default": "RSA"},
-            "privatekey_size": {"type": "int", "default": 3072},
+            "privatekey_type": {"type": "str", "choices": ["RSA", "ECC"], "default": keys.DEFAULT_TYPE},
+            "privatekey_size": {"type": "int", "default": keys.DEFAULT_RSA_SIZE},
             "privatekey_curve": {
                 "type": "str",
-                "choices": ["secp256r1", "secp384r1", "secp521r1"],
-                "default": "secp256r1",
+                "choices": list(keys.CURVES),
+                "default": keys.DEFAULT_CURVE,
             },
             "regenerate": {"type": "str", "choices": ["fail", "partial_idempotence", "always"], "default": "fail"},
             "csr_path": {"type": "path", "required": True},

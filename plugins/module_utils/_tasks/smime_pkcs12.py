@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, KeyMismatchError, SmimeError
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificate as pki_certificate
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import keys, pkcs12
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import keys, pkcs12, pkcs12_cipher
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import libs as pki_libs
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import atomic
 from ansible_collections.mailcert.acme.plugins.module_utils._store.tree import record
@@ -88,7 +88,11 @@ class Pkcs12Options:
             "friendly_name": {"type": "str"},
             "passphrase": {"type": "str", "no_log": True},
             "allow_no_passphrase": {"type": "bool", "default": False, "no_log": False},
-            "encoding": {"type": "str", "choices": ["modern", "compatible"], "default": "modern"},
+            "encoding": {
+                "type": "str",
+                "choices": list(pkcs12_cipher.ENCODINGS),
+                "default": pkcs12_cipher.DEFAULT_ENCODING,
+            },
             "generation": {"type": "int", "default": 0},
             "record_path": {"type": "path"},
             "record_key_path": {"type": "path"},

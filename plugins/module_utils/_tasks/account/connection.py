@@ -50,7 +50,7 @@ class AcmeOptions:
     validate_certs: bool = True
     ca_path: str | None = None
     allow_http: bool = False
-    request_timeout: float = 10
+    request_timeout: int = 10
     request_retries: int = 7
     deadline_seconds: float = 300
     throttle_path: str | None = None
@@ -69,7 +69,7 @@ class AcmeOptions:
             "validate_certs": {"type": "bool", "default": True},
             "ca_path": {"type": "path"},
             "allow_http": {"type": "bool", "default": False},
-            "request_timeout": {"type": "int", "default": 10},
+            "request_timeout": {"type": "int", "default": AcmeOptions.request_timeout},
             "request_retries": {"type": "int", "default": 7},
             "deadline": {"type": "int", "default": 300},
             "pace_path": {"type": "path"},

@@ -112,7 +112,7 @@ class CertificateOptions:
         """The part of the argument spec."""
         return {
             "addresses": {"type": "list", "elements": "str", "required": True},
-            "usage": {"type": "str", "choices": list(key_usage.USAGES), "default": "dual"},
+            "usage": {"type": "str", "choices": list(key_usage.USAGES), "default": key_usage.DEFAULT_USAGE},
         }
 
     @classmethod

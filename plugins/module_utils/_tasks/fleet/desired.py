@@ -13,7 +13,8 @@ import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import csr as requests
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import keys
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import key_usage, keys, pkcs12_cipher
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.account import connection
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import options
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.renewal import policy
 
@@ -91,13 +92,13 @@ def _choice(*choices: str) -> t.Callable[[t.Any], str]:
 class Wish:
     """One mailbox's wish, checked. ``name``: the inventory's name of the mailbox.
 
-    The defaults are those of the role's variables; a test holds them together.
+    The defaults of fields that no module has as an option are those of the role's variables, see :data:`DEFAULTS`.
     """
 
     name: str
     addresses: tuple[str, ...]
     acme_directory: str
-    usage: str = "dual"
+    usage: str = key_usage.DEFAULT_USAGE
     key_spec: keys.KeySpec | None = None
     account_name: str = "default"
     staging: bool = False
@@ -112,10 +113,10 @@ class Wish:
     allow_ca_change: bool = False
     acme_validate_certs: bool = True
     acme_ca_path: str = ""
-    acme_request_timeout: int = 10
+    acme_request_timeout: int = connection.AcmeOptions.request_timeout
     retry_now: bool = False
     pkcs12: bool = True
-    pkcs12_encoding: str = "modern"
+    pkcs12_encoding: str = pkcs12_cipher.DEFAULT_ENCODING
     pkcs12_friendly_name: str = ""
     pkcs12_generation: int = 0
     former_addresses: tuple[str, ...] = ()
@@ -127,6 +128,13 @@ class Wish:
             self.remaining_days, self.remaining_percentage, self.force, self.spread_days, self.run_interval
         )
 
+
+# of the role's variables that the selection alone reads: the default of each that has one
+DEFAULTS: dict[str, t.Any] = {
+    field.name: field.default
+    for field in dataclasses.fields(Wish)
+    if field.default not in (dataclasses.MISSING, "", (), None)
+}
 
 READERS: dict[str, t.Callable[[t.Any], t.Any]] = {
     "addresses": _addresses,
@@ -151,7 +159,7 @@ READERS: dict[str, t.Callable[[t.Any], t.Any]] = {
     "acme_request_timeout": _least(1, "seconds"),
     "retry_now": _boolean,
     "pkcs12": _boolean,
-    "pkcs12_encoding": _choice("modern", "compatible"),
+    "pkcs12_encoding": _choice(*pkcs12_cipher.ENCODINGS),
     "pkcs12_friendly_name": _text,
     "pkcs12_generation": _whole,
     "former_addresses": _optional(_addresses),
@@ -206,9 +214,6 @@ def read_wish(name: str, values: t.Mapping[str, t.Any]) -> Wish:
     found["former_addresses"] = _former(found.get("former_addresses"), found["addresses"])
     if found.get("common_name"):
         found["common_name"] = _common_name(found["common_name"], found["addresses"])
-    spec = keys.key_spec(
-        found.pop("privatekey_type", "RSA"),
-        found.pop("privatekey_size", 3072),
-        found.pop("privatekey_curve", "secp256r1"),
-    )
+    kind = found.pop("privatekey_type", keys.DEFAULT_TYPE)
+    spec = keys.key_spec(kind, found.pop("privatekey_size", None), found.pop("privatekey_curve", None))
     return Wish(name=name, key_spec=spec, **found)

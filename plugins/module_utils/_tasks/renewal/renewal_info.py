@@ -66,7 +66,7 @@ class Ca:
     folder: str
     validate_certs: bool = True
     ca_path: str = ""
-    request_timeout: int = 10
+    request_timeout: int = connection.AcmeOptions.request_timeout
 
     @property
     def memory(self) -> str:
