@@ -47,12 +47,12 @@ class ActionModule(InProcessAction):
         except SmimeError as error:
             return {"failed": True, "changed": False, **error.as_result()}
         except AnsibleConnectionFailure as failure:
-            error = StoreError(
-                f"issued: 0, untouched: 0, failed: {count}. The store host {running.delegate_to} cannot be reached, so no"
-                f" mailbox was looked at and nothing was changed; run again when it is back. {failure}",
+            lost = StoreError(
+                f"issued: 0, untouched: 0, failed: {count}. The store host {running.delegate_to} cannot be reached, so"
+                f" no mailbox was looked at and nothing was changed; run again when it is back. {failure}",
                 retryable=True,
             )
-            return {"failed": True, "changed": False, **error.as_result(), "error_code": "unreachable"}
+            return {"failed": True, "changed": False, **lost.as_result(), "error_code": "unreachable"}
         if typos.sentences():
             result["warnings"] = [*result.get("warnings", []), *typos.sentences()]
         # what was read from thousands of hosts is no news to them
@@ -67,13 +67,13 @@ def _check_surroundings(task_vars: dict[str, t.Any]) -> None:
     """
     if "localhost" in task_vars["groups"]["all"]:
         raise InputError(
-            "The inventory lists localhost as a host, so what belongs on the controller would go there by ssh. Remove it"
-            " from the inventory; Ansible knows localhost without it."
+            "The inventory lists localhost as a host, so what belongs on the controller would go there by ssh. Remove"
+            " it from the inventory; Ansible knows localhost without it."
         )
     in_awx = "awx_job_id" in task_vars or "tower_job_id" in task_vars
     if in_awx and "smime_store_host" not in task_vars and not task_vars.get("smime_store_is_persistent"):
         raise InputError(
             "This job runs in an execution environment whose disk is gone afterwards, and smime_store_host is not set."
-            " Set it to a host that lasts, or set smime_store_is_persistent: true where smime_store_path is on a mounted"
-            " volume."
+            " Set it to a host that lasts, or set smime_store_is_persistent: true where smime_store_path is on a"
+            " mounted volume."
         )

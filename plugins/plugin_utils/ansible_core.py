@@ -1,10 +1,10 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The parts of ansible-core that are not its public interface and that this collection uses, each in one small function.
+"""What of ansible-core is not a public interface and is used here all the same, each part in one small function.
 
-No other file of plugins touches such parts, but for module_utils/_runner.py, which runs where there is no controller. When
-a new ansible-core changes one of them, this file is what has to follow. Each docstring names the series it was checked
+No other file of plugins touches such parts, except module_utils/_runner.py, which runs where there is no controller.
+When a new ansible-core changes one of them, this file has to follow. Each docstring names the series it was checked
 with; tests/unit/plugins/plugin_utils/test_ansible_core.py has a test for each.
 """
 
@@ -14,22 +14,24 @@ import contextlib
 import typing as t
 
 from ansible import constants as C
+from ansible import errors
 from ansible.plugins.action import ActionBase
 from ansible.vars import manager
 
-try:
-    from ansible.errors import AnsibleValueOmittedError as ValueOmitted
-except ImportError:  # before ansible-core 2.19 omit is a text
 
-    class ValueOmitted(Exception):  # type: ignore[no-redef]
-        """Never raised."""
+class _NeverRaised(Exception):
+    """Stands for an error that this ansible-core does not have."""
+
+
+# a template gave ``omit``; before ansible-core 2.19 omit is a text
+ValueOmitted: type[Exception] = getattr(errors, "AnsibleValueOmittedError", _NeverRaised)
 
 
 class Action(ActionBase):  # type: ignore[misc]
     """An action plugin for check mode and async, whose parts have names without underscores.
 
-    Checked with ansible-core 2.16 to 2.21: ``ActionBase.__init__`` sets ``_task``, ``_connection`` and ``_templar``, and
-    the two flags are attributes of the class.
+    Checked with ansible-core 2.16 to 2.21: ``ActionBase.__init__`` sets ``_task``, ``_connection`` and ``_templar``,
+    and the two flags are attributes of the class.
     """
 
     _supports_check_mode = True
@@ -37,7 +39,7 @@ class Action(ActionBase):  # type: ignore[misc]
 
     @property
     def running(self) -> t.Any:
-        """The task that runs: ``args``, ``check_mode``, ``diff``, ``async_val``, ``become``, ``delegate_to``, ``action``."""
+        """The task that runs, with its ``args`` and its keywords."""
         return self._task
 
     @property

@@ -49,12 +49,13 @@ def resolve(
 ) -> dict[str, t.Any]:
     """The arguments of a task, with the values of variables in place of ``options_from`` and ``variables``.
 
-    An option that is set itself wins. ``variables`` comes next: it maps options to variables; a dotted name reaches into
-    a dictionary. ``options_from`` fills in the rest: a list of variables that hold dictionaries by option, and of
-    :data:`ROLE`; the first that has an option counts. A variable whose value is ``omit`` or null leaves its option out.
+    An option that is set itself wins. ``variables`` comes next: it maps options to variables; a dotted name reaches
+    into a dictionary. ``options_from`` fills in the rest: a list of variables that hold dictionaries by option, and of
+    :data:`ROLE`; the first that has an option counts. A variable whose value is ``omit`` or null leaves its option
+    out.
 
-    :arg spec: the argument spec of the module: the options that there are, and which of them are required or secret. No
-        message shows what was given as the name of a variable for a secret option: it may be the secret itself.
+    :arg spec: the argument spec of the module: the options that there are, and which of them are required or secret.
+        No message shows what was given as the name of a variable for a secret option: it may be the secret itself.
     :arg role_variables: the variable of the role for each option of the module that has one.
     :raises InputError: for a variable that is not defined, for a template that fails, and where ``variables`` is no
         dictionary or ``options_from`` no list of names.
@@ -70,7 +71,8 @@ def resolve(
         option: reader.value(str(name), _Purpose("variables", option)) for option, name in (named or {}).items()
     }
     names = _source_names(sources)
-    offers = [_of_role(reader, role_variables or {}) if name == ROLE else _of_dictionary(reader, name) for name in names]
+    table = role_variables or {}
+    offers = [_of_role(reader, table) if name == ROLE else _of_dictionary(reader, name) for name in names]
     for option, entry in spec.items():
         if option in own or option in found or option in OURS:
             continue
@@ -80,8 +82,8 @@ def resolve(
                 found[option] = value
                 break
         else:
-            if entry.get("required") and ROLE in names and role_variables and option in role_variables:
-                raise reader.undefined(_Purpose("options_from", option), role_variables[option])
+            if entry.get("required") and ROLE in names and option in table:
+                raise reader.undefined(_Purpose("options_from", option), table[option])
     return {**{option: value for option, value in found.items() if not reader.is_nothing(value)}, **own}
 
 
@@ -200,8 +202,8 @@ class _Reader:
         """The error for a variable that is not defined."""
         if purpose.option in self._secret and purpose.by == "variables":
             return InputError(
-                f"variables: what {purpose.option} is to come from is not defined. Give the name of a variable there, not"
-                " its value."
+                f"variables: what {purpose.option} is to come from is not defined. Give the name of a variable there,"
+                " not its value."
             )
         return InputError(f"{purpose.by}: {_subject(purpose, name)}, which is not defined.")
 

@@ -1,7 +1,10 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The variables of the role, and the options that they are for. Made by `make generate` from roles/smime/variables.yml and the argument specs; change those."""
+"""The variables of the role, and the options that they are for.
+
+Made by `make generate` from roles/smime/variables.yml and the argument specs; change those.
+"""
 
 from __future__ import annotations
 

@@ -41,7 +41,8 @@ class Typos:
         for name, hosts in sorted(self._hosts.items()):
             others = f" and {len(hosts) - 1} more" if len(hosts) > 1 else ""
             found.append(
-                f"{name} of {hosts[0]}{others} is no variable of this collection, and does nothing. {self._meant[name]} is one."
+                f"{name} of {hosts[0]}{others} is no variable of this collection, and does nothing."
+                f" {self._meant[name]} is one."
             )
         return found
 

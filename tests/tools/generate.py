@@ -1,7 +1,10 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Make the files that repeat roles/smime/variables.yml and the argument specs; with --check, fail where one is stale."""
+"""Make the files that repeat roles/smime/variables.yml and the argument specs.
+
+With --check, change nothing and fail where one is stale.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +84,7 @@ class _Dumper(yaml.SafeDumper):
         super().increase_indent(flow, False)
 
 
-class _Inline(t.List[t.Any]):
+class _Inline(list[t.Any]):
     """A list on one line."""
 
 
@@ -149,7 +152,7 @@ def plugin(role: Role) -> str:
         for module in role_variables.MODULES
     }
     lines = [
-        f'{LICENCE}"""The variables of the role, and the options that they are for. {MADE}"""\n',
+        f'{LICENCE}"""The variables of the role, and the options that they are for.\n\n{MADE}\n"""\n',
         "from __future__ import annotations\n",
         "NAMES = frozenset(",
         "    {",
@@ -204,7 +207,7 @@ FILES: dict[pathlib.Path, t.Callable[[Role], str]] = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="change nothing; fail where a file is stale")
     check = parser.parse_args().check
     try:

@@ -34,7 +34,7 @@ SUBOPTIONS = "{suboptions}"
 _REFERENCE = re.compile(r"\bO\(([a-z_0-9]+)((?:\[\])?(?:\.[a-z_0-9]+)?)((?:=[^)]*)?)\)")
 _RETURNED = re.compile(r"\bRV\(([^)]*)\)")
 
-Entry = t.Dict[str, t.Any]
+Entry = dict[str, t.Any]
 
 
 class SourceError(Exception):
@@ -140,7 +140,8 @@ def feeds_of(name: str, entry: Entry) -> dict[str, str]:
     wanted = entry.get("modules", having)
     unknown = sorted(set(wanted) - set(having))
     if unknown or ("option" in entry and not wanted):
-        raise SourceError(f"{name}: {unknown[0]} has no option {option}." if unknown else f"{name}: no module has an option {option}.")
+        lacking = f"{unknown[0]} has no" if unknown else "no module has an"
+        raise SourceError(f"{name}: {lacking} option {option}.")
     return {module: option for module in wanted}
 
 

@@ -12,6 +12,7 @@ import typing as t
 
 import pytest
 from ansible import constants as C
+from ansible import template
 from ansible.errors import AnsibleError
 from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
@@ -71,7 +72,7 @@ def test_an_action_has_its_task_its_connection_and_its_templar():
     assert (made.running, made.connection, made.templar) == (task, connection, templar)
     assert made._supports_check_mode is made._supports_async is True
     # the names are those that Ansible reads
-    assert hasattr(ansible_core.ActionBase, "_supports_check_mode") and hasattr(ansible_core.ActionBase, "_supports_async")
+    assert {"_supports_check_mode", "_supports_async"} <= set(dir(ansible_core.ActionBase))
 
 
 @pytest.mark.parametrize("seconds, is_async", [(0, False), (10, True)])
@@ -151,8 +152,16 @@ def test_facts_are_cleaned_only_where_there_are_some(inventory, monkeypatch):
         assert not hasattr(manager, "clean_facts")
 
 
-def test_an_omitted_value_is_an_error_of_its_own():
-    assert issubclass(ansible_core.ValueOmitted, Exception)
+def test_an_omitted_value_is_an_error_of_its_own(inventory):
+    # a variable until ansible-core 2.18, then a word of the templates, which are only those that are trusted
+    omit = inventory.manager.get_vars().get("omit")
+    trusted = getattr(template, "trust_as_template", lambda text: text)
+    templar = Templar(loader=inventory.loader, variables={"omit": omit} if omit else {})
+    try:
+        found = templar.template(trusted("{{ omit }}"))
+    except ansible_core.ValueOmitted:
+        found = None
+    assert found == omit
 
 
 # --- no other file touches the inside ------------------------------------------------------------------------------
