@@ -204,7 +204,7 @@ def test_a_required_option_that_is_set_needs_no_variable():
 
 def test_the_table_is_of_the_options_of_the_module():
     table = role_variables.OPTIONS["smime_email_challenge"]
-    assert set(table) <= set(smime_email_challenge.ARGUMENT_SPEC)
+    assert set(table) <= set(smime_email_challenge.TASK.argument_spec)
     assert table["imap_host"] == "smime_imap_host" and table["allow_plaintext"] == "smime_mail_allow_plaintext"
     assert {name for names in role_variables.OPTIONS.values() for name in names.values()} <= role_variables.NAMES
     assert options_from.ROLE not in role_variables.NAMES
@@ -214,14 +214,14 @@ def test_the_table_is_of_the_options_of_the_module():
 
 
 def test_options_that_are_or_hold_secrets():
-    assert secret_options(smime_email_challenge.ARGUMENT_SPEC) == SECRETS
+    assert secret_options(smime_email_challenge.TASK.argument_spec) == SECRETS
 
 
 @pytest.mark.parametrize("name", ["hunter2", "plan.hunter2", "hunter2.plan", ["hunter2"], {"hunter2": 1}])
 @pytest.mark.parametrize("option", ["imap_password", "mailboxes"])
 def test_secret_in_place_of_a_name_is_not_shown(option, name):
     with pytest.raises(InputError) as caught:
-        resolve({"variables": {option: name}}, {"plan": {}}, None, spec=smime_email_challenge.ARGUMENT_SPEC)
+        resolve({"variables": {option: name}}, {"plan": {}}, None, spec=smime_email_challenge.TASK.argument_spec)
     assert "hunter2" not in caught.value.message
     assert option in caught.value.message
 
@@ -235,7 +235,7 @@ def test_secret_in_place_of_a_name_is_not_shown(option, name):
     ],
 )
 def test_template_that_fails_is_not_shown(option, name, said):
-    spec = smime_email_challenge.ARGUMENT_SPEC
+    spec = smime_email_challenge.TASK.argument_spec
     with pytest.raises(InputError) as caught:
         resolve({"variables": {option: "v"}}, {"v": "x {{ y }}"}, FailingTemplar(name), spec=spec)
     assert caught.value.message == f"variables: {option} is to come from v, whose {said}"
