@@ -33,6 +33,7 @@ help:
 	@echo 'make bench               the figures of docs/performance.md'
 	@echo 'make $(PARTS)'
 	@echo '                         one part of make test'
+	@echo 'make generate            the files that repeat the argument specs and roles/smime/variables.yml, made again'
 	@echo 'make changelog [DATE=YYYY-MM-DD]'
 	@echo '                         CHANGELOG.rst from changelogs/fragments'
 	@echo 'make clean               remove what the other targets made'
@@ -68,6 +69,10 @@ chaos:
 .PHONY: bench
 bench:
 	@$(RUN) dev tests/bench/run.py
+
+.PHONY: generate
+generate:
+	@$(RUN) dev tests/tools/generate.py
 
 .PHONY: changelog
 changelog:

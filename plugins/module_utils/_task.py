@@ -83,8 +83,9 @@ class Task:
     required_by: dict[str, t.Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        # every module takes it; the action plugin has replaced it by options before either shell sees it
+        # every module takes both; the action plugin has replaced them by options before either shell sees them
         self.argument_spec["variables"] = {"type": "dict"}
+        self.argument_spec["options_from"] = {"type": "list", "elements": "str"}
 
     def rules(self) -> dict[str, t.Any]:
         """The rules between options, as Ansible's validators take them."""

@@ -12,14 +12,13 @@ import os
 import sys
 import typing as t
 
-from ansible import constants as C
-from ansible.plugins.action import ActionBase
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
 from ansible_collections.mailcert.acme.plugins.module_utils._runner import run_in_process
-from ansible_collections.mailcert.acme.plugins.module_utils._secrets import secret_options
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Task
-from ansible_collections.mailcert.acme.plugins.plugin_utils.variables import resolve
+from ansible_collections.mailcert.acme.plugins.plugin_utils import ansible_core, role_variables
+from ansible_collections.mailcert.acme.plugins.plugin_utils.options_from import resolve
 
+LOCAL = ("local", "ansible.builtin.local")
 # a module would start with these; Python and its libraries have read them here already
 STARTUP_VARIABLES = ("PYTHON", "LD_", "VIRTUAL_ENV", "PATH", "HOME", "OPENSSL_", "LANG", "LC_", "TZ", "TMP", "TEMP")
 
@@ -56,18 +55,9 @@ def environment(values: dict[str, str]) -> t.Iterator[None]:
                 os.environ[name] = value
 
 
-def shows_invocation(task_vars: dict[str, t.Any]) -> bool:
-    """Whether results have the arguments: until ansible-core 2.20 always, then where the user wants it."""
-    if C.config.get_configuration_definition("INJECT_INVOCATION") is None:
-        return True
-    return bool(C.config.get_config_value("INJECT_INVOCATION", variables=task_vars))
-
-
-class InProcessAction(ActionBase):
+class InProcessAction(ansible_core.Action):
     """Runs :attr:`task` here when the module would run here anyway, else sends the module as usual."""
 
-    _supports_check_mode = True
-    _supports_async = True
     task: Task
 
     def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
@@ -76,44 +66,51 @@ class InProcessAction(ActionBase):
         # the collector would touch, and so copy, all that this worker inherited from its parent; the worker ends anyway
         gc.freeze()
         super().run(tmp, task_vars)
+        running = self.running
         try:
-            self._task.args = resolve(
-                self._task.args, task_vars, self._templar, secret=secret_options(self.task.argument_spec)
+            running.args = resolve(
+                running.args,
+                task_vars,
+                self.templar,
+                spec=self.task.argument_spec,
+                role_variables=role_variables.OPTIONS.get(self.module_name()),
             )
         except InputError as error:
             return {"failed": True, **error.as_result()}
-        variables = self._environment()
+        variables = ansible_core.environment_of(self)
         if not self.runs_here(task_vars, variables):
-            return self._execute_module(task_vars=task_vars, wrap_async=bool(self._task.async_val))
-        context = Context(check_mode=bool(self._task.check_mode), diff=bool(self._task.diff))
+            return ansible_core.send_module(self, task_vars)
+        context = Context(check_mode=bool(running.check_mode), diff=bool(running.diff))
         with environment(variables):
             return run_in_process(
                 self.task,
-                plain(self._task.args),
+                plain(running.args),
                 context,
-                name=self._task.action,
-                show_invocation=shows_invocation(task_vars),
+                name=running.action,
+                show_invocation=ansible_core.shows_invocation(task_vars),
             )
 
-    def _environment(self) -> dict[str, str]:
-        """The environment that Ansible would give a module."""
-        merged: dict[str, t.Any] = {}
-        self._compute_environment_string(merged)
-        return {str(name): str(value) for name, value in merged.items()}
+    def module_name(self) -> str:
+        """The name of the module, without that of the collection: that of the file which has the task."""
+        return self.task.run.__module__.rpartition(".")[2]
 
     def runs_here(self, task_vars: dict[str, t.Any], variables: dict[str, str]) -> bool:
-        """Whether a module would run as this user, on this machine, under this Python."""
-        if self._connection.transport not in ("local", "ansible.builtin.local") or self._task.async_val:
+        """Whether a module would run as this user, on this machine, under this Python.
+
+        :arg variables: what the task adds to the environment.
+        """
+        running = self.running
+        if self.connection.transport not in LOCAL or running.async_val:
             return False
-        if self._task.become or self._connection.become:
+        if running.become or self.connection.become:
             return False
         if any(name.startswith(STARTUP_VARIABLES) for name in variables):
             return False
-        if self._task.delegate_to:
-            task_vars = task_vars.get("ansible_delegated_vars", {}).get(self._task.delegate_to, task_vars)
+        if running.delegate_to:
+            task_vars = task_vars.get("ansible_delegated_vars", {}).get(running.delegate_to, task_vars)
         interpreter = task_vars.get("ansible_python_interpreter")
         if interpreter is None:
-            interpreter = C.config.get_config_value("INTERPRETER_PYTHON")
-        interpreter = str(self._templar.template(interpreter))
+            interpreter = ansible_core.configured_interpreter()
+        interpreter = str(self.templar.template(interpreter))
         # discovery would find some Python of this machine; ours is one, and has the libraries
         return interpreter.startswith("auto") or interpreter == sys.executable

@@ -20,6 +20,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils import _runner
 from ansible_collections.mailcert.acme.plugins.module_utils._libs.require import require
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import run_id as common_run_id
+from ansible_collections.mailcert.acme.plugins.plugin_utils import options_from, role_variables
 
 COLLECTION = pathlib.Path(__file__).resolve().parents[2]
 ROLE = COLLECTION / "roles" / "smime"
@@ -78,16 +79,13 @@ def module_of(entry: dict[str, t.Any]) -> str:
     return module
 
 
-def options_of(args: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
-    """A task's options: its own, templated, and those that it names variables for."""
-    found = {}
-    for option, name in args.get("variables", {}).items():
-        value: t.Any = variables
-        for key in name.split("."):
-            value = value[key]
-        found[option] = value
-    own = {option: template(value, variables) for option, value in args.items() if option != "variables"}
-    return {option: value for option, value in {**found, **own}.items() if value is not None and value is not _OMIT}
+def options_of(module: str, args: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
+    """A task's options: its own, templated, and those that come from variables, as the action plugin takes them."""
+    args = {name: value if name in options_from.OURS else template(value, variables) for name, value in args.items()}
+    table = role_variables.OPTIONS[module.removeprefix(PREFIX)]
+    # no variable of a life is a template
+    found = options_from.resolve(args, variables, None, spec=task_of(module).argument_spec, role_variables=table)
+    return {option: value for option, value in found.items() if value is not None and value is not _OMIT}
 
 
 def template(value: t.Any, variables: dict[str, t.Any]) -> t.Any:
@@ -104,7 +102,7 @@ def play(name: str, variables: dict[str, t.Any]) -> None:
             continue
         module = module_of(entry)
         own = {key: template(value, variables) for key, value in entry.get("vars", {}).items()}
-        result = run(module, options_of(entry[module], {**variables, **own}))
+        result = run(module, options_of(module, entry[module], {**variables, **own}))
         if "register" in entry:
             variables[entry["register"]] = result
 
@@ -120,7 +118,7 @@ def select(variables: dict[str, t.Any], **own: t.Any) -> dict[str, t.Any]:
     wish = {name: variables[f"smime_{name}"] for name in wishes if f"smime_{name}" in variables}
     wish.setdefault("addresses", [variables["smime_address"]])
     (entry,) = read("tasks/select.yml")
-    options = options_of(entry[module_of(entry)], known)
+    options = options_of(module_of(entry), entry[module_of(entry)], known)
     # as the action plugin gives it, so that those who come after a kill know that this process is gone
     run_id = common_run_id.new_run_id(os.getpid())
     selection = run(module_of(entry), {**options, "wishes": {NAME: wish}, "run_id": run_id, **own})

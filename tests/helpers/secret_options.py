@@ -9,9 +9,8 @@ import importlib
 import re
 import typing as t
 
-import yaml
+from ansible_collections.mailcert.acme.plugins.plugin_utils import role_variables
 
-from .paths import COLLECTION
 from .two_runners import MODULES
 
 TASKS = "ansible_collections.mailcert.acme.plugins.module_utils._tasks"
@@ -35,7 +34,8 @@ class Option(t.NamedTuple):
 
 def spec_of(module: str) -> dict[str, t.Any]:
     """The argument spec of a module."""
-    return importlib.import_module(f"{TASKS}.{module}").TASK.argument_spec
+    spec: dict[str, t.Any] = importlib.import_module(f"{TASKS}.{module}").TASK.argument_spec
+    return spec
 
 
 def is_secret(name: str, spec: dict[str, t.Any]) -> bool:
@@ -71,19 +71,6 @@ def argument(path: t.Sequence[str], value: t.Any, module: str) -> dict[str, t.An
 def secret_variables() -> set[str]:
     """The variables of the role that hold secrets: by their names, and as the role gives them to such options."""
     secret = {(option.module, option.path[0]) for option in secret_options()}
-    specs = yaml.safe_load((COLLECTION / "roles/smime/meta/argument_specs.yml").read_text("utf-8"))["argument_specs"]
-    public = set(specs["main"]["options"])
-    found = {name for name in public if is_secret(name, {})}
-    for path in sorted((COLLECTION / "roles/smime/tasks").glob("*.yml")):
-        for module, args in _modules(yaml.safe_load(path.read_text("utf-8"))):
-            given = args.get("variables") or {}
-            found |= {variable for option, variable in given.items() if (module, option) in secret} & public
-    return found
-
-
-def _modules(tasks: t.Any) -> t.Iterator[tuple[str, dict[str, t.Any]]]:
-    for task in tasks:
-        yield from _modules(task.get("block", []))
-        for key, args in task.items():
-            if key.startswith("mailcert.acme.smime_"):
-                yield key.rpartition(".")[2], args
+    tables = role_variables.OPTIONS.items()
+    fed = {variable for module, table in tables for option, variable in table.items() if (module, option) in secret}
+    return fed | {name for name in role_variables.NAMES if is_secret(name, {})}

@@ -165,6 +165,7 @@ def on_files(folder: pathlib.Path, store: pathlib.Path, address: str, silent_por
     pair = {"privatekey_path": f"{folder}/privkey.pem", "certificate_path": f"{folder}/cert.pem"}
     identity = {**pair, "passphrase": "{{ vaulted }}", "friendly_name": {"__ansible_unsafe": "{{ 6 * 7 }}"}}
     names = {"path": f"{folder}/id.p12", "friendly": {"__ansible_unsafe": "{{ 6 * 7 }}"}}
+    plan = {"path": f"{folder}/id.p12", "friendly_name": names["friendly"], "reason": "missing"}
     by_name = {"path": "names.path", "friendly_name": "names.friendly"}
     return (
         Case("info of a file", "smime_certificate_info", certificate, keywords=DIFF),
@@ -189,6 +190,12 @@ def on_files(folder: pathlib.Path, store: pathlib.Path, address: str, silent_por
             "smime_pkcs12",
             {**pair, "variables": {**by_name, "passphrase": "vaulted", "other_certificates_path": "omitted"}},
             keywords={"vars": {"names": names, "omitted": "{{ omit }}"}},
+        ),
+        Case(
+            "identity from a dictionary and from the role's variables",
+            "smime_pkcs12",
+            {**pair, "options_from": ["from_plan", "smime_*"]},
+            keywords={"vars": {"from_plan": plan, "smime_pkcs12_passphrase": "{{ vaulted }}"}},
         ),
         Case(
             "identity over another",

@@ -114,6 +114,14 @@ def refused() -> tuple[Case, ...]:
     ):
         arguments = {**MINIMAL["smime_csr"], "variables": named}
         cases.append(Case(f"variables {name}", "smime_csr", arguments, None, says, {"vars": {"names": {}}}, sent=False))
+    for name, sources, says in (
+        ("undefined", ["no_such_variable"], "no_such_variable, which is not defined"),
+        ("no dictionary", ["names.text"], "names.text must be a dictionary by option"),
+        ("no names", [{"a": 1}], "options_from must be a list"),
+    ):
+        arguments = {**MINIMAL["smime_csr"], "options_from": sources}
+        keywords = {"vars": {"names": {"text": "x"}}}
+        cases.append(Case(f"options_from {name}", "smime_csr", arguments, None, says, keywords, sent=False))
     return tuple(cases)
 
 

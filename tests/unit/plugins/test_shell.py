@@ -12,15 +12,12 @@ import types
 import typing as t
 
 import pytest
-from ansible import constants as C
-from ansible.errors import AnsibleError
-from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, OrderError
+from ansible_collections.mailcert.acme.plugins.module_utils._errors import OrderError
 from ansible_collections.mailcert.acme.plugins.module_utils._libs.require import MISSING
 from ansible_collections.mailcert.acme.plugins.module_utils._runner import perform, run_in_process
 from ansible_collections.mailcert.acme.plugins.module_utils._secrets import HIDDEN, sift
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Outcome, Task
 from ansible_collections.mailcert.acme.plugins.plugin_utils import in_process
-from ansible_collections.mailcert.acme.plugins.plugin_utils.variables import is_template, resolve
 
 SECRET = "Geheimnis"
 SPEC: dict[str, t.Any] = {
@@ -212,12 +209,6 @@ def test_invocation_is_there_only_where_it_is_wanted():
     assert "invocation" not in run_in_process(task, {}, Context(), name="m", show_invocation=False)
 
 
-@pytest.mark.skipif(not hasattr(C, "INJECT_INVOCATION"), reason="not applicable: before ansible-core 2.21 always")
-def test_invocation_follows_the_setting_of_ansible():
-    assert in_process.shows_invocation({"ansible_inject_invocation": True}) is True
-    assert in_process.shows_invocation({"ansible_inject_invocation": False}) is False
-
-
 # --- what reaches the task -----------------------------------------------------------------------------------------
 
 
@@ -251,81 +242,6 @@ def test_the_environment_ends_with_the_task(monkeypatch):
         raise ZeroDivisionError
     assert os.environ["MAILCERT_KEPT"] == "before"
     assert "MAILCERT_NEW" not in os.environ
-
-
-# --- options by the names of variables -----------------------------------------------------------------------------
-
-
-class Templar:
-    """Counts, and answers every template with the same."""
-
-    def __init__(self) -> None:
-        self.seen: list[t.Any] = []
-
-    def template(self, value: t.Any) -> t.Any:
-        self.seen.append(value)
-        return {"a": "made", "b": "made too"} if isinstance(value, dict) else "made"
-
-
-def resolved(named: t.Any, task_vars: dict[str, t.Any], **args: t.Any) -> dict[str, t.Any]:
-    return resolve({"variables": named, **args}, task_vars, Templar())
-
-
-def test_without_variables_the_arguments_are_as_they_were():
-    args = {"path": "/p", "variables": None}
-    assert resolve(args, {}, Templar()) is args
-
-
-def test_variables_are_read_by_name_and_reach_into_dictionaries():
-    task_vars = {"one": 1, "plan": {"paths": {"key": "/k"}, "none": None}}
-    named = {"a": "one", "b": "plan.paths.key", "c": "plan.none", "d": "plan.paths"}
-    assert resolved(named, task_vars) == {"a": 1, "b": "/k", "d": {"key": "/k"}}
-
-
-def test_a_variable_that_is_null_leaves_its_option_to_its_default():
-    assert resolved({"a": "nothing", "b": "plan.nothing"}, {"nothing": None, "plan": {"nothing": None}}) == {}
-    assert resolved({"a": "zero", "b": "no", "c": "empty"}, {"zero": 0, "no": False, "empty": []}) == {
-        "a": 0, "b": False, "c": [],
-    }
-
-
-def test_only_templates_are_templated_and_each_variable_once():
-    templar = Templar()
-    task_vars = {"plain": "text", "made": {"a": "{{ x }}", "b": "y"}}
-    named = {"one": "plain", "two": "made.a", "three": "made.b"}
-    found = resolve({"variables": named}, task_vars, templar)
-    assert found == {"one": "text", "two": "made", "three": "made too"}
-    assert templar.seen == [{"a": "{{ x }}", "b": "y"}]
-
-
-def test_an_option_that_is_set_wins():
-    assert resolved({"a": "one", "b": "one"}, {"one": 1}, a=2) == {"a": 2, "b": 1}
-
-
-def test_a_variable_that_is_omitted_leaves_its_option_out():
-    assert resolved({"a": "gone", "b": "one"}, {"omit": "__omit", "gone": "__omit", "one": 1}) == {"b": 1}
-
-
-@pytest.mark.parametrize(
-    "named, says",
-    [
-        ({"path": "none"}, "variables: path is to come from none, which is not defined."),
-        ({"path": "plan.none"}, "variables: path is to come from plan.none, which is not defined."),
-        ({"path": "plan.text.more"}, "variables: path is to come from plan.text.more, which is not defined."),
-        (["path"], "variables must be a dictionary from options to the names of variables."),
-        ("path=plan", "variables must be a dictionary from options to the names of variables."),
-    ],
-)
-def test_variables_that_cannot_be_read_are_named(named, says):
-    with pytest.raises(InputError) as caught:
-        resolved(named, {"plan": {"text": "x"}})
-    assert caught.value.message == says
-
-
-@pytest.mark.parametrize("value", ["{{ a }}", "x {% if y %}", "{# none #}", [1, {"a": ("{{ b }}",)}]])
-def test_templates_are_found_at_any_depth(value):
-    assert is_template(value)
-    assert not is_template(["a { b } c", 1, None, {"{{": 1}])
 
 
 # --- which shell ---------------------------------------------------------------------------------------------------
@@ -378,9 +294,3 @@ def test_the_python_of_the_host_that_is_delegated_to_counts():
     delegated = {"ansible_delegated_vars": {"store": {"ansible_python_interpreter": "/other"}}}
     assert not action(delegate_to="store").runs_here({**HERE, **delegated}, {})
     assert action(delegate_to="localhost").runs_here({**HERE, **delegated}, {})
-
-
-def test_the_environment_is_merged_as_ansible_does():
-    assert action(environment=[{"A": 1, "B": "x"}, {"B": True}])._environment() == {"A": "1", "B": "True"}
-    with pytest.raises(AnsibleError):
-        action(environment=["A=1"])._environment()

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What counts as a slip in the name of a variable."""
+"""What counts as a typing error in the name of a variable."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import pathlib
 
 import pytest
 import yaml
-from ansible_collections.mailcert.acme.plugins.plugin_utils import slips
+from ansible_collections.mailcert.acme.plugins.plugin_utils import typos
 
-SPEC = pathlib.Path(__file__).resolve().parents[3] / "roles" / "smime" / "meta" / "argument_specs.yml"
+SPEC = pathlib.Path(__file__).resolve().parents[4] / "roles" / "smime" / "meta" / "argument_specs.yml"
 
 
-def told(variables):
-    found = slips.Slips()
+def warned(variables):
+    found = typos.Typos()
     found.look("anna", variables)
     return found.sentences()
 
 
 def test_names_are_those_of_the_role_and_the_playbooks():
     options = yaml.safe_load(SPEC.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
-    assert slips.known_names() == {*options, "smime_hosts"}
+    assert set(typos.KNOWN) == {*options, "smime_hosts"}
 
 
 @pytest.mark.parametrize(
@@ -35,8 +35,8 @@ def test_names_are_those_of_the_role_and_the_playbooks():
         ("smime_adress", "smime_address"),
     ],
 )
-def test_slip_is_told_with_what_was_meant(name, meant):
-    (sentence,) = told({name: "x", "smime_usage": "dual"})
+def test_typing_error_is_reported_with_what_was_meant(name, meant):
+    (sentence,) = warned({name: "x", "smime_usage": "dual"})
     assert sentence.startswith(f"{name} of anna is no variable") and f" {meant} is one." in sentence
 
 
@@ -50,12 +50,12 @@ def test_slip_is_told_with_what_was_meant(name, meant):
         {"smime_smtp_hosts": ["a"], "smime_mailboxes": [{"smtp_host": "{{ smime_smtp_hosts[0] }}"}]},
     ],
 )
-def test_names_of_the_user_s_own_are_no_slips(variables):
-    assert told(variables) == []
+def test_names_of_the_user_s_own_are_no_typing_errors(variables):
+    assert warned(variables) == []
 
 
 def test_many_hosts_are_one_sentence():
-    found = slips.Slips()
+    found = typos.Typos()
     for host in ("anna", "bert", "carl"):
         found.look(host, {"smime_imap_hsot": "x"})
     assert found.sentences()[0].startswith("smime_imap_hsot of anna and 2 more is no variable")
