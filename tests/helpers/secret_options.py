@@ -35,7 +35,7 @@ class Option(t.NamedTuple):
 
 def spec_of(module: str) -> dict[str, t.Any]:
     """The argument spec of a module."""
-    return importlib.import_module(f"{TASKS}.{module}").ARGUMENT_SPEC
+    return importlib.import_module(f"{TASKS}.{module}").TASK.argument_spec
 
 
 def is_secret(name: str, spec: dict[str, t.Any]) -> bool:

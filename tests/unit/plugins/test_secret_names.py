@@ -30,7 +30,7 @@ SECRETS = {
 
 
 def test_options_that_are_or_hold_secrets():
-    assert secret_options(smime_email_challenge.ARGUMENT_SPEC) == SECRETS
+    assert secret_options(smime_email_challenge.TASK.argument_spec) == SECRETS
 
 
 @pytest.mark.parametrize("name", ["hunter2", "plan.hunter2", "hunter2.plan", ["hunter2"], {"hunter2": 1}])

@@ -72,7 +72,7 @@ def test_what_a_result_shows():
 
 def mailbox(**options):
     """The mailbox that a task has by its options; the rest is as the module has it by default."""
-    spec = smime_mail_check.ARGUMENT_SPEC
+    spec = smime_mail_check.TASK.argument_spec
     params = {name: option.get("default") for name, option in spec.items()}
     return mailbox_mailbox.mailbox_of({**params, **options}, ADDRESS)
 
