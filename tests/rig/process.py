@@ -26,7 +26,10 @@ class CleanupProcess:
     def __init__(self, *folders: pathlib.Path) -> None:
         """The folders are removed in that case."""
         self._process = subprocess.Popen(  # pylint: disable=consider-using-with
-            [sys.executable, CLEANUP, *folders], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True
+            [sys.executable, CLEANUP, *folders],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
         )
 
     def alive(self) -> bool:
