@@ -4,7 +4,7 @@
 """make bench: the figures of docs/performance.md, as a table and in bench.json.
 
 CPU is user plus system of the whole ansible-playbook process tree, its start included. The lab runs as strict as in
-the tests; its own CPU is printed beside. Each figure is the median of some runs, since machines are noisy.
+the tests; its own CPU is printed next to. Each figure is the median of some runs, since machines are noisy.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import typing as t
 
 import pytest
 from ansible_collections.mailcert.acme.tests.helpers.chaos_lab import started_lab
-from ansible_collections.mailcert.acme.tests.helpers.fork_server import Nursery
+from ansible_collections.mailcert.acme.tests.helpers.fork_server import ForkServer
 from ansible_collections.mailcert.acme.tests.helpers.paths import COLLECTIONS
 from ansible_collections.mailcert.acme.tests.lab.handle import Lab
 
@@ -30,8 +30,8 @@ def lab() -> t.Iterator[Lab]:
 
 
 @pytest.fixture(scope="session")
-def nursery() -> t.Iterator[Nursery]:
-    """Where lives come from."""
-    made = Nursery(COLLECTIONS)
+def fork_server() -> t.Iterator[ForkServer]:
+    """The process that runs are forked from."""
+    made = ForkServer(COLLECTIONS)
     yield made
     made.close()

@@ -18,11 +18,11 @@ import threading
 import typing as t
 
 from ansible_collections.mailcert.acme.tests.helpers import fleet
-from ansible_collections.mailcert.acme.tests.helpers.fork_server import Nursery
+from ansible_collections.mailcert.acme.tests.helpers.fork_server import ForkServer
 from ansible_collections.mailcert.acme.tests.helpers.kill_steps import AFTER, BEFORE, Kill, action_of, numbered
-from ansible_collections.mailcert.acme.tests.helpers.outcome_check import Judge, complaints_of_files
+from ansible_collections.mailcert.acme.tests.helpers.outcome_check import OutcomeCheck, complaints_of_files
 
-# lives at once: many of them wait for a deadline
+# runs at once: many of them wait for a deadline
 AT_ONCE = 6
 # seconds of a task's deadline: where nothing but the end of it can come, and else; the first is doubled with each try
 SHORT, LONG = 4, 120
@@ -64,14 +64,14 @@ CHAINS = (
 class Mailbox:
     """A mailbox of the lab with a store of its own."""
 
-    def __init__(self, lab: t.Any, nursery: Nursery, folder: pathlib.Path, name: str) -> None:
+    def __init__(self, lab: t.Any, fork_server: ForkServer, folder: pathlib.Path, name: str) -> None:
         self.address = f"{name}@lab.test"
         self.store = folder / name / "store"
         self.orders = 0
         self.kills = 0
         self.revoked = False
         self._lab = lab
-        self._nursery = nursery
+        self._fork_server = fork_server
         password = f"pw-{name}"
         lab.add_users({"address": self.address, "password": password})
         self.variables = {
@@ -82,10 +82,10 @@ class Mailbox:
             "smime_retry_now": True,
         }
 
-    def live(self, chain: Chain, *, kill: Kill | None = None, deadline: int = LONG) -> dict[str, t.Any]:
-        """One life."""
+    def run(self, chain: Chain, *, kill: Kill | None = None, deadline: int = LONG) -> dict[str, t.Any]:
+        """One run."""
         variables = {**self.variables, "smime_deadline": deadline}
-        return self._nursery.live(
+        return self._fork_server.run(
             chain.work, variables, home=str(self.store), kill=dataclasses.asdict(kill) if kill else None
         )
 
@@ -99,7 +99,7 @@ class Mailbox:
         """Run until it succeeds, as a schedule would; gives the steps that were passed."""
         passed: list[str] = []
         for number in range(TRIES):
-            told = self.live(chain, deadline=self.deadline(number))
+            told = self.run(chain, deadline=self.deadline(number))
             assert told["code"] == 0, f"{self.address}: the run ended with {told['code']}"
             passed += told["passed"]
             if not told["failed"]:
@@ -120,9 +120,9 @@ class Mailbox:
                 return reply["message_id"] not in delivered
         return False
 
-    def complaints(self, judge: Judge) -> list[str]:
+    def complaints(self, check: OutcomeCheck) -> list[str]:
         """What is not as it must be; each kill may have cost one order."""
-        return judge.complaints(
+        return check.complaints(
             self.store,
             self.address,
             passphrase=fleet.PASSPHRASE,
@@ -137,7 +137,7 @@ def dry_run(mailbox: Mailbox) -> dict[str, list[str]]:
     found = {}
     for chain in CHAINS:
         mailbox.begin(chain)
-        told = mailbox.live(chain)
+        told = mailbox.run(chain)
         assert (told["code"], told["failed"]) == (0, ""), told
         found[chain.name] = told["passed"]
     return found
@@ -273,7 +273,7 @@ class Sweep:
 
     def _kill(self, mailbox: Mailbox, chain: Chain, kill: Kill) -> None:
         for number in range(TRIES):
-            told = mailbox.live(chain, kill=kill, deadline=mailbox.deadline(number))
+            told = mailbox.run(chain, kill=kill, deadline=mailbox.deadline(number))
             # a step after a kill may come only in the run that follows one that failed
             if told["code"] != 0 or not told["failed"]:
                 break

@@ -19,7 +19,7 @@ import time
 
 from ansible_collections.mailcert.acme.tests.helpers import fleet
 from ansible_collections.mailcert.acme.tests.helpers.chaos_lab import started_lab
-from ansible_collections.mailcert.acme.tests.helpers.outcome_check import Judge, complaints_of_files
+from ansible_collections.mailcert.acme.tests.helpers.outcome_check import OutcomeCheck, complaints_of_files
 from ansible_collections.mailcert.acme.tests.helpers.paths import COLLECTIONS
 from ansible_collections.mailcert.acme.tests.helpers.processes import kill
 
@@ -31,7 +31,7 @@ TASK = re.compile(r"^TASK \[(.+?)\] \*", re.MULTILINE)
 CURVES = ("secp256r1", "secp384r1")
 # kills of one renewal; then it is left in peace until its end
 MOST_KILLS = 6
-# after so many renewals all begins anew: a PKCS#12 holds all older keys too, and gets slow
+# after so many renewals all begins again: a PKCS#12 holds all older keys too, and gets slow
 RENEWALS = 6
 # how often a run may fail after the last kill: a reply in doubt costs one
 TRIES = 6
@@ -133,10 +133,10 @@ class Fleet:
 
     def assert_all_is_well(self):
         """What must be true once a run has come to its end."""
-        judge = Judge(self.lab)
-        found = judge.complaints_of_replies() + complaints_of_files(self.store)
+        check = OutcomeCheck(self.lab)
+        found = check.complaints_of_replies() + complaints_of_files(self.store)
         for address, most in self.orders.items():
-            found += judge.complaints(
+            found += check.complaints(
                 self.store,
                 address,
                 passphrase=fleet.PASSPHRASE,

@@ -37,7 +37,7 @@ def work(home):
     pathlib.Path(f"{home}/five").read_text()
     os.listdir(home)
 """
-LIFE = """
+PROGRAM = """
 import json, os, sys
 from ansible_collections.mailcert.acme.tests.helpers.kill_steps import Kill, Steps
 source, home, kill = sys.argv[1:]
@@ -65,9 +65,9 @@ NAMES = [
 ]
 
 
-def live(home, kill=None):
+def run(home, kill=None):
     """Run what is planted in a process of its own."""
-    command = [sys.executable, "-c", LIFE, PLANTED, str(home), json.dumps(kill) if kill else ""]
+    command = [sys.executable, "-c", PROGRAM, PLANTED, str(home), json.dumps(kill) if kill else ""]
     return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
 
 
@@ -77,7 +77,7 @@ def step(action):
 
 
 def test_each_way_to_write_and_send_is_a_step(tmp_path):
-    done = live(tmp_path)
+    done = run(tmp_path)
     passed = json.loads(done.stdout)
     assert passed == list(map(step, NAMES))
     assert list(names_of(passed).values()) == NAMES
@@ -103,7 +103,7 @@ def test_a_listed_step_that_is_not_reached_is_noted(missed):
     """However often it comes, and whatever only runs after a kill pass, is a matter of time."""
 
     class NeverKilled:
-        def live(self, chain, *, kill, deadline):
+        def run(self, chain, *, kill, deadline):
             return {"code": 0, "failed": ""}
 
         def deadline(self, failures):
@@ -119,7 +119,7 @@ def test_a_listed_step_that_is_not_reached_is_noted(missed):
 
 @pytest.mark.parametrize(("side", "there"), [("before", "one"), ("after", "two")])
 def test_killed_before_and_after(tmp_path, side, there):
-    done = live(tmp_path, {"step": step("rename made/two"), "nth": 1, "side": side})
+    done = run(tmp_path, {"step": step("rename made/two"), "nth": 1, "side": side})
     assert (done.returncode, done.stdout) == (-signal.SIGKILL, "")
     assert [path.name for path in (tmp_path / "made").iterdir()] == [there]
 

@@ -6,16 +6,16 @@
 from __future__ import annotations
 
 from ansible_collections.mailcert.acme.tests.helpers.kill_steps import names_of
-from ansible_collections.mailcert.acme.tests.helpers.outcome_check import Judge
+from ansible_collections.mailcert.acme.tests.helpers.outcome_check import OutcomeCheck
 
 from . import sweep
 
 
-def test_killed_at_each_step(request, lab, nursery, tmp_path, capsys):
+def test_killed_at_each_step(request, lab, fork_server, tmp_path, capsys):
     """Whatever is added to the chain must be in the list, and is swept."""
 
     def make(name):
-        return sweep.Mailbox(lab, nursery, tmp_path, name)
+        return sweep.Mailbox(lab, fork_server, tmp_path, name)
 
     passed = sweep.dry_run(make("dry"))
     names = {chain: list(names_of(steps).values()) for chain, steps in passed.items()}
@@ -37,10 +37,10 @@ def test_killed_at_each_step(request, lab, nursery, tmp_path, capsys):
         sweep.write_list(record, names)
     whole.run(whole.again())
     whole.run(whole.second_try())
-    judge = Judge(lab)
-    complaints = judge.complaints_of_replies()
+    check = OutcomeCheck(lab)
+    complaints = check.complaints_of_replies()
     for mailbox in whole.mailboxes:
-        complaints += mailbox.complaints(judge)
+        complaints += mailbox.complaints(check)
     with capsys.disabled():
         steps = len(swept) + len(whole.recoveries)
         print(f"\n{whole.killed} kills over {steps} steps, {len(whole.missed)} not reached")

@@ -1,4 +1,4 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Challenge mails as files, each with what must happen beside it; see README.md."""
+"""Challenge mails as files, each with what must happen next to it; see README.md."""

@@ -55,7 +55,7 @@ def mail(name: str) -> bytes:
 
 
 def expectation(name: str) -> dict[str, t.Any]:
-    """What the file beside the mail says."""
+    """What the file next to the mail says."""
     return json.loads((CHALLENGES / f"{name}.json").read_text(encoding="utf-8"))
 
 

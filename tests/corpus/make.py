@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes the corpus anew from its table: make.py, or make.py --check, which fails where a file is stale.
+"""Makes the corpus again from its table: make.py, or make.py --check, which fails where a file is stale.
 
 Run it by ``python3 tests/tools/bootstrap.py run dev tests/corpus/make.py``; the mails, zone.json, the roots and the
 tables of docs/challenge.md come out the same each time.

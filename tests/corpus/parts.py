@@ -48,7 +48,7 @@ class Case:
     received: str | None = None
 
     def expectation(self) -> dict[str, t.Any]:
-        """What stands in the file beside the mail."""
+        """What stands in the file next to the mail."""
         made: dict[str, t.Any] = {
             "title": self.title,
             "rules": list(self.rules),

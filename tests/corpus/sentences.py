@@ -22,7 +22,7 @@ TASKS = "tests/unit/plugins/module_utils/_tasks"
 class Sentence:
     """One sentence.
 
-    :ivar tests: beside the cases, ``file::function`` below the root of the repository.
+    :ivar tests: next to the cases, ``file::function`` below the root of the repository.
     """
 
     id: str

@@ -111,7 +111,7 @@ def issuer() -> Party:
 
 @functools.cache
 def stranger() -> Party:
-    """A root that nobody trusts."""
+    """A root that no one trusts."""
     return _ca("Stranger", "smime-stranger", None, 3)
 
 

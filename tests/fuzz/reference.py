@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a DKIM signature says of a mail, computed anew in a few lines of RFC 6376, section 3.4.
+"""What a DKIM signature says of a mail, computed again in a few lines of RFC 6376, section 3.4.
 
 Tests compare two mails by it. It shares no code with the collection, nor with dkimpy.
 """

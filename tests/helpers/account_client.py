@@ -21,10 +21,10 @@ from ansible_collections.mailcert.acme.plugins.module_utils._tasks import smime_
 CHANGES = ("open", "os.chmod", "os.link", "os.mkdir", "os.remove", "os.rename")
 # a folder is opened to be synchronized
 NOT_TO_READ = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_DIRECTORY
-LIVED, DIED = 0, -signal.SIGKILL
+COMPLETED, KILLED = 0, -signal.SIGKILL
 
 
-class Holder:
+class AccountClient:
     """An account's folder and the options of smime_account for it."""
 
     def __init__(self, lab: t.Any, folder: pathlib.Path, **options: t.Any) -> None:
@@ -88,7 +88,7 @@ class Holder:
         if pid == 0:
             try:
                 os.close(reader)
-                self._live_until(moment, writer, own)
+                self._run_until(moment, writer, own)
             finally:
                 os._exit(1)
         os.close(writer)
@@ -96,7 +96,7 @@ class Holder:
             name = told.read()
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), name
 
-    def _live_until(self, moment: int, writer: int, own: dict[str, t.Any]) -> None:
+    def _run_until(self, moment: int, writer: int, own: dict[str, t.Any]) -> None:
         folder, count = str(self.folder), 0
 
         def hear(event: str, args: tuple[t.Any, ...]) -> None:
@@ -113,4 +113,4 @@ class Holder:
 
         sys.addaudithook(hear)
         self.good(**own)
-        os._exit(LIVED)
+        os._exit(COMPLETED)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The chain of one mailbox as the role runs it, without Ansible: for lives that are too many to start it for each.
+"""The chain of one mailbox as the role runs it, without Ansible: for runs that are too many to start it for each.
 
 The tasks, their options and their conditions are read from the role, so that what is added there is run here too.
 """
@@ -53,7 +53,7 @@ def task_of(module: str) -> t.Any:
 
 
 def warm() -> None:
-    """Read and import beforehand all that a life needs."""
+    """Read and import beforehand all that a run needs."""
     modules = {"smime_revoke"}
     for name in ("select", "account", "issue", "roll_account_key"):
         modules.update(map(module_of, read(f"tasks/{name}.yml")))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Servers that let nobody in and give back all they were told: as it came, decoded, and quoted in several ways.
+"""Servers that let no one in and give back all they were told: as it came, decoded, and quoted in several ways.
 
 Real ones do so in their errors, and what a server says stands in our messages.
 """

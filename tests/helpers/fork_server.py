@@ -26,7 +26,7 @@ import typing as t
 RESULT_LIMIT = 1 << 16
 
 
-class Nursery:
+class ForkServer:
     """The process, seen from the test. Its methods may be called from several threads.
 
     :arg collections: the folder that holds ansible_collections.
@@ -45,22 +45,22 @@ class Nursery:
         self._waiting: dict[int, queue.SimpleQueue[t.Any]] = {}
         threading.Thread(target=self._read, daemon=True).start()
 
-    def live(self, work: str, variables: t.Mapping[str, t.Any], *, home: str, kill: t.Any = None) -> dict[str, t.Any]:
-        """One life, to its end; gives what is told of it."""
+    def run(self, work: str, variables: t.Mapping[str, t.Any], *, home: str, kill: t.Any = None) -> dict[str, t.Any]:
+        """One run, to its end; gives what is reported of it."""
         told: queue.SimpleQueue[t.Any] = queue.SimpleQueue()
         assert self._process.stdin is not None
         with self._lock:
             self._count += 1
             self._waiting[self._count] = told
-            wish = {"id": self._count, "work": work, "variables": dict(variables), "home": home, "kill": kill}
-            self._process.stdin.write(json.dumps(wish) + "\n")
+            request = {"id": self._count, "work": work, "variables": dict(variables), "home": home, "kill": kill}
+            self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
         found = told.get()
-        assert found is not None, "the process that the lives are forked from has ended"
+        assert found is not None, "the process that the runs are forked from has ended"
         return found
 
     def close(self) -> None:
-        """End it, and all lives with it."""
+        """End it, and all runs with it."""
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait()
@@ -75,7 +75,7 @@ class Nursery:
 
 
 def main() -> None:
-    """Fork a life for each wish, and tell of each that ends."""
+    """Fork a run for each request, and report each that ends."""
     from . import chain_runner
 
     chain_runner.warm()
@@ -100,14 +100,14 @@ def main() -> None:
                 return
             *lines, unread = (unread + data).split(b"\n")
             for line in lines:
-                wish = json.loads(line)
-                pid, handle = begin(wish)
-                begun[handle] = {"id": wish["id"], "pid": pid, "said": b""}
+                request = json.loads(line)
+                pid, handle = begin(request)
+                begun[handle] = {"id": request["id"], "pid": pid, "said": b""}
                 selector.register(handle, selectors.EVENT_READ)
 
 
-def begin(wish: dict[str, t.Any]) -> tuple[int, int]:
-    """Fork a life; gives its process, and where it will say how it went."""
+def begin(request: dict[str, t.Any]) -> tuple[int, int]:
+    """Fork a run; gives its process, and where it will say how it went."""
     ours, its = os.pipe()
     pid = os.fork()
     if pid:
@@ -117,7 +117,7 @@ def begin(wish: dict[str, t.Any]) -> tuple[int, int]:
         # a process group of its own: it ends as one
         os.setsid()
         os.close(ours)
-        say, data = os.write, json.dumps(live(wish)).encode()
+        say, data = os.write, json.dumps(run(request)).encode()
         while data:
             data = data[say(its, data) :]
     except BaseException:
@@ -126,16 +126,16 @@ def begin(wish: dict[str, t.Any]) -> tuple[int, int]:
     os._exit(0)
 
 
-def live(wish: dict[str, t.Any]) -> dict[str, t.Any]:
-    """One life; gives what is to be told of it."""
+def run(request: dict[str, t.Any]) -> dict[str, t.Any]:
+    """One run; gives what is to be reported of it."""
     from . import chain_runner
     from .kill_steps import Kill, Steps
 
-    steps = Steps(wish["home"], Kill(**wish["kill"]) if wish["kill"] else None)
+    steps = Steps(request["home"], Kill(**request["kill"]) if request["kill"] else None)
     steps.install()
     told: dict[str, t.Any] = {"failed": "", "message": "", "did": False}
     try:
-        told["did"] = chain_runner.WORK[wish["work"]](wish["variables"])
+        told["did"] = chain_runner.WORK[request["work"]](request["variables"])
     except chain_runner.Failed as failure:
         told["failed"] = failure.result.get("error_code", "defect")
         told["message"] = str(failure) + failure.result.get("exception", "")
@@ -143,7 +143,7 @@ def live(wish: dict[str, t.Any]) -> dict[str, t.Any]:
 
 
 def tell(life: dict[str, t.Any]) -> None:
-    """Write how a life went, once it has ended."""
+    """Write how a run went, once it has ended."""
     status = os.waitpid(life["pid"], 0)[1]
     told = json.loads(life["said"]) if life["said"] else {}
     print(json.dumps({**told, "id": life["id"], "code": os.waitstatus_to_exitcode(status)}), flush=True)

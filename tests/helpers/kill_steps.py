@@ -217,7 +217,7 @@ def _created(args: tuple[t.Any, ...]) -> t.Any:
 
 
 def _path_of(handle: int) -> str | None:
-    """The path of an open file; None for pipes, which nobody reads after the end."""
+    """The path of an open file; None for pipes, which no one reads after the end."""
     mode = os.fstat(handle).st_mode
     return os.readlink(f"/proc/self/fd/{handle}") if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else None
 

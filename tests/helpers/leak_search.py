@@ -17,7 +17,7 @@ from .two_runners import CALLBACKS
 WATCHING = pathlib.Path(__file__).with_name("process_recorder")
 
 
-class Watched:
+class WatchedRun:
     """A finished run.
 
     :ivar run: its output at the highest verbosity, and its exit code.

@@ -26,7 +26,7 @@ VALUES: dict[str, t.Callable[[], t.Any]] = {
     "too long": lambda: mark() * 2000,
     "blanks around it": lambda: f"  {mark()}\t",
 }
-# beside their option: its name is another one
+# next to their option: its name is another one
 NAMES: dict[str, t.Callable[[str], str]] = {
     "misspelt": lambda name: name[:-3] + name[-2:],
     "in capitals": str.upper,

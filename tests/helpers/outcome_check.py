@@ -35,7 +35,7 @@ _KNOWN = re.compile(
             rf"{_LINE}(/current|/lock|/renewal\.json|/identity\.(p12|json))?",
             rf"{_LINE}/identity\.p12\.[^/]+\.bak",
             # of a run that failed, where the one that came to the end was killed between the switch and its removal: it
-            # holds nobody whose certificate is not due, and the next order takes it away
+            # holds no one whose certificate is not due, and the next order takes it away
             rf"{_LINE}/attempts\.json",
             rf"{_LINE}/\d{{4}}(/(privkey|cert|chain|fullchain)\.pem|/request\.csr|/(record|journal)\.json|/(journal\.json|privkey\.pem)\.lock)?",
         )
@@ -43,7 +43,7 @@ _KNOWN = re.compile(
 )
 
 
-class Judge:
+class OutcomeCheck:
     """What the CA and the mail server saw, asked once, and what is in a store.
 
     :arg lab: the lab, after all runs.

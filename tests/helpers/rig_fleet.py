@@ -44,7 +44,7 @@ def started(mailboxes: int | list[dict[str, t.Any]], *options: str) -> t.Iterato
         yield running.endpoints
 
 
-class Real:
+class RigFleet:
     """Mailboxes of the rig, their inventory and their store."""
 
     def __init__(self, rig: dict[str, t.Any], folder: pathlib.Path, mailboxes: list[dict[str, t.Any]]) -> None:
@@ -62,7 +62,7 @@ class Real:
         return sorted(self.store.glob("mailboxes/*/dual/current/cert.pem"))
 
 
-def checked(real: Real) -> tuple[dict[str, str], str]:
+def checked(real: RigFleet) -> tuple[dict[str, str], str]:
     """What check_smime.yml says of one mailbox: the states of its checks, and the words below the table."""
     real.group["smime_check_ca_from"] = real.rig["ca_from"]
     done = real.run(playbook="mailcert.acme.check_smime", ANSIBLE_SHOW_CUSTOM_STATS="1")

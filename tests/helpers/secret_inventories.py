@@ -14,7 +14,7 @@ from .misplaced_secrets import VALUES
 from .secret_markers import kept, mark, plain_mark
 from .secret_options import secret_variables
 
-# what is set beside a variable, so that it is used; a secret variable that is not here fails the test
+# what is set next to a variable, so that it is used; a secret variable that is not here fails the test
 COMPANIONS: dict[str, dict[str, t.Any]] = {
     "smime_account_key_passphrase": {"smime_account_name": "own"},
     "smime_dkim_privatekey_content": {"smime_dkim_selector": "rsa", "smime_dkim_domain": "lab.test"},

@@ -39,7 +39,7 @@ class Use(t.NamedTuple):
 class World:
     """What the tasks work on: a chain on the lab up to a certificate, and a second one up to its challenge.
 
-    :ivar keys: what to look for of private keys, beside the marks.
+    :ivar keys: what to look for of private keys, next to the marks.
     """
 
     def __init__(self, lab: Lab, echo: EchoServers, folder: pathlib.Path) -> None:
@@ -77,7 +77,7 @@ class World:
         return key
 
     def pem(self) -> str:
-        """A private key of nobody's."""
+        """A private key of no one's."""
         return private_pem(self.new_key()).decode()
 
     def done(self, module: str, args: Args) -> Args:
@@ -216,7 +216,7 @@ def _of_pkcs12(world: World) -> t.Iterator[Use]:
 
 
 def _of_logins(world: World) -> list[tuple[str, str, Args, str]]:
-    """Name, option, what is set beside the lab's own login, and error code; with new marks each time."""
+    """Name, option, what is set next to the lab's own login, and error code; with new marks each time."""
     imap = {"imap_host": "localhost", "imap_port": world.echo.imap, "smtp_host": "localhost"}
     smtp = {"smtp_host": "localhost", "smtp_port": world.echo.smtp, "smtp_encryption": "tls"}
     client = {

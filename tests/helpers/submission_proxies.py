@@ -14,7 +14,7 @@ from .lab_fleet import Fleet
 
 
 @contextlib.contextmanager
-def behind_cutters(fleet: Fleet, cuts: t.Iterable[Point | None]) -> t.Iterator[dict[str, SmtpCutter]]:
+def behind_proxies(fleet: Fleet, cuts: t.Iterable[Point | None]) -> t.Iterator[dict[str, SmtpCutter]]:
     """Give each host of the fleet a proxy, which cuts where it is told (None: nowhere); gives the proxies by host."""
     with contextlib.ExitStack() as stack:
         cutters = {}

@@ -104,13 +104,13 @@ class Terminal:
         assert select.select([self._master], [], [], max(0.0, end - time.monotonic()))[0], self.output
         try:
             new = os.read(self._master, 65536)
-        except OSError:  # Linux says EIO when nobody has the other side any more
+        except OSError:  # Linux says EIO when no one has the other side any more
             return False
         self._shown += new.decode("utf-8", "replace")
         return bool(new)
 
 
-class Person:
+class MailUser:
     """Somebody with a mail program and a mailbox of the lab."""
 
     def __init__(self, made: Fleet, mailbox: dict[str, t.Any]) -> None:

@@ -277,7 +277,7 @@ class OAuthServer:
 
 
 class _Quiet(WSGIRequestHandler):
-    """Tests break connections on purpose; nobody wants to read of it."""
+    """Tests break connections on purpose; no one wants to read of it."""
 
     protocol_version = "HTTP/1.1"
 

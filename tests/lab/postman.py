@@ -83,7 +83,7 @@ class Postman:
     # -- delivery
 
     async def deliver(self, address: str, raw: bytes, *, sender: str, folder: str = "", copies: int = 1) -> bool:
-        """Put a mail into the mailbox of an address; False if nobody has it."""
+        """Put a mail into the mailbox of an address; False if no one has it."""
         route = self._mailboxes.route(address)
         if route is None:
             self._state.journal.event("undeliverable", address=address, sender=sender)

@@ -65,7 +65,7 @@ class SmimeSigner:
         return builder.sign(serialization.Encoding.DER, options)
 
     def _with_attribute(self, signature: bytes, fields: Fields) -> bytes:
-        """The signature made anew with the fields among the signed attributes (RFC 7508, section 4.1)."""
+        """The signature made again with the fields among the signed attributes (RFC 7508, section 4.1)."""
         info = cms.ContentInfo.load(signature)
         signer = info["content"]["signer_infos"][0]
         listed = _secure_header_fields(fields)

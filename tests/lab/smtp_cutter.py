@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A proxy before the lab's submission port: writes the dialogue down, cuts it where a test says. Standard library only.
 
-TLS ends here and begins anew, so STARTTLS and what follows it are seen as well. The steps of a dialogue are what the
+TLS ends here and begins again, so STARTTLS and what follows it are seen as well. The steps of a dialogue are what the
 client said, in its order (``greeting``, ``EHLO``, ``STARTTLS``, ``EHLO 2``, ..., ``content``, ``dot``, ``QUIT``), so a
 test that sweeps over :func:`points` of a dialogue it recorded also sweeps over a command that is added later::
 
@@ -64,7 +64,7 @@ class Dialogue:
 
 def points(dialogue: Dialogue) -> list[Point]:
     """Every point where the dialogue can be cut, in its order."""
-    # nobody replies to the content; when all of it is there, what comes is the dot, unheard
+    # no one replies to the content; when all of it is there, what comes is the dot, unheard
     return [
         Point(step, moment)
         for step in dialogue.steps
@@ -83,7 +83,7 @@ class SmtpCutter:
         self.dialogues: list[Dialogue] = []
         self._cut = cut
         self._server = (endpoints["submission"]["host"], endpoints["submission"]["port"])
-        # the lab keeps its certificate beside its root, and clients trust the root
+        # the lab keeps its certificate next to its root, and clients trust the root
         root = pathlib.Path(endpoints["ca_file"])
         self._as_server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._as_server.load_cert_chain(root.with_name("tls-server.pem"), root.with_name("tls-server.key"))

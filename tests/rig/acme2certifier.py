@@ -30,7 +30,7 @@ PROFILES = {"mail": "https://ca.test/profiles/mail", "short": "https://ca.test/p
 
 
 def ensure_venv(venv: pathlib.Path) -> None:
-    """Make the virtual environment, or make it anew when the pinned versions or the Python have changed.
+    """Make the virtual environment, or make it again when the pinned versions or the Python have changed.
 
     pip runs with the machine's ordinary configuration. One rig at a time builds.
     """

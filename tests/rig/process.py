@@ -17,16 +17,19 @@ import typing as t
 
 from .settings import HOST, RigError
 
-KEEPER = pathlib.Path(__file__).resolve().parent / "cleanup_process.py"
+CLEANUP = pathlib.Path(__file__).resolve().parent / "cleanup_process.py"
 
 
-class Keeper:
-    """Knows each server and ends them should the rig itself be killed without time to tidy up: cleanup_process.py."""
+class CleanupProcess:
+    """Knows each server and ends them if the rig is killed with no time to tidy up: cleanup_process.py."""
 
     def __init__(self, *folders: pathlib.Path) -> None:
         """The folders are removed in that case."""
         self._process = subprocess.Popen(  # pylint: disable=consider-using-with
-            [sys.executable, KEEPER, *folders], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True
+            [sys.executable, CLEANUP, *folders],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
         )
 
     def alive(self) -> bool:

@@ -25,7 +25,7 @@ import types
 import typing as t
 
 from . import acme2certifier, arguments, check, dnsmasq, dovecot, opendkim, packages, postfix, postgrey, tls
-from .process import Keeper, Server
+from .process import CleanupProcess, Server
 from .settings import (
     CA_ADDRESS,
     HOST,
@@ -80,10 +80,10 @@ class Signals:
 class Rig:
     """All servers of one rig, in the order in which they start."""
 
-    def __init__(self, settings: Settings, keeper: Keeper) -> None:
+    def __init__(self, settings: Settings, cleanup: CleanupProcess) -> None:
         self.settings = settings
         self.servers: dict[str, Server] = {}
-        self._keeper = keeper
+        self._cleanup = cleanup
 
     def spawn(self) -> None:
         """Start all at once: they need each other only when the first mail comes."""
@@ -95,7 +95,7 @@ class Rig:
             if not unwanted.get(part):
                 server = part.start(settings)
                 self.servers[server.name] = server
-                self._keeper.watch(server.pid)
+                self._cleanup.watch(server.pid)
 
     def wait_ready(self) -> None:
         """Wait until each answers.
@@ -123,7 +123,7 @@ class Rig:
         for server in self.servers.values():
             server.wait_stopped()
         self.servers.clear()
-        self._keeper.dismiss()
+        self._cleanup.dismiss()
 
     def endpoints(self) -> dict[str, t.Any]:
         """What the rig prints, in the same shape as the lab, and more of what is the rig's alone."""
@@ -158,7 +158,7 @@ class Rig:
             for server in self.servers.values():
                 if not server.alive():
                     raise server.failure("it ended by itself")
-            if not self._keeper.alive():
+            if not self._cleanup.alive():
                 raise RigError("The process that watches over the rig has ended.")
             os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
 
@@ -206,7 +206,7 @@ def serve(options: argparse.Namespace, state: pathlib.Path, ports: Ports, signal
             profiles=options.profiles,
             key_usage=options.key_usage,
         ),
-        Keeper(*(() if options.state else (state,))),
+        CleanupProcess(*(() if options.state else (state,))),
     )
     try:
         with signals.held():

@@ -22,7 +22,7 @@ LONGEST_STATE = 60
 DELIVERY_USER = "mail"
 # may log in as every other user, as Dovecot writes it: user*master
 MASTER_USER = "master"
-# has the special use \\Junk once it is there, and a name that nobody guesses
+# has the special use \\Junk once it is there, and a name that no one guesses
 JUNK_FOLDER = "Aussortiert für später"
 # as the servers name themselves in Received: the one that takes mail in and checks it, and the one that keeps it
 MX_NAME = "mail." + DOMAINS[0]

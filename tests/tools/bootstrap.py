@@ -140,7 +140,7 @@ def make(folder: str, *, python: Python, requirements: list, mark: str) -> str:
     """Make an environment unless it stands with the same pins; gives its interpreter.
 
     :arg requirements: arguments of ``pip install``.
-    :arg mark: what the environment is made from; another mark makes it anew.
+    :arg mark: what the environment is made from; another mark makes it again.
     """
     digest = hashlib.sha256((f"{python.path}\n{python.version}\n{mark}").encode()).hexdigest()
     stamp, interpreter = os.path.join(folder, "pins.sha256"), os.path.join(folder, "bin", "python")

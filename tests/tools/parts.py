@@ -79,7 +79,7 @@ PARTS = (
         "units",
         "dev",
         (
-            # ansible-test first: it copies the checkout anew
+            # ansible-test first: it copies the checkout again
             ("{tools}/ansible_test.py", "--tree", "{tree}", "units", *LOADED),
             pytest("-n", str(WORKERS), "tests/unit", *(f"--ignore={path}" for path in LOADED)),
         ),

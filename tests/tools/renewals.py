@@ -85,7 +85,7 @@ def section() -> str:
     """What stands in the page, and what makes it worth standing there."""
     first = fleet()
     without, spread = nights(first, None), nights(first, SPREAD)
-    # nobody is later than without a spread, and nobody more than the spread earlier
+    # no one is later than without a spread, and no one more than the spread earlier
     last = max(without)
     if sum(spread.values()) != MAILBOXES or max(spread) > last or min(spread) < min(without) - SPREAD:
         raise SystemExit("the spread is not what the page says")

@@ -22,7 +22,7 @@ ROLE = ROOT / "roles" / "smime"
 OPTIONS: dict[str, dict[str, t.Any]] = yaml.safe_load(
     (ROLE / "meta" / "argument_specs.yml").read_text(encoding="utf-8")
 )["argument_specs"]["main"]["options"]
-# what names that begin so mean beside variables of the role
+# what names that begin so mean next to variables of the role
 OTHER_NAMES = {
     *(path.stem for folder in ("modules", "filter") for path in (ROOT / "plugins" / folder).glob("smime_*.py")),
     "smime_hosts",

@@ -17,7 +17,7 @@ PLUGINS = pathlib.Path(__file__).resolve().parents[2] / "plugins"
 UTILS = PLUGINS / "module_utils"
 OURS = "ansible_collections.mailcert.acme.plugins"
 LAYERS = ("_acme", "_mail", "_pki", "_store")
-# what every layer may use beside its own files
+# what every layer may use next to its own files
 SHARED_NAMES = ("_errors", "_limits", "_time", "_text", "_net", "_libs", "_address", "_deadline", "_https")
 SHARED = {f"{OURS}.module_utils.{name}" for name in SHARED_NAMES}
 # The rooms of each layer, the upper ones first: an import leads downwards, and never up or in a ring. A file that is in
@@ -62,7 +62,7 @@ LIBRARIES = set(
 STDLIB = frozenset(getattr(sys, "stdlib_module_names", ()))
 knows_stdlib = pytest.mark.skipif(not STDLIB, reason="not applicable: Python 3.9 does not name its own modules")
 LONGEST = 400
-# the code of a module beside its documentation: the imports, main() and the call
+# the code of a module next to its documentation: the imports, main() and the call
 LONGEST_INTERFACE = 40
 DOCUMENTATION = {"DOCUMENTATION", "EXAMPLES", "RETURN"}
 

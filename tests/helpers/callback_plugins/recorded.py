@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ansible's usual output, and beside it each result as the callback gets it, one line of JSON each, in a file.
+"""Ansible's usual output, and next to it each result as the callback gets it, one line of JSON each, in a file.
 
 ``invocation`` is in no registered variable; callbacks are where users see it.
 """

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An order and the change of the account's key keep each other out; whoever is killed keeps nobody out (rule 29)."""
+"""An order and the change of the account's key keep each other out; whoever is killed keeps no one out (rule 29)."""
 
 from __future__ import annotations
 

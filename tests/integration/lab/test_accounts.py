@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.mailcert.acme.tests.helpers.account_client import Holder
+from ansible_collections.mailcert.acme.tests.helpers.account_client import AccountClient
 from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import Fleet, failures, fleet_of, results, summary
 from ansible_collections.mailcert.acme.tests.lab.handle import Lab
 
@@ -20,12 +20,12 @@ WRONG_KEY = "bm90IHRoZSBzZWNyZXQgb2YgdGhlIENB"
 @pytest.fixture
 def holder(lab, tmp_path):
     """An account of its own, not made yet."""
-    return Holder(lab, tmp_path / "account")
+    return AccountClient(lab, tmp_path / "account")
 
 
 def test_twenty_hosts_at_once_make_one_account(make_fleet):
     fleet = make_fleet(20)
-    options = Holder(fleet.lab, fleet.folder / "account").options
+    options = AccountClient(fleet.lab, fleet.folder / "account").options
     play = {
         "name": "Account", "hosts": "all", "gather_facts": False, "connection": "local",
         "vars": {"ansible_python_interpreter": "{{ ansible_playbook_python }}"},
@@ -160,7 +160,7 @@ def test_mailboxes_of_a_closed_account_are_told_why(make_fleet):
     fleet.hosts[second]["smime_account_name"] = "other"
     fleet.issue()
     (folder,) = (fleet.store / "accounts").glob("*/other")
-    assert Holder(fleet.lab, folder).good(state="absent")["changed"]
+    assert AccountClient(fleet.lab, folder).good(state="absent")["changed"]
     done = fleet.run("-e", "smime_force=true")
     assert summary(done)["issued"] == [first]
     (failure,) = failures(done).values()
@@ -209,7 +209,7 @@ def test_a_key_is_of_one_mailbox_or_of_an_account(make_fleet):
     (account,) = (fleet.store / "accounts").glob("*/*")
     first, second = (wish["smime_address"] for wish in fleet.hosts.values())
     key = fleet.line(list(fleet.hosts)[0]) / "0001" / "privkey.pem"
-    holder = Holder(fleet.lab, account, keys_path=str(fleet.store / "keys"))
+    holder = AccountClient(fleet.lab, account, keys_path=str(fleet.store / "keys"))
     holder.good(state="changed_key")
     (old,) = (path for path in account.glob("account.key.*"))
     seen = len(fleet.lab.log())
@@ -227,6 +227,6 @@ def test_a_key_is_of_one_mailbox_or_of_an_account(make_fleet):
         assert (done[1]["error_code"], done[1]["stage"]) == ("invalid_csr", "csr")
         told.append(done[1]["msg"])
     assert first in told[0] and "ACME account" in told[1]
-    refused = Holder(fleet.lab, account, **{**common, "account_key_src": str(key)}).run(account_record_path=None)
+    refused = AccountClient(fleet.lab, account, **{**common, "account_key_src": str(key)}).run(account_record_path=None)
     assert refused["error_code"] == "key_policy" and first in refused["msg"]
     assert fleet.lab.log()[seen:] == [], "nobody was asked"

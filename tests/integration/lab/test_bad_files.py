@@ -17,7 +17,7 @@ def files_of(folder):
 
 
 class Given:
-    """An issued mailbox, and beside it files that are no good; modules are tried on them, none of which may write."""
+    """An issued mailbox, and next to it files that are no good; modules are tried on them, none of which may write."""
 
     def __init__(self, lab, folder):
         lab.reset()

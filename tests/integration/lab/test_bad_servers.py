@@ -68,7 +68,7 @@ def website(connection):
 
 
 def closed_port():
-    """A port where nobody listens."""
+    """A port where no one listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -251,7 +251,7 @@ def test_challenge_that_never_comes_ends_at_the_deadline(make_fleet):
 
 
 def test_authorization_that_turns_invalid_shows_the_ca_s_reason(make_fleet):
-    """The reply is lost on its way; the CA gives up. The next run orders anew, with the same key."""
+    """The reply is lost on its way; the CA gives up. The next run orders again, with the same key."""
     fleet = make_fleet(1)
     fleet.lab.behaviour(validation_timeout=0.5)
     fleet.lab.faults(resource="reply", kind="lose")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A slip does not reissue a fleet, another CA needs a word, and staging stands beside production (rule 25)."""
+"""A slip does not reissue a fleet, another CA needs a word, and staging stands next to production (rule 25)."""
 
 from __future__ import annotations
 

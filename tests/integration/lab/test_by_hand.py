@@ -10,7 +10,7 @@ import json
 import pytest
 from ansible_collections.mailcert.acme.tests.helpers import fleet
 from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import Fleet, failures, summary
-from ansible_collections.mailcert.acme.tests.helpers.terminal import Person, Terminal
+from ansible_collections.mailcert.acme.tests.helpers.terminal import MailUser, Terminal
 
 PLAYBOOK = "mailcert.acme.answer_by_hand"
 SUBJECT = "Subject of the mail to {0} (Enter alone: not now):"
@@ -21,7 +21,7 @@ SENT = "Was the reply from {0} sent? (yes/no):"
 def by_hand(make_fleet):
     """A fleet without mail servers and passwords."""
 
-    def make(count: int) -> tuple[Fleet, list[Person]]:
+    def make(count: int) -> tuple[Fleet, list[MailUser]]:
         made = make_fleet(count)
         servers = ("smime_imap_", "smime_smtp_", "smime_mail_")
         made.group = {name: value for name, value in made.group.items() if not name.startswith(servers)}
@@ -29,7 +29,7 @@ def by_hand(make_fleet):
         for variables in made.hosts.values():
             for name in [name for name in variables if name != "smime_address"]:
                 del variables[name]
-        return made, [Person(made, mailbox) for mailbox in made.lab.mailboxes[:count]]
+        return made, [MailUser(made, mailbox) for mailbox in made.lab.mailboxes[:count]]
 
     return make
 
@@ -70,7 +70,7 @@ def test_without_a_terminal_variables_bring_what_is_awaited(by_hand):
     assert told["command"] == f"ansible-playbook {PLAYBOOK} -i {made.inventory()} --limit {name}"
     assert told["line"] in first.output and "awaiting reply: 1" in first.output
     mail = person.challenge()
-    # the very command, where nobody sits at a terminal
+    # the very command, where no one sits at a terminal
     assert awaiting(made.run("--limit", name, playbook=PLAYBOOK))[name]["awaiting"] == "subject"
     second = made.run(*subject_variable(str(mail["Subject"])), playbook=PLAYBOOK)
     assert second.code == 2, second.output

@@ -34,7 +34,7 @@ WAYS: dict[str, tuple[set[str], str, str]] = {
 
 
 def closed_port() -> int:
-    """A port where nobody listens."""
+    """A port where no one listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

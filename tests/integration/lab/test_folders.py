@@ -256,7 +256,7 @@ def test_answered_mail(make_fleet, server):
     if server == "all":
         with imap(lab, wishes["move"]) as mailbox:
             assert any(b"ACME/Fertig" in line for line in mailbox.lsub()[1]), "nobody would see the folder"
-    # a second run has nothing to do, and nobody to ask
+    # a second run has nothing to do, and no one to ask
     before = len(lab.log())
     fleet.issue()
     assert lab.log()[before:] == []
@@ -310,7 +310,7 @@ def test_answered_mail_that_is_gone_is_a_warning(make_fleet):
     def replace_it() -> None:
         wait_until(lab.replies, "the reply")
         with imap(lab, wish) as mailbox:
-            # INBOX anew, so that the UID of the challenge is that of another mail under another UIDVALIDITY
+            # INBOX again, so that the UID of the challenge is that of another mail under another UIDVALIDITY
             mailbox.rename("INBOX", "Old")
         lab.mail(wish["smime_address"], STRANGER.format(to=wish["smime_address"]))
 

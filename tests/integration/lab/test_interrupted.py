@@ -86,7 +86,7 @@ def test_killed_run_is_gone_on_with(make_fleet, event):
         threading.Event().wait(DELAYS.uniform(0, 0.1))
         kill(process)
     keys = key_digests(fleet)
-    # a reply of which nobody knows whether it left costs its order; the run after that has a new one
+    # a reply of which no one knows whether it left costs its order; the run after that has a new one
     following = [fleet.run("-e", "smime_deadline=8") for dummy in range(2)]
     for failure in failures(following[0]).values():
         assert failure["error_code"] == "reply_unknown", failure

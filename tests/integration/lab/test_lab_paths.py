@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The paths of ACME on the lab, beside those on acme2certifier (tests/integration/rig/test_acme_paths.py).
+"""The paths of ACME on the lab, next to those on acme2certifier (tests/integration/rig/test_acme_paths.py).
 
 docs/interoperability.md lists both, path by path.
 """

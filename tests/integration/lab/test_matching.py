@@ -105,7 +105,7 @@ def test_stranger_who_orders_for_our_address_does_not_get_our_answer(make_fleet)
 
 
 def test_stranger_whose_mail_was_answered_costs_one_order_and_no_more(make_fleet):
-    """His order came right with ours, and his mail first. Nobody can tell them apart; the next run orders anew."""
+    """His order came right with ours, and his mail first. No one can tell them apart; the next run orders again."""
     fleet = make_fleet(1)
     fleet.lab.behaviour(from_unique=False, mail_delay=3.0)
     raw = (

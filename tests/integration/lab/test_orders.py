@@ -180,7 +180,7 @@ def test_order_with_another_profile_that_the_ca_gives_back_is_given_up(lab, mail
 
 
 def test_order_with_another_profile_after_the_loss_of_the_journal(lab, mailbox):
-    """Nobody here knows of the old order any more; the CA gives it back, and it is ended then."""
+    """No one here knows of the old order any more; the CA gives it back, and it is ended then."""
     mailbox.prepare()
     first = mailbox.order(profile="smime")
     mailbox.journal_path.unlink()
@@ -258,7 +258,7 @@ def test_ready_order_lives_until_it_expires_and_is_not_asked_anew(lab, mailbox):
 
 
 def test_order_with_a_lost_authorization_leaves_the_other_one_deactivated(lab, mailbox):
-    """The order of two addresses; one authorization has expired, the other one must not stay open for nobody."""
+    """The order of two addresses; one authorization has expired, the other one must not stay open for no one."""
     other = lab.mailboxes[1]["address"]
     mailbox.options["addresses"] = [mailbox.address, other]
     mailbox.prepare()
@@ -351,7 +351,7 @@ def test_key_that_the_account_got_after_the_order_answers(lab, mailbox):
     assert result["error_code"] == "account_error" and lab.replies() == []
     mailbox.answer(ordered)
     assert mailbox.fetch()["order_status"] == "valid"
-    # which is what was asked for; the next test of the lab starts anew
+    # which is what was asked for; the next test of the lab starts again
     assert {violation["kind"] for violation in lab.violations()} == {"key_change_open"}
     lab.reset()
 

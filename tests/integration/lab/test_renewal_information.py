@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""When the CA wants a certificate renewed (RFC 9773): asked as often as it says, heeded, and never a condition.
+"""When the CA wants a certificate renewed (RFC 9773): asked as often as it says, honored, and never a condition.
 
 The lab counts a violation where it is asked before its Retry-After, or of a certificate that is replaced.
 """
@@ -58,7 +58,7 @@ def test_window_that_is_now_is_heeded_and_the_order_replaces_the_old_certificate
     assert known(fleet)["start"] <= known(fleet)["moment"] <= known(fleet)["end"]
     again = fleet.issue()
     assert (again.recap("changed"), sorted(questions(fleet))) == (0, addresses)
-    # the CA wants all of them back, but two are not to be asked yet, and check mode asks nobody
+    # the CA wants all of them back, but two are not to be asked yet, and check mode asks no one
     fleet.lab.behaviour(ari_window=[-2 * DAY, -DAY], ari_explanation="https://ca.test/why")
     wait_is_over(fleet, early)
     assert summary(fleet.issue("--check"))["untouched"] == 3
@@ -103,7 +103,7 @@ def test_moment_is_drawn_once_and_again_when_the_window_changes(make_fleet):
     select(fleet)
     third = known(fleet)
     assert third["start"] <= third["moment"] <= third["end"] < first["start"]
-    # Retry-After of five seconds is a minute; a selection right after it asks nobody
+    # Retry-After of five seconds is a minute; a selection right after it asks no one
     select(fleet)
     assert len(questions(fleet)) == 3
     # the moment comes before the next run, so it is now

@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.login import credentials
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.smtp import submit
 from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import Fleet, failures, fleet_of, summary
-from ansible_collections.mailcert.acme.tests.helpers.submission_proxies import behind_cutters
+from ansible_collections.mailcert.acme.tests.helpers.submission_proxies import behind_proxies
 from ansible_collections.mailcert.acme.tests.lab.smtp_cutter import CONTENT, DOT, Point, SmtpCutter, points
 
 COMMANDS = ["greeting", "EHLO", "STARTTLS", "EHLO 2", "AUTH", "MAIL", "RCPT", "DATA", CONTENT, DOT, "QUIT"]
@@ -74,7 +74,7 @@ class Swept:
         fleet = fleet_of(lab, folder, len(self.points))
         self.fleet = fleet
         self.cut = dict(zip(fleet.hosts, self.points))
-        with behind_cutters(fleet, self.points) as cutters:
+        with behind_proxies(fleet, self.points) as cutters:
             for name, point in self.cut.items():
                 if is_in_doubt(point) and not is_delivered(point):
                     fleet.hosts[name]["smime_deadline"] = SHORT
@@ -109,7 +109,7 @@ def test_every_point_of_the_dialogue_was_cut_once(swept):
 
 
 def test_reply_that_is_known_not_to_have_left_is_sent_in_the_same_run(swept):
-    """And one that left is not sent again; where nobody can know, the run says so, unless the CA has it."""
+    """And one that left is not sent again; where no one can know, the run says so, unless the CA has it."""
 
     def expected(point):
         return "reply_unknown" if is_in_doubt(point) and not is_delivered(point) else ""
@@ -146,7 +146,7 @@ def test_reply_in_doubt_costs_its_order_and_is_never_sent_again(swept):
     assert swept.by_point(swept.after_second.orders) == swept.expected(orders)
     for name, point in swept.cut.items():
         tried = swept.after_second.tried[name]
-        # nobody was there any more to read what was sent after "DATA answered"
+        # no one was there any more to read what was sent after "DATA answered"
         assert len(tried) == (1 if point == Point("DATA", "answered") else orders(point)), point
         assert len(set(tried)) == len(tried), f"{point}: the same reply was sent twice"
 

@@ -19,7 +19,7 @@ import signal
 import pytest
 from ansible_collections.mailcert.acme.plugins.module_utils._store.state import reply_ledger
 from ansible_collections.mailcert.acme.tests.helpers import fleet
-from ansible_collections.mailcert.acme.tests.helpers.fork_server import Nursery
+from ansible_collections.mailcert.acme.tests.helpers.fork_server import ForkServer
 from ansible_collections.mailcert.acme.tests.helpers.kill_steps import AFTER, BEFORE, Kill, action_of, numbered
 from ansible_collections.mailcert.acme.tests.helpers.paths import COLLECTIONS
 
@@ -34,9 +34,9 @@ NAMING = ("link", "rename")
 
 
 @pytest.fixture
-def nursery():
+def fork_server():
     """Where the runs come from."""
-    made = Nursery(COLLECTIONS)
+    made = ForkServer(COLLECTIONS)
     yield made
     made.close()
 
@@ -44,9 +44,9 @@ def nursery():
 class Mailbox:
     """A mailbox of the lab and its store."""
 
-    def __init__(self, lab, nursery, folder, number):
+    def __init__(self, lab, fork_server, folder, number):
         self.lab = lab
-        self.nursery = nursery
+        self.fork_server = fork_server
         self.address = f"killed{number}@lab.test"
         self.store = folder / self.address / "store"
         mailbox = {"address": self.address, "user": self.address, "password": f"pw-{number}"}
@@ -63,7 +63,7 @@ class Mailbox:
 
     def run(self, *, kill=None, deadline=LONG):
         """Run the chain; gives what it says, or None where it was killed."""
-        told = self.nursery.live(
+        told = self.fork_server.run(
             "issue",
             {**self.variables, "smime_deadline": deadline},
             home=str(self.store),
@@ -126,10 +126,10 @@ def in_doubt(state, delivered):
     return state == "claimed" and not delivered
 
 
-def test_killed_at_every_moment_of_the_reply(lab, nursery, tmp_path):
+def test_killed_at_every_moment_of_the_reply(lab, fork_server, tmp_path):
     # of which a run knows nothing when the one before it was killed
     lab.behaviour(retry_after=0.0)
-    passed = Mailbox(lab, nursery, tmp_path, 0).run()["passed"]
+    passed = Mailbox(lab, fork_server, tmp_path, 0).run()["passed"]
     actions = [action_of(step) for step in passed]
     begin = actions.index(FIRST)
     # the lock of the ledger is what it makes first; the turns of the challenge are in the same folder
@@ -141,7 +141,7 @@ def test_killed_at_every_moment_of_the_reply(lab, nursery, tmp_path):
     kinds = [step.split()[0] for step, _nth in moments]
     assert [kind for kind in kinds if kind in (*NAMING, "send")] == ["link", "rename", "rename", "send", "rename"]
     kills = [Kill(step, nth, BEFORE) for step, nth in moments] + [Kill(*moments[-1], AFTER)]
-    mailboxes = [Mailbox(lab, nursery, tmp_path, number + 1) for number in range(len(kills))]
+    mailboxes = [Mailbox(lab, fork_server, tmp_path, number + 1) for number in range(len(kills))]
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
         courses = list(pool.map(course, mailboxes, kills))
     dot = kinds.index("send")

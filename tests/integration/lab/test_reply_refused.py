@@ -13,7 +13,7 @@ import typing as t
 
 import pytest
 from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import Fleet, failures, fleet_of, summary
-from ansible_collections.mailcert.acme.tests.helpers.submission_proxies import behind_cutters
+from ansible_collections.mailcert.acme.tests.helpers.submission_proxies import behind_proxies
 
 GREYLISTED = {"code": 451, "text": "4.7.1 Greylisted, come back later"}
 DENIED = {"code": 550, "text": "5.7.1 Not with me"}
@@ -79,7 +79,7 @@ class Refused:
             wish = fleet.hosts[self.names[kind]]
             wish.update(refusal.wish)
             lab.faults(kind="refuse", match=wish["smime_address"], **refusal.fault)
-        with behind_cutters(fleet, [None] * len(REFUSALS)) as cutters:
+        with behind_proxies(fleet, [None] * len(REFUSALS)) as cutters:
             self.first = fleet.run()
             self.connections = {kind: len(cutters[name].dialogues) for kind, name in self.names.items()}
             self.mails = {kind: cutters[name].contents() for kind, name in self.names.items()}

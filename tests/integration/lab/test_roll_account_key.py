@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.mailcert.acme.tests.helpers.account_client import DIED, LIVED, Holder
+from ansible_collections.mailcert.acme.tests.helpers.account_client import COMPLETED, KILLED, AccountClient
 from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import results
 
 ROLL = "mailcert.acme.roll_account_key"
@@ -53,12 +53,12 @@ def test_stopped_at_any_moment_is_gone_on_with(lab, tmp_path):
     """Before and after each change of the account's folder, so also between the new key on disk and keyChange."""
     moments, states = [], set()
     for number in range(60):
-        holder = Holder(lab, tmp_path / str(number))
+        holder = AccountClient(lab, tmp_path / str(number))
         first = holder.good()
         code, moment = holder.killed_at(number, state="changed_key")
-        if code == LIVED:
+        if code == COMPLETED:
             break
-        assert code == DIED
+        assert code == KILLED
         moments.append(moment)
         before = holder.keys()
         states.add(("account.key.new" in before, len(lab.log("key_change")) > len(moments) - 1))
@@ -83,7 +83,7 @@ def test_stopped_at_any_moment_is_gone_on_with(lab, tmp_path):
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_answer_that_is_lost(lab, tmp_path, when):
-    holder = Holder(lab, tmp_path / "account")
+    holder = AccountClient(lab, tmp_path / "account")
     first = holder.good()
     lab.faults(resource="keyChange", kind="drop", when=when)
     seen = len(lab.log())
@@ -98,7 +98,7 @@ def test_answer_that_is_lost(lab, tmp_path, when):
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_ca_that_goes_away_in_the_middle(lab, tmp_path, when):
     """Every answer from keyChange on is lost; the next run asks which key the CA has."""
-    holder = Holder(lab, tmp_path / "account", request_retries=0)
+    holder = AccountClient(lab, tmp_path / "account", request_retries=0)
     first = holder.good()
     lab.faults(resource="keyChange", kind="drop", when=when)
     lab.faults(resource="newAccount", kind="drop", times=-1, skip=2)

@@ -23,7 +23,7 @@ from ansible_collections.mailcert.acme.tests.helpers import (
 )
 from ansible_collections.mailcert.acme.tests.helpers.echo_servers import EchoServers
 from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import fleet_of
-from ansible_collections.mailcert.acme.tests.helpers.leak_search import Watched
+from ansible_collections.mailcert.acme.tests.helpers.leak_search import WatchedRun
 from ansible_collections.mailcert.acme.tests.helpers.paths import COLLECTIONS
 from ansible_collections.mailcert.acme.tests.helpers.secret_markers import shown, shown_in, told
 from ansible_collections.mailcert.acme.tests.helpers.secret_options import secret_options, secret_variables
@@ -94,7 +94,7 @@ def test_each_step_fails_without_showing_a_secret(lab, tmp_path):
             folder.mkdir()
             (folder / "play.yml").write_text(json.dumps([play]), encoding="utf-8")
             host = {"ansible_connection": "local", "ansible_python_interpreter": python}
-            return Watched(folder, str(folder / "play.yml"), fleet.write_inventory(folder, {}, {"mailbox": host}))
+            return WatchedRun(folder, str(folder / "play.yml"), fleet.write_inventory(folder, {}, {"mailbox": host}))
 
         runs = at_once(run, parts)
     for (shell, some), watched in zip(parts, runs):
@@ -142,7 +142,7 @@ def test_no_playbook_shows_a_secret(lab, tmp_path):
             (inventory.parent / "host_vars").mkdir()
             for name, text in files.items():
                 (inventory.parent / "host_vars" / f"{name}.yml").write_text(text, encoding="utf-8")
-            watched = Watched(tmp_path / str(number), playbook, inventory, "--forks", "4", *args)
+            watched = WatchedRun(tmp_path / str(number), playbook, inventory, "--forks", "4", *args)
             return watched, [watched.found(*passwords), {"the store": shown_in(fleet_.store, *passwords)}]
 
         runs = at_once(run, range(len(plays)))

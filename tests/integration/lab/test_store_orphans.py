@@ -45,14 +45,14 @@ def test_mailboxes_that_left_and_addresses_that_changed(make_fleet, tmp_path):
     assert len(keys) == 2
     assert tool.decrypts(old_mail, keys[1]), "mail to the former address"
 
-    # over a part of the inventory nobody can tell who left
+    # over a part of the inventory no one can tell who left
     limited = fleet.issue(*only, "--limit", CARL)
     assert summary(limited)["orphans"] == []
     again = fleet.issue(*only)
     assert again.recap("changed") == 0, again.output
     assert [orphan["address"] for orphan in summary(again)["orphans"]] == ["user0002@lab.test"]
 
-    # Carl takes over Bert's mail: no order, only his PKCS#12; nobody takes over an address that is in use
+    # Carl takes over Bert's mail: no order, only his PKCS#12; no one takes over an address that is in use
     fleet.hosts[CARL]["smime_former_addresses"] = ["user0002@lab.test"]
     fleet.hosts["user0005.lab.test"] = {
         **spare[1],

@@ -66,7 +66,7 @@ TROUBLES = {
     "address deleted": Trouble(lambda line: (line.parent / "address").unlink(), "../address", "is gone", "store_error"),
 }
 if os.geteuid() == 0:
-    # nobody else can give a file away; the unit tests of check_owners need no privilege
+    # no one else can give a file away; the unit tests of check_owners need no privilege
     TROUBLES.update(
         {
             "key of another user": Trouble(

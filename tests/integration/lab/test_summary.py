@@ -12,7 +12,7 @@ from ansible_collections.mailcert.acme.tests.helpers.lab_fleet import failures, 
 
 
 def closed_port() -> int:
-    """A port where nobody listens."""
+    """A port where no one listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -44,7 +44,7 @@ def test_one_of_ten_fails_and_is_issued_when_it_is_mended(make_fleet):
 
 @pytest.mark.parametrize("trouble", [{"smime_usage": "everything"}, {"smime_imap_password": "x", "smime_force": True}])
 def test_one_fails_where_the_first_of_the_inventory_needs_nothing(make_fleet, trouble):
-    """Before the run or within it; a schedule that ends in green would be read by nobody."""
+    """Before the run or within it; a schedule that ends in green would be read by no one."""
     fleet = make_fleet(2)
     fleet.issue("--limit", "user0001.lab.test")
     fleet.hosts["user0002.lab.test"].update(trouble)

@@ -105,7 +105,7 @@ def test_rate_limit_that_lasts_holds_those_it_is_for_until_it_ends(make_fleet):
 
 
 def test_damaged_notes_of_trouble_stop_nobody(make_fleet):
-    """They only spare the CA requests: each is put aside and told, and nobody has to remove it."""
+    """They only spare the CA requests: each is put aside and told, and no one has to remove it."""
     fleet = make_fleet(2)
     store = layout.Store(str(fleet.store))
     store.create()
@@ -137,7 +137,7 @@ def test_damaged_notes_of_trouble_stop_nobody(make_fleet):
 
 
 def test_hold_on_orders_keeps_nobody_from_his_pkcs12(make_fleet):
-    """It is made of the certificate that is there, and asks nobody."""
+    """It is made of the certificate that is there, and asks no one."""
     fleet = make_fleet(4)
     fleet.issue()
     force = ("-e", "smime_force=true")
@@ -148,7 +148,7 @@ def test_hold_on_orders_keeps_nobody_from_his_pkcs12(make_fleet):
         (fleet.line(name) / "identity.p12").unlink()
     (fleet.line(keyless) / "0001" / "privkey.pem").unlink()
     fleet.hosts[other]["smime_pkcs12_friendly_name"] = "another name"
-    # what the new certificate would be, and this one is not: nothing of the old one is made anew for it
+    # what the new certificate would be, and this one is not: nothing of the old one is made again for it
     fleet.hosts[other]["smime_privatekey_type"] = "RSA"
     versions = {name: tree(fleet.line(name) / "0001") for name in fleet.hosts}
     before = (fleet.line(whole) / "identity.p12").read_bytes()

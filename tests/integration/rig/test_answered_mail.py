@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.mailcert.acme.tests.helpers.rig_fleet import Real, challenges_kept, replies_of, started
+from ansible_collections.mailcert.acme.tests.helpers.rig_fleet import RigFleet, challenges_kept, replies_of, started
 
 WISHES: dict[str, dict[str, t.Any]] = {
     "keep": {},
@@ -28,7 +28,7 @@ def rig() -> t.Iterator[dict[str, t.Any]]:
 
 
 def test_each_wish_in_one_run(rig, tmp_path):
-    real = Real(rig, tmp_path, rig["mailboxes"])
+    real = RigFleet(rig, tmp_path, rig["mailboxes"])
     hosts = dict(zip(WISHES, real.hosts.values()))
     for name, wish in hosts.items():
         wish.update(WISHES[name])

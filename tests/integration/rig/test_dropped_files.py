@@ -17,7 +17,7 @@ import typing as t
 import pytest
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.login import credentials
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.smtp import submit
-from ansible_collections.mailcert.acme.tests.helpers.rig_fleet import Real, checked, kept_mail, started
+from ansible_collections.mailcert.acme.tests.helpers.rig_fleet import RigFleet, checked, kept_mail, started
 from ansible_collections.mailcert.acme.tests.rig.process import wait
 
 GUIDE = pathlib.Path(__file__).resolve().parents[3] / "docs" / "local-mail.md"
@@ -66,9 +66,9 @@ def rig(spool: pathlib.Path) -> t.Iterator[dict[str, t.Any]]:
 
 
 @pytest.fixture
-def real(rig, spool, tmp_path) -> Real:
+def real(rig, spool, tmp_path) -> RigFleet:
     """The mailboxes, their mail read from the files."""
-    made = Real(rig, tmp_path, rig["mailboxes"])
+    made = RigFleet(rig, tmp_path, rig["mailboxes"])
     made.group.update(
         smime_mail_access="files",
         smime_mail_path=str(spool / "dropped"),
@@ -81,7 +81,7 @@ def real(rig, spool, tmp_path) -> Real:
     return made
 
 
-def only(real: Real, address: str) -> Real:
+def only(real: RigFleet, address: str) -> RigFleet:
     """The same with one mailbox."""
     real.hosts = {name: box for name, box in real.hosts.items() if box["smime_address"] == address}
     assert len(real.hosts) == 1
@@ -108,7 +108,7 @@ def test_probe_to_an_address_outside_ascii_comes_back_signed(real, rig, spool):
 def test_probe_to_an_address_outside_ascii_is_read_by_imap(rig, tmp_path):
     """The same into Dovecot, with a login in ASCII."""
     (box,) = [box for box in rig["mailboxes"] if box["address"] == ABROAD_BY_IMAP]
-    real = Real(rig, tmp_path, [box])
+    real = RigFleet(rig, tmp_path, [box])
     real.group["smime_check_probe"] = True
     row, words = checked(real)
     states = (row["address"], row["imap_login"], row["send_as"], row["dkim"])

@@ -17,7 +17,7 @@ import typing as t
 
 import pytest
 from ansible_collections.mailcert.acme.tests.helpers.rig_fleet import (
-    Real,
+    RigFleet,
     challenges_kept,
     home,
     idling,
@@ -61,7 +61,7 @@ def holding_rig() -> t.Iterator[dict[str, t.Any]]:
 
 def test_filed_by_sieve_and_cut_while_waiting_in_one_run(holding_rig, tmp_path):
     rig = holding_rig
-    real = Real(rig, tmp_path, rig["mailboxes"])
+    real = RigFleet(rig, tmp_path, rig["mailboxes"])
     junk, filed, waiting = real.hosts.values()
     file_into(rig, junk["smime_address"], rig["junk"])
     file_into(rig, filed["smime_address"], "Zertifikate/ACME & mehr")
@@ -126,7 +126,7 @@ def dialogue(rig: dict[str, t.Any], user: str) -> set[str]:
 
 def test_server_without_extensions_and_without_room(old_rig, tmp_path):
     rig = old_rig
-    real = Real(rig, tmp_path, rig["mailboxes"])
+    real = RigFleet(rig, tmp_path, rig["mailboxes"])
     real.group["smime_search_interval"] = 1
     hosts = dict(zip(OLD, real.hosts.values()))
     for name, wish in hosts.items():

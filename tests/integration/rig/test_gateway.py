@@ -11,7 +11,7 @@ import typing as t
 
 import pytest
 from ansible_collections.mailcert.acme.tests.helpers.rig_fleet import (
-    Real,
+    RigFleet,
     idling,
     kept_mail,
     letting_go,
@@ -37,8 +37,8 @@ def rig() -> t.Iterator[dict[str, t.Any]]:
 def fleet_of(rig, tmp_path):
     """A fleet that trusts the rig's gateway, of some of the mailboxes."""
 
-    def make(*numbers: int) -> Real:
-        real = Real(rig, tmp_path, [rig["mailboxes"][number] for number in numbers])
+    def make(*numbers: int) -> RigFleet:
+        real = RigFleet(rig, tmp_path, [rig["mailboxes"][number] for number in numbers])
         real.group.update(
             smime_authentication="gateway",
             smime_authserv_id=rig["authserv_id"],

@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.mailcert.acme.tests.helpers.rig_fleet import Real, challenges_kept, make_maildir, started
+from ansible_collections.mailcert.acme.tests.helpers.rig_fleet import RigFleet, challenges_kept, make_maildir, started
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def rig() -> t.Iterator[dict[str, t.Any]]:
 @pytest.mark.parametrize("answered, left", [("mark", {"INBOX": ["RS"]}), ("delete", {})])
 def test_maildir_of_dovecot(rig, tmp_path, answered, left):
     mailbox = rig["mailboxes"][0 if answered == "mark" else 1]
-    real = Real(rig, tmp_path, [mailbox])
+    real = RigFleet(rig, tmp_path, [mailbox])
     # Dovecot makes it with the first mail, and that is what is waited for
     maildir = make_maildir(rig, mailbox["address"])
     real.group.update(

@@ -14,7 +14,7 @@ import typing as t
 
 import pytest
 import requests
-from ansible_collections.mailcert.acme.tests.helpers.rig_fleet import Real, started
+from ansible_collections.mailcert.acme.tests.helpers.rig_fleet import RigFleet, started
 from ansible_collections.mailcert.acme.tests.lab.oauth_server import OAuthServer
 
 TOKENS = {"smime_imap_password": None, "smime_mail_allow_plaintext": True}
@@ -68,7 +68,7 @@ def methods(rig: dict[str, t.Any], user: str) -> tuple[set[str], set[str]]:
 
 def test_each_login_in_one_run(rig, oauth, tmp_path):
     boxes = dict(zip(WAYS, rig["mailboxes"]))
-    real = Real(rig, tmp_path, list(boxes.values()))
+    real = RigFleet(rig, tmp_path, list(boxes.values()))
     master = rig["master"]
     token = ready_token(oauth, boxes["ready token"]["user"])
     wishes: dict[str, dict[str, t.Any]] = {
@@ -109,7 +109,7 @@ def test_each_login_in_one_run(rig, oauth, tmp_path):
 
 def test_what_dovecot_refuses_is_told_for_each_mailbox_alone(rig, oauth, tmp_path):
     boxes = dict(zip(REFUSED, rig["mailboxes"][len(WAYS) :]))
-    real = Real(rig, tmp_path, list(boxes.values()))
+    real = RigFleet(rig, tmp_path, list(boxes.values()))
     someone = ready_token(oauth, rig["mailboxes"][0]["user"])
     revoked = ready_token(oauth, boxes["revoked token"]["user"])
     oauth.tokens[-1].revoked = True

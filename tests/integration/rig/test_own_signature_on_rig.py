@@ -14,7 +14,7 @@ import re
 import typing as t
 
 import pytest
-from ansible_collections.mailcert.acme.tests.helpers.rig_fleet import Real, make_maildir, replies_of, started
+from ansible_collections.mailcert.acme.tests.helpers.rig_fleet import RigFleet, make_maildir, replies_of, started
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def by_certificate(rig: dict[str, t.Any], user: str) -> dict[str, t.Any]:
 
 def test_certificate_for_the_login_signature_of_ours_and_a_copy(rig, tmp_path):
     boxes = rig["mailboxes"][:2]
-    real = Real(rig, tmp_path, boxes)
+    real = RigFleet(rig, tmp_path, boxes)
     real.group.update(
         smime_deadline=90,
         smime_dkim_selector="rig",
@@ -67,7 +67,7 @@ def test_certificate_for_the_login_signature_of_ours_and_a_copy(rig, tmp_path):
 
 def test_certificate_of_another_user_opens_no_mailbox(rig, tmp_path):
     first, other = rig["mailboxes"][0], rig["mailboxes"][2]
-    real = Real(rig, tmp_path, [other])
+    real = RigFleet(rig, tmp_path, [other])
     real.group["smime_imap_authzid"] = other["user"]
     next(iter(real.hosts.values())).update(by_certificate(rig, first["user"]))
     done = real.run()

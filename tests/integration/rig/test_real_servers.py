@@ -13,7 +13,7 @@ import subprocess
 import typing as t
 
 import pytest
-from ansible_collections.mailcert.acme.tests.helpers.rig_fleet import Real, started
+from ansible_collections.mailcert.acme.tests.helpers.rig_fleet import RigFleet, started
 
 MAILBOXES = 20
 
@@ -41,7 +41,7 @@ def verified(certificate: pathlib.Path, root: str) -> bool:
 
 
 def test_twenty_of_twenty_in_one_run_and_nothing_to_do_in_the_next(rig, tmp_path):
-    real = Real(rig, tmp_path, rig["mailboxes"][:MAILBOXES])
+    real = RigFleet(rig, tmp_path, rig["mailboxes"][:MAILBOXES])
     first = real.run()
     assert first.code == 0, first.trouble
     assert len(real.certificates()) == MAILBOXES
@@ -61,7 +61,7 @@ def test_twenty_of_twenty_in_one_run_and_nothing_to_do_in_the_next(rig, tmp_path
 )
 def test_each_way_of_encryption(rig, tmp_path, variables):
     number = MAILBOXES if variables["smime_imap_encryption"] == "starttls" else MAILBOXES + 1
-    real = Real(rig, tmp_path, [rig["mailboxes"][number]])
+    real = RigFleet(rig, tmp_path, [rig["mailboxes"][number]])
     imap = rig["imap" if variables["smime_imap_encryption"] == "starttls" else "imaps"]
     smtp = rig["submission" if variables["smime_smtp_encryption"] == "starttls" else "submissions"]
     real.group.update(variables, smime_imap_port=imap["port"], smime_smtp_port=smtp["port"])
@@ -71,7 +71,7 @@ def test_each_way_of_encryption(rig, tmp_path, variables):
 
 
 def test_a_wrong_password_is_told_and_orders_nothing_more(rig, tmp_path):
-    real = Real(rig, tmp_path, [rig["mailboxes"][0]])
+    real = RigFleet(rig, tmp_path, [rig["mailboxes"][0]])
     next(iter(real.hosts.values()))["smime_imap_password"] = "no password of anyone"
     done = real.run()
     assert done.code == 2

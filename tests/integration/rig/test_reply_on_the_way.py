@@ -17,7 +17,7 @@ import typing as t
 
 import dns.resolver
 import pytest
-from ansible_collections.mailcert.acme.tests.helpers.rig_fleet import Real, kept_mail, replies_of, started
+from ansible_collections.mailcert.acme.tests.helpers.rig_fleet import RigFleet, kept_mail, replies_of, started
 from ansible_collections.mailcert.acme.tests.lab import reply_check
 
 MAILBOXES = 3
@@ -67,7 +67,7 @@ def key_records(rig: dict[str, t.Any]) -> reply_check.DnsFunc:
 
 
 def test_replies_arrive_byte_by_byte_as_the_rfc_wants_them(rig, tmp_path):
-    real = Real(rig, tmp_path, rig["mailboxes"])
+    real = RigFleet(rig, tmp_path, rig["mailboxes"])
     done = real.run()
     assert done.code == 0, done.trouble
     for mailbox in rig["mailboxes"]:

@@ -10,7 +10,7 @@ import re
 import typing as t
 
 import pytest
-from ansible_collections.mailcert.acme.tests.helpers.rig_fleet import Real, checked, replies_of, started
+from ansible_collections.mailcert.acme.tests.helpers.rig_fleet import RigFleet, checked, replies_of, started
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def put_off(rig: dict[str, t.Any], service: str, sender: str) -> int:
 def test_greylisted_at_submission_and_at_the_mx(greylisting_rig, tmp_path):
     rig = greylisting_rig
     used = rig["mailboxes"][0]["address"]
-    real = Real(rig, tmp_path, rig["mailboxes"][:1])
+    real = RigFleet(rig, tmp_path, rig["mailboxes"][:1])
     done = real.run()
     assert done.code == 0, done.trouble
     assert len(real.certificates()) == 1
@@ -38,6 +38,6 @@ def test_greylisted_at_submission_and_at_the_mx(greylisting_rig, tmp_path):
     ((_raw, reply),) = replies_of(rig, used)
     assert reply["Subject"].startswith("Re: ACME: ")
     # the look ahead does not try again, and does not call it a failure
-    row, words = checked(Real(rig, tmp_path, rig["mailboxes"][1:]))
+    row, words = checked(RigFleet(rig, tmp_path, rig["mailboxes"][1:]))
     assert row["send_as"] == "warning"
     assert "try_later: The server asks to come back later: 450 4.2.0" in words

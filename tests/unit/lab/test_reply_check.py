@@ -196,7 +196,7 @@ def test_trace_headers_count_on_top_only(signer):
 def test_a_signature_of_another_domain(signer):
     raw = signer.sign(REPLY, domain=b"relay.test")
     assert check(raw, signer) == ["DKIM signature 1: d= is 'relay.test', not lab.test, the domain of From."]
-    # beside a good one it does no harm, wherever it stands
+    # next to a good one it does no harm, wherever it stands
     assert check(raw.partition(b"From:")[0] + signer.sign(REPLY), signer) == []
     good = signer.sign(REPLY).partition(b"From:")[0]
     assert check(good + raw, signer) == []

@@ -22,7 +22,7 @@ ENVELOPE = {"sender": "user@lab.test", "recipient": "acme@ca.test", "data": MAIL
 
 @pytest.fixture
 def closed():
-    """A port where nobody listens."""
+    """A port where no one listens."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     return port
@@ -93,7 +93,7 @@ def test_refusal_of_the_first_is_the_last_word(servers, wrong):
 
 @pytest.mark.parametrize("point", ["MAIL", "DATA", "."])
 def test_connection_that_breaks_once_the_mail_is_begun_ends_it(servers, scripted, point):
-    """Nobody who has seen a part of it may be followed by another."""
+    """No one who has seen a part of it may be followed by another."""
 
     def serve(connection):
         with contextlib.suppress(OSError), connection.makefile("rb") as lines:

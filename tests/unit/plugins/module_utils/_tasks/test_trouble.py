@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What tasks make of a CA in trouble: its pace heeded, failed attempts kept, mailboxes held."""
+"""What tasks make of a CA in trouble: its pace honored, failed attempts kept, mailboxes held."""
 
 from __future__ import annotations
 

@@ -390,7 +390,7 @@ def test_a_result_that_does_not_tell_needs_each_signature_to_cover(kit):
 
 
 def test_a_signature_that_only_the_gateway_could_read_is_not_passed_over(kit):
-    """The sender may refold the CA's signature, and put one of his own beside it that would cover his Reply-To."""
+    """The sender may refold the CA's signature, and put one of his own next to it that would cover his Reply-To."""
     real = kit.sign(kit.mail(), cover=REAL)
     hidden = real.replace(b"; d=", b"; " + b" " * 120 + b"d=", 1)
     forged = kit.sign(kit.mail(reply_to="mallory@evil.test"), kit.mallory, domain="ca.test")

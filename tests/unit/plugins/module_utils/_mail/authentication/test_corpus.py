@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Each mail of tests/corpus is judged as the file beside it says; and corpus, table and docs/challenge.md agree."""
+"""Each mail of tests/corpus is judged as the file next to it says; and corpus, table and docs/challenge.md agree."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ def four_between():
 
 
 def impostor():
-    """An issuer of the right name whose certificate nobody signed but himself."""
+    """An issuer of the right name whose certificate no one signed but himself."""
     fake = made.ca("Root")
     return made.mailbox(fake), ROOT
 

@@ -23,7 +23,7 @@ from ansible_collections.mailcert.acme.tests.helpers.unprivileged import without
 
 CA, USER = "ca@ca.test", "anna@lab.test"
 SINCE = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(hours=24)
-# long enough ago that nobody writes any more, and within the time that counts
+# long enough ago that no one writes any more, and within the time that counts
 EARLIER = time.time() - 60
 
 
@@ -196,7 +196,7 @@ def test_file_that_may_not_be_read_is_told_and_read_once_it_may(maildir):
         path.chmod(0o600)
         return first, again, (names(found(reader)), list(reader.unreadable))
 
-    # one that is too old to be the challenge is nobody's concern
+    # one that is too old to be the challenge is no one's concern
     assert without_privileges(looks) == ((["2"], [str(path)]), ([], [str(path)]), (["1"], []))
 
 

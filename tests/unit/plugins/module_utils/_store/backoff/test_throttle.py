@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The pace of a CA: what one process meets, all heed, in this run and in later ones."""
+"""The pace of a CA: what one process meets, all honor, in this run and in later ones."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def test_a_damaged_file_is_put_aside_told_once_and_stops_nobody(make_pace, clock
     assert aside.read_text("ascii") == text and aside.stat().st_mode & 0o777 == 0o600
     (sentence,) = told
     assert f"{one.folder}/pace.json is damaged" in sentence and str(aside) in sentence
-    # it counts anew, and what is noted now holds
+    # it counts again, and what is noted now holds
     other.limited(10, "Slow down.", PROBLEM)
     assert finding.held("order").told.count == 1
 

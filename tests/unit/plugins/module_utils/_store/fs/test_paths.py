@@ -80,7 +80,7 @@ def test_folders_that_are_safe(tmp_path: pathlib.Path, mode: int) -> None:
 
 def test_folders_of_strangers(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mine").mkdir()
-    # to another user these folders are a stranger's; root's own are to nobody
+    # to another user these folders are a stranger's; root's own are to no one
     os_euid = os.geteuid() + 4711
     monkeypatch.setattr(os, "geteuid", lambda: os_euid)
     if tmp_path.stat().st_uid == 0:

@@ -182,7 +182,7 @@ def test_a_link_that_leads_to_no_version(line: Line, target: str) -> None:
 
 
 def test_a_link_that_is_gone(line: Line) -> None:
-    """Where a version was in use, ordering anew would hide it; what was given up never was in use."""
+    """Where a version was in use, ordering again would hide it; what was given up never was in use."""
     line.retire(filled(line.version(1)))
     assert line.current() is None
     assert line.pending() == line.version(2)

@@ -52,7 +52,7 @@ def test_time_that_is_none_is_told(text):
 
 
 def test_reply_that_no_server_was_asked_to_take_may_go_later(tmp_path):
-    """An option that cannot be used must not make the reply one of which nobody knows whether it left."""
+    """An option that cannot be used must not make the reply one of which no one knows whether it left."""
     ledger = reply_ledger.Ledger(tmp_path / "replies")
     reply = ledger.claim(
         CHALLENGE.authorization_uri, message_id="<a@ca.test>", recipient="acme@ca.test", sender="user@lab.test",

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The judge tells whatever is not as it must be: else no kill could ever be found to do harm."""
+"""The check tells whatever is not as it must be: else no kill could ever be found to do harm."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import ssl
 import pytest
 from ansible_collections.mailcert.acme.tests.helpers import fleet
 from ansible_collections.mailcert.acme.tests.helpers.chaos_lab import started_lab
-from ansible_collections.mailcert.acme.tests.helpers.outcome_check import Judge, complaints_of_files
+from ansible_collections.mailcert.acme.tests.helpers.outcome_check import OutcomeCheck, complaints_of_files
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -24,20 +24,20 @@ CURVE = "secp384r1"
 
 
 @pytest.fixture(scope="module")
-def judged(nursery, tmp_path_factory):
-    """A mailbox with two certificates, and the judge of its lab."""
+def checked(fork_server, tmp_path_factory):
+    """A mailbox with two certificates, and the check of its lab."""
     with started_lab() as lab:
-        mailbox = sweep.Mailbox(lab, nursery, tmp_path_factory.mktemp("judged"), "judged")
+        mailbox = sweep.Mailbox(lab, fork_server, tmp_path_factory.mktemp("checked"), "checked")
         for chain in sweep.CHAINS[:3]:
             mailbox.begin(chain)
             mailbox.run_to_the_end(chain)
-        yield lab, mailbox, Judge(lab)
+        yield lab, mailbox, OutcomeCheck(lab)
 
 
-def complaints(judge, mailbox, store, **wish):
-    """All that the judge says of a store of the mailbox."""
+def complaints(check, mailbox, store, **wish):
+    """All that the check says of a store of the mailbox."""
     wish = {"passphrase": fleet.PASSPHRASE, "most_orders": 2, "curve": CURVE, **wish}
-    return judge.complaints(store, mailbox.address, **wish) + complaints_of_files(store)
+    return check.complaints(store, mailbox.address, **wish) + complaints_of_files(store)
 
 
 def line_of(store):
@@ -91,20 +91,20 @@ DAMAGES = {
 }
 
 
-def test_what_is_well_is_well(judged):
-    lab, mailbox, judge = judged
-    assert complaints(judge, mailbox, mailbox.store) == [] == judge.complaints_of_replies()
+def test_what_is_well_is_well(checked):
+    lab, mailbox, check = checked
+    assert complaints(check, mailbox, mailbox.store) == [] == check.complaints_of_replies()
     lab.assert_clean()
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_damage_is_told(judged, tmp_path, damage):
-    _lab, mailbox, judge = judged
+def test_damage_is_told(checked, tmp_path, damage):
+    _lab, mailbox, check = checked
     store = tmp_path / "store"
     shutil.copytree(mailbox.store, store, symlinks=True)
     harm, expected = DAMAGES[damage]
     harm(store)
-    told = complaints(judge, mailbox, store)
+    told = complaints(check, mailbox, store)
     for words in expected:
         assert any(words in sentence for sentence in told), told
 
@@ -117,22 +117,22 @@ def test_damage_is_told(judged, tmp_path, damage):
         ({"passphrase": "another"}, "identity.p12 cannot be opened"),
     ],
 )
-def test_what_is_not_as_wished_is_told(judged, wish, told):
-    _lab, mailbox, judge = judged
-    (sentence,) = complaints(judge, mailbox, mailbox.store, **wish)
+def test_what_is_not_as_wished_is_told(checked, wish, told):
+    _lab, mailbox, check = checked
+    (sentence,) = complaints(check, mailbox, mailbox.store, **wish)
     assert told in sentence
 
 
-def test_second_reply_is_told(judged):
-    """Last, since the lab remembers it: the same octets once more, as a run would send them that heeds no claim."""
-    lab, mailbox, _judge = judged
+def test_second_reply_is_told(checked):
+    """Last, since the lab remembers it: the same octets once more, as a run would send them that honors no claim."""
+    lab, mailbox, _check = checked
     reply = json.loads(next(mailbox.store.glob("replies/*/*.json")).read_bytes())
     server = lab.endpoints["submission"]
     with smtplib.SMTP(server["host"], server["port"], timeout=30) as connection:
         connection.starttls(context=ssl.create_default_context(cafile=lab.endpoints["ca_file"]))
         connection.login(mailbox.variables["smime_imap_user"], mailbox.variables["smime_imap_password"])
         connection.sendmail(reply["sender"], [reply["recipient"]], base64.b64decode(reply["data"]))
-    (told,) = Judge(lab).complaints_of_replies()
+    (told,) = OutcomeCheck(lab).complaints_of_replies()
     assert told.endswith("was answered 2 times")
     with pytest.raises(AssertionError, match="violations"):
         lab.assert_clean()
