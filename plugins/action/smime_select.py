@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs mailcert.acme.smime_select; without the option wishes it reads the variables of the hosts of the play."""
+"""Runs mailcert.acme.smime_select; without the option desired_states it reads the variables of the hosts of the play."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ActionModule(InProcessAction):
         running = self.running
         args = running.args
         named = args.get("variables") or {}
-        of_play = args.get("wishes") is None and "wishes" not in named and bool(task_vars)
+        of_play = args.get("desired_states") is None and "desired_states" not in named and bool(task_vars)
         if not args.get("run_id"):
             # the parent of this worker conducts the run, wherever the store is
             args["run_id"] = new_run_id(os.getppid())
@@ -41,7 +41,7 @@ class ActionModule(InProcessAction):
         typos = Typos()
         try:
             _check_surroundings(task_vars)
-            args["wishes"] = variables_of_hosts(running, self.templar, task_vars, typos)
+            args["desired_states"] = variables_of_hosts(running, self.templar, task_vars, typos)
             args.setdefault("complete", names_all_mailboxes(running, task_vars))
             result = super().run(tmp, task_vars)
         except SmimeError as error:
@@ -56,7 +56,7 @@ class ActionModule(InProcessAction):
         if typos.sentences():
             result["warnings"] = [*result.get("warnings", []), *typos.sentences()]
         # what was read from thousands of hosts is no news to them
-        result.get("invocation", {}).get("module_args", {}).update(wishes=f"of {count} hosts")
+        result.get("invocation", {}).get("module_args", {}).update(desired_states=f"of {count} hosts")
         return result
 
 

@@ -78,9 +78,9 @@ options:
       - A task that reached its deadline can be run again. It goes on from where it was.
     type: int
     default: 300
-  pace_path:
+  throttle_path:
     description:
-      - Absolute path of a folder for the pace of the CA. Use one folder for all tasks that ask the same CA.
+      - Absolute path of a folder for the throttle of the CA. Use one folder for all tasks that ask the same CA.
       - When the CA asks one task for fewer requests, all wait. When it is out of order for several of them one after the other,
         the others fail at once instead of trying it in vain.
       - What is kept there counts for later runs too. Nothing is kept while all goes well.

@@ -41,7 +41,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The selection, its C(due) and C(held) without the others.
+  description: The selection, its C(due) and C(on_hold) without the others.
   type: dict
 """
 
@@ -49,12 +49,12 @@ _value:
 def smime_by_hand(selection: dict[str, t.Any], hostvars: t.Any) -> dict[str, t.Any]:
     """See DOCUMENTATION."""
     due = [name for name in selection.get("due", []) if hostvars[name].get("smime_mail_access") == "by_hand"]
-    held = {
+    on_hold = {
         name: hold
-        for name, hold in selection.get("held", {}).items()
+        for name, hold in selection.get("on_hold", {}).items()
         if hostvars[name].get("smime_mail_access") == "by_hand"
     }
-    return {**selection, "due": due, "held": held}
+    return {**selection, "due": due, "on_hold": on_hold}
 
 
 class FilterModule:

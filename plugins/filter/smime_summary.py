@@ -80,7 +80,7 @@ _value:
         - Empty in a run over a part of the inventory.
       type: list
       elements: dict
-    held:
+    on_hold:
       description:
         - Mailboxes that are due and left alone for now, since the CA said no a moment ago.
         - Each has C(mailbox), C(next_try), C(attempts), C(last_try), C(error_code), C(stage), C(retryable), C(msg), C(problem) and
@@ -121,9 +121,9 @@ def smime_summary(selection: dict[str, t.Any], hostvars: t.Any, check_mode: bool
         if reason is None and any(result.get("unreachable") for result in results):
             reason = UNREACHABLE
         is_awaiting = bool((variables.get("__smime_answer") or {}).get("awaiting_reply"))
-        # of what is held from an order only the PKCS#12 is written
+        # of a mailbox on hold only the PKCS#12 is written
         key, result = (
-            ("__smime_identity", results[1]) if plan.get("held") else ("__smime_certificate", results[0])
+            ("__smime_identity", results[1]) if plan.get("on_hold") else ("__smime_certificate", results[0])
         )
         if reason is None and not is_awaiting and (key not in variables or result.get("skipped")):
             reason = NOT_REACHED
@@ -144,7 +144,7 @@ def smime_summary(selection: dict[str, t.Any], hostvars: t.Any, check_mode: bool
         "failed": failed,
         "awaiting": awaiting,
         "orphans": selection.get("orphans", []),
-        "held": [_held(name, hold) for name, hold in selection.get("held", {}).items()],
+        "on_hold": [_on_hold(name, hold) for name, hold in selection.get("on_hold", {}).items()],
         "check_mode": bool(check_mode),
     }
     return {**summary, "lines": _lines(summary)}
@@ -165,13 +165,13 @@ def _failure(name: str, reason: dict[str, t.Any]) -> dict[str, t.Any]:
     return failure
 
 
-def _held(name: str, hold: dict[str, t.Any]) -> dict[str, t.Any]:
+def _on_hold(name: str, hold: dict[str, t.Any]) -> dict[str, t.Any]:
     """One mailbox that is left alone until the CA is asked again."""
     keys = ("next_try", "attempts", "last_try", "error_code", "stage", "retryable", "msg", "problem")
     tries = hold["attempts"]
     count = f" after {tries} failed attempt{'' if tries == 1 else 's'}" if tries else ", the CA was not asked for it yet"
     line = (
-        f"{name}: held until {hold['next_try'][:19]}Z{count}; the last error: {hold['stage']}, {hold['error_code']}:"
+        f"{name}: on hold until {hold['next_try'][:19]}Z{count}; the last error: {hold['stage']}, {hold['error_code']}:"
         f" {hold['msg']} To try it now: -e smime_retry_now=true"
     )
     return {"mailbox": name, **{key: hold[key] for key in keys}, "line": line}
@@ -212,8 +212,8 @@ def _lines(summary: dict[str, t.Any]) -> list[str]:
     ]
     for mailbox in summary["awaiting"]:
         lines += [mailbox["line"], *(f"  {line}" for line in mailbox["instructions"])]
-    lines.append(f"held: {len(summary['held'])}")
-    lines += [mailbox["line"] for mailbox in summary["failed"] + summary["held"]]
+    lines.append(f"on hold: {len(summary['on_hold'])}")
+    lines += [mailbox["line"] for mailbox in summary["failed"] + summary["on_hold"]]
     if summary["orphans"]:
         lines.append(f"in the store, but not in the inventory: {len(summary['orphans'])}")
         lines += [_told_orphan(orphan) for orphan in summary["orphans"]]

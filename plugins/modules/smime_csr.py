@@ -21,7 +21,7 @@ requirements:
   - asn1crypto >= 1.5
   - idna >= 3 for domains with non-ASCII letters
 extends_documentation_fragment:
-  - mailcert.acme._wish
+  - mailcert.acme._certificate
   - mailcert.acme._files
   - mailcert.acme._variables
   - mailcert.acme._attributes

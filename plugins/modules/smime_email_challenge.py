@@ -186,7 +186,7 @@ options:
       - Which CA it is, where RFC 8823 leaves something open or the CA does not follow it.
       - V(rfc8823) is the standard as written.
       - V(castle) sets O(token_join=bytes) and O(settle_delay=30).
-      - V(acme2certifier) sets O(settle_delay=1), O(repost=true), and lets mails lack V(auto-submitted) and V(date).
+      - V(acme2certifier) sets O(settle_delay=1), O(post_again=true), and lets mails lack V(auto-submitted) and V(date).
       - V(akamu) sets O(post_moment=before_mail).
       - Each of these options can be set alone too, and wins over the preset then.
     type: str
@@ -221,7 +221,7 @@ options:
       - How many seconds to wait between the reply and telling the CA, for CAs that look for the reply only once.
       - Without it O(ca_preset) decides, V(0) by default.
     type: float
-  repost:
+  post_again:
     description:
       - Whether to tell the CA a second time when the authorization turns invalid, for CAs that then look again.
       - Without it O(ca_preset) decides, V(false) by default.

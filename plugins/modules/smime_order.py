@@ -25,7 +25,7 @@ requirements:
 extends_documentation_fragment:
   - mailcert.acme._acme
   - mailcert.acme._acme.record
-  - mailcert.acme._wish
+  - mailcert.acme._certificate
   - mailcert.acme._renewal
   - mailcert.acme._files
   - mailcert.acme._variables
@@ -190,7 +190,7 @@ options:
   order_rate:
     description:
       - At most so many orders in so much time, as in V(300/3h). The time has a unit of V(s), V(m), V(h), V(d) or V(w).
-      - All orders are counted that tasks with the same O(pace_path) send, in any run.
+      - All orders are counted that tasks with the same O(throttle_path) send, in any run.
       - An order that has to wait for less than O(deadline) waits. Another one fails with RV(error_code=rate_reached), and the CA
         is not asked.
     type: str
@@ -447,11 +447,11 @@ chain:
     alternate: true
     criterion: 1
     issuer: CN=Example S/MIME Root 2,O=Example,C=XX
-heeded:
+honored:
   description:
     - What the CA made of the options that it may pass over, O(profile), O(not_before), O(not_after) and O(select_chain),
       where they were set when the order was made.
-    - There is a warning for each that was not heeded. Empty where no certificate was issued by this task.
+    - There is a warning for each that was not honored. Empty where no certificate was issued by this task.
   returned: success
   type: list
   elements: dict
@@ -471,13 +471,13 @@ heeded:
         - What came instead, or as well. Empty where the CA said nothing.
       type: str
       sample: "2027-02-20T09:00:00Z"
-    heeded:
+    honored:
       description:
         - Whether it is as asked for, dates within an hour.
       type: bool
       sample: false
   sample: []
-given_up:
+abandoned:
   description:
     - Orders that this task gave up, since they could not lead to the certificate that is wanted. Their open authorizations
       are deactivated where the CA lets one.
@@ -494,7 +494,7 @@ given_up:
       description:
         - V(invalid), V(expired), or V(gone) where the CA knows it no more.
         - V(stale) where its challenge is older than 24 hours, V(authorization_lost) where one of its authorizations cannot become valid any more.
-        - V(other_wish) where it was for other options, V(other_dates) where it names other dates than the wish,
+        - V(other_request) where it was for other options, V(other_dates) where it names other dates than the wish,
           V(other_key) where its certificate is for another key.
       type: str
       sample: expired

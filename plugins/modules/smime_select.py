@@ -43,7 +43,7 @@ options:
         were killed.
     type: path
     required: true
-  wishes:
+  desired_states:
     description:
       - What is wished, as a dictionary for each mailbox. The keys are names of mailboxes, by which the results are told.
       - Without it the variables C(smime_*) of the hosts of the play are taken, one host a mailbox.
@@ -79,8 +79,8 @@ options:
     type: str
   complete:
     description:
-      - Whether O(wishes) are those of all mailboxes, so that what the store has beside them is told in RV(orphans).
-      - Where O(wishes) are taken from the play, this is true if no host outside the play has C(smime_address) or
+      - Whether O(desired_states) are those of all mailboxes, so that what the store has beside them is told in RV(orphans).
+      - Where O(desired_states) are taken from the play, this is true if no host outside the play has C(smime_address) or
         C(smime_addresses), which is to say not under C(--limit).
     type: bool
     default: false
@@ -98,7 +98,7 @@ EXAMPLES = r"""
 - name: Select the mailboxes that need work
   mailcert.acme.smime_select:
     store_path: /etc/smime/store
-    wishes:
+    desired_states:
       anna:
         addresses:
           - "{{ mail_address }}"
@@ -116,7 +116,7 @@ EXAMPLES = r"""
   mailcert.acme.smime_select:
     store_path: /etc/smime/store
     accounts_only: true
-    wishes:
+    desired_states:
       anna:
         addresses:
           - "{{ mail_address }}"
@@ -211,7 +211,7 @@ plans:
     reason:
       description:
         - Why there is something to do, as a stable word.
-        - One of V(missing), V(incomplete), V(wish_changed), V(key_mismatch), V(key_changed), V(remaining_days),
+        - One of V(missing), V(incomplete), V(desired_state_changed), V(key_mismatch), V(key_changed), V(remaining_days),
           V(remaining_percentage), V(renewal_information), V(run_interval), V(expired), V(forced), V(chain) and V(pkcs12).
       type: str
     detail:
@@ -226,9 +226,9 @@ plans:
       description:
         - Whether a certificate has to be ordered. Otherwise only the PKCS#12 file, or files of the chain, are written anew.
       type: bool
-    held:
+    on_hold:
       description:
-        - Whether the mailbox is among RV(held) too. Only its PKCS#12 file is written then, of the certificate that is there.
+        - Whether the mailbox is among RV(on_hold) too. Only its PKCS#12 file is written then, of the certificate that is there.
       type: bool
     folder:
       description:
@@ -310,9 +310,9 @@ plans:
       description:
         - For O(mailcert.acme.smime_account#module:attempts_path).
       type: str
-    pace_path:
+    throttle_path:
       description:
-        - For O(mailcert.acme.smime_order#module:pace_path) and the like.
+        - For O(mailcert.acme.smime_order#module:throttle_path) and the like.
       type: str
     slots_path:
       description:
@@ -407,7 +407,7 @@ orphans:
         - dual
       not_after: "2027-05-01T12:00:00+00:00"
       error: ""
-held:
+on_hold:
   description:
     - The mailboxes that are due and left alone for now, by their names, since the CA said no a moment ago.
     - They are in none of the other lists, but for those whose PKCS#12 file is missing or stale, which are in RV(due) too.

@@ -121,8 +121,8 @@ def select(variables: dict[str, t.Any], **own: t.Any) -> dict[str, t.Any]:
     options = options_of(module_of(entry), entry[module_of(entry)], known)
     # as the action plugin gives it, so that those who come after a kill know that this process is gone
     run_id = common_run_id.new_run_id(os.getpid())
-    selection = run(module_of(entry), {**options, "wishes": {NAME: wish}, "run_id": run_id, **own})
-    for name in ("failed_mailboxes", "held"):
+    selection = run(module_of(entry), {**options, "desired_states": {NAME: wish}, "run_id": run_id, **own})
+    for name in ("failed_mailboxes", "on_hold"):
         if selection[name]:
             raise Failed(selection[name][NAME])
     return {**known, "__smime_selection": selection}

@@ -118,7 +118,7 @@ def chain(store: str, options: dict[str, t.Any]) -> None:
     """What the role does for one mailbox."""
     run_id = common_run_id.new_run_id(os.getpid())
     wish = {"addresses": options["addresses"], "acme_directory": options["acme_directory"], "privatekey_type": "ECC"}
-    selected = run(smime_select.TASK, "smime_select", {}, store_path=store, wishes={"it": wish}, run_id=run_id)
+    selected = run(smime_select.TASK, "smime_select", {}, store_path=store, desired_states={"it": wish}, run_id=run_id)
     if "it" in selected["failed_mailboxes"]:
         raise Failed(selected["failed_mailboxes"]["it"])
     if not selected["due"]:

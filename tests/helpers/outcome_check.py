@@ -28,7 +28,7 @@ _KNOWN = re.compile(
             r"store\.json|secret|keys|locks|replies|accounts|mailboxes",
             r"locks/.+",
             rf"keys/[0-9a-f]{{2}}(/{_HASH})?",
-            r"accounts/[^/]+(/renewal\.json|/pace(/pace\.json|/orders\.json|/[^/]*\.?lock)?)?",
+            r"accounts/[^/]+(/renewal\.json|/throttle(/throttle\.json|/orders\.json|/[^/]*\.?lock)?)?",
             rf"accounts/[^/]+/default(/account\.json|/account\.key(\.{_HASH})?|/attempts\.json|/\.(account|orders)\.lock)?",
             rf"replies/{_ADDRESS}(/{_HASH}\.json|/turns(/{_HASH}(\.json)?)?|(/turns)?/[^/]*\.?lock)?",
             rf"mailboxes/{_ADDRESS}(/address)?",

@@ -25,7 +25,7 @@ from .paths import COLLECTIONS
 ACME2CERTIFIER = {
     # it looks for the reply a few times in two seconds once it is told, and then no more
     "smime_settle_delay": 1,
-    "smime_repost": True,
+    "smime_post_again": True,
     "smime_ca_parallel": 8,
     # the challenge POST answers only after it has looked
     "smime_acme_request_timeout": 120,

@@ -43,5 +43,5 @@ def select(
         merged = {**fleet.group, **variables, **{f"smime_{key}": value for key, value in changes.items()}}
         wishes[name] = {key: merged[f"smime_{key}"] for key in desired.READERS if f"smime_{key}" in merged}
         wishes[name].setdefault("addresses", [merged["smime_address"]])
-    options = {"store_path": str(fleet.store), "wishes": wishes, "max_changes": max_changes}
+    options = {"store_path": str(fleet.store), "desired_states": wishes, "max_changes": max_changes}
     return run("smime_select", options, ahead=ahead, check=check)

@@ -161,7 +161,7 @@ def on_files(folder: pathlib.Path, store: pathlib.Path, address: str, silent_por
     csr = {**key, "csr_path": f"{folder}/user.csr"}
     certificate = {"certificate_path": f"{folder}/cert.pem", "chain_path": f"{folder}/chain.pem"}
     wish = {"addresses": [address], "acme_directory": "https://ca.test/directory"}
-    due = {"store_path": f"{folder}/store", "wishes": {"one": wish, "two": {"addresses": ["none"]}}}
+    due = {"store_path": f"{folder}/store", "desired_states": {"one": wish, "two": {"addresses": ["none"]}}}
     pair = {"privatekey_path": f"{folder}/privkey.pem", "certificate_path": f"{folder}/cert.pem"}
     identity = {**pair, "passphrase": "{{ vaulted }}", "friendly_name": {"__ansible_unsafe": "{{ 6 * 7 }}"}}
     names = {"path": f"{folder}/id.p12", "friendly": {"__ansible_unsafe": "{{ 6 * 7 }}"}}

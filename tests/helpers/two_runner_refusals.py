@@ -31,7 +31,7 @@ MINIMAL: dict[str, dict[str, t.Any]] = {
     },
     "smime_pkcs12": {"path": "/p", "privatekey_path": "/k", "certificate_path": "/c"},
     "smime_revoke": {"acme_directory": "https://ca.test/directory", "account_key_src": "/k", "certificate_path": "/c"},
-    "smime_select": {"store_path": "/s", "wishes": {}, "run_id": "r"},
+    "smime_select": {"store_path": "/s", "desired_states": {}, "run_id": "r"},
 }
 
 WRONG_TYPE: dict[str, dict[str, t.Any]] = {
@@ -43,7 +43,7 @@ WRONG_TYPE: dict[str, dict[str, t.Any]] = {
     "smime_order": {"force": "perhaps", "privatekey_passphrase": f"{SECRET} beside it"},
     "smime_pkcs12": {"generation": "two"},
     "smime_revoke": {"deadline": {"seconds": 3}, "privatekey_passphrase": f"{SECRET} beside it"},
-    "smime_select": {"wishes": ["one"]},
+    "smime_select": {"desired_states": ["one"]},
 }
 
 CONFLICTS: dict[str, dict[str, t.Any]] = {

@@ -102,7 +102,7 @@ def _send_new_order(
     while True:
         try:
             if not counted:
-                client.transport.pace.before_order()
+                client.transport.throttle.before_order()
             counted = False
             response = client.post(client.directory.new_order, payload, resend=False)
         except AnswerLostError as lost:

@@ -59,21 +59,21 @@ def place(stage: str, *, looking: bool) -> str:
 
 @dataclass(frozen=True)
 class Hold:
-    """A time in which the CA is left alone.
+    """A time in which the CA gets no request.
 
-    ``seconds`` are left of it. ``closed``: nobody waits for its end. ``limited``: the CA asked for fewer requests, else
-    it was out of order. ``reason`` and ``problem``: what it said.
+    ``seconds`` are left of it. ``open``: of an open circuit breaker, for which no task waits. ``limited``: the CA asked
+    for fewer requests; otherwise it was out of order. ``reason`` and ``problem``: what it said.
     """
 
     seconds: float
     reason: str
-    closed: bool = False
+    open: bool = False
     limited: bool = True
     problem: dict[str, t.Any] = field(default_factory=dict)
 
     def error(self, stage: str) -> AcmeError:
-        """The error of a request that was not sent for it; ``details["held"]`` tells that the CA was not asked."""
-        details = {"retry_after": round(self.seconds, 1), "held": True}
+        """The error of a request that was not sent for it; ``details["on_hold"]`` says that the CA was not asked."""
+        details = {"retry_after": round(self.seconds, 1), "on_hold": True}
         left = f"is left alone for another {max(1, round(self.seconds))} seconds"
         reason = one_line(self.reason).rstrip(".")
         if self.limited:
@@ -91,10 +91,10 @@ class Hold:
         )
 
 
-class Pace:
-    """What is known of a CA's pace beyond one request; this one knows nothing, and keeps nothing.
+class Throttle:
+    """What is known of a CA beyond one request; this one knows nothing, and keeps nothing.
 
-    A pace that is shared makes all who ask the CA slow down together.
+    A throttle that is shared makes all tasks that ask the CA slow down together.
     """
 
     def hold(self, where: str) -> Hold | None:

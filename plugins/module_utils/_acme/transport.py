@@ -64,7 +64,7 @@ class Transport:
     :arg user_agent: name and version of the software; that of the HTTP library is put behind it.
     :arg deadline: after it no request begins and no pause goes on.
     :arg retries: how often a failed request is sent again at most, and how often one that met a rate limit.
-    :arg pace: what those who ask this CA at the same time share of its pace.
+    :arg throttle: what those who ask this CA at the same time share of its throttle.
     :arg sleep, random, now: taken as parameters for tests; ``random`` gives floats in [0, 1).
     :arg allow_http_loopback: allow http to loopback.
     :raises InputError: see :class:`Exchange`.
@@ -79,7 +79,7 @@ class Transport:
         user_agent: str = "mailcert.acme",
         deadline: Deadline | None = None,
         retries: int = 7,
-        pace: retry.Pace | None = None,
+        throttle: retry.Throttle | None = None,
         sleep: t.Callable[[float], None] = time.sleep,
         random: t.Callable[[], float] = randomness.random,
         now: t.Callable[[], dt.datetime] = utc_now,
@@ -87,7 +87,7 @@ class Transport:
     ) -> None:
         self.deadline = deadline or Deadline(None)
         self.retries = retries
-        self.pace = pace or retry.Pace()
+        self.throttle = throttle or retry.Throttle()
         self.sleep = sleep
         #: where fresh nonces come from; :meth:`Directory.fetch` sets it
         self.new_nonce_url = ""
@@ -187,7 +187,7 @@ class Transport:
             else:
                 if response.status < 300:
                     self._keep_nonce(response)
-                    self.pace.succeeded(retry.place(stage, looking=looking))
+                    self.throttle.succeeded(retry.place(stage, looking=looking))
                     return dataclasses.replace(response, resent=True) if resent else response
                 problem = problem_of(response)
                 if problem.kind == "badNonce" and bad_nonces < retry.NONCE_RETRIES:
@@ -238,27 +238,27 @@ class Transport:
             failure.details.setdefault("retry_after", wait)
         too_long = (wait or 0.0) > LONGEST_PAUSE_IN_A_RUN or pause >= self.deadline.remaining()
         if failures >= self.retries or too_long:
-            self.pace.gave_up(failure, retry.place(failure.stage, looking=looking))
+            self.throttle.gave_up(failure, retry.place(failure.stage, looking=looking))
             raise failure
         if limited:
             # nothing was done, so whatever it was may be sent again, but later, and all others wait too
-            self.pace.limited(failure, pause if wait is None else wait)
+            self.throttle.limited(failure, pause if wait is None else wait)
         self.sleep(pause)
 
     # --- parts ---------------------------------------------------------------------------------------------------
 
     def _heed(self, stage: str, *, looking: bool) -> None:
-        """Before each request: wait until the CA may be asked, by us and by all who share its pace.
+        """Before each request: wait until the CA may be asked, by us and by all who share its throttle.
 
         :raises AcmeError: it may not be asked for longer than we can wait.
         :raises DeadlineError: the deadline has come.
         """
         while True:
             self.deadline.check("talking to the CA", stage=stage)
-            hold = self.pace.hold(retry.place(stage, looking=looking))
+            hold = self.throttle.hold(retry.place(stage, looking=looking))
             if hold is None:
                 return
-            if hold.closed or hold.seconds > LONGEST_PAUSE_IN_A_RUN or hold.seconds >= self.deadline.remaining():
+            if hold.open or hold.seconds > LONGEST_PAUSE_IN_A_RUN or hold.seconds >= self.deadline.remaining():
                 raise hold.error(stage)
             self.sleep(hold.seconds)
 
@@ -284,7 +284,7 @@ class Transport:
                 failure = error
             else:
                 if response.status < 300:
-                    self.pace.succeeded(retry.place(stage, looking=True))
+                    self.throttle.succeeded(retry.place(stage, looking=True))
                     return response
                 if response.status in (301, 302, 303, 307, 308) and response.location and redirects < _REDIRECTS:
                     redirects += 1

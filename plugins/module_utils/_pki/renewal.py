@@ -42,7 +42,7 @@ class Decision:
     """Whether to renew, why, and when it is or was time.
 
     :ivar reason: ``not_due``, ``remaining_days``, ``remaining_percentage``, ``renewal_information``, ``run_interval``,
-        ``expired``, ``forced`` or ``wish_changed``.
+        ``expired``, ``forced`` or ``desired_state_changed``.
     :ivar renew_at: the moment of the earliest rule; the end of the certificate where there is no rule; now if forced,
         or if the desired state changed.
     :ivar by_time: whether it would be due had the desired state not changed.
@@ -91,7 +91,7 @@ class RenewalPolicy:
         expired = now >= facts.not_after
         by_time = self.force or expired or now >= renew_at
         if changed:
-            return Decision(due=True, reason="wish_changed", renew_at=now, by_time=by_time)
+            return Decision(due=True, reason="desired_state_changed", renew_at=now, by_time=by_time)
         if self.force:
             return Decision(due=True, reason="forced", renew_at=now, by_time=True)
         if by_time:

@@ -55,8 +55,8 @@ class OrderResult:
     not_before: str = ""
     not_after: str = ""
     chain: Fields = field(default_factory=NO_CHAIN.to_result)
-    heeded: tuple[Fields, ...] = ()
-    given_up: tuple[Fields, ...] = ()
+    honored: tuple[Fields, ...] = ()
+    abandoned: tuple[Fields, ...] = ()
     lint_warnings: tuple[str, ...] = ()
     would_exist: bool = False
 
@@ -69,7 +69,7 @@ class OrderResult:
             order_uri=requested.order.url,
             order_status=requested.order.status,
             challenges=tuple(challenge.to_result() for challenge in challenges),
-            given_up=tuple(entry.to_result() for entry in done.abandoned),
+            abandoned=tuple(entry.to_result() for entry in done.abandoned),
         )
 
     @classmethod
@@ -96,7 +96,7 @@ class OrderResult:
             not_before=certificate.not_before.isoformat(),
             not_after=certificate.not_after.isoformat(),
             chain=chosen.to_result(),
-            heeded=tuple(entry.to_result() for entry in compared),
+            honored=tuple(entry.to_result() for entry in compared),
             lint_warnings=warnings,
         )
 

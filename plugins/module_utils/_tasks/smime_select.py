@@ -57,7 +57,7 @@ class SelectOptions:
         """The argument spec."""
         return {
             "store_path": {"type": "path", "required": True},
-            "wishes": {"type": "dict"},
+            "desired_states": {"type": "dict"},
             "max_changes": {"type": "str", "default": change_limit.DEFAULT},
             "run_id": {"type": "str"},
             "accounts_only": {"type": "bool", "default": False},
@@ -70,11 +70,11 @@ class SelectOptions:
 
         :raises InputError: an option that cannot be used, or no mailboxes.
         """
-        if params["wishes"] is None:
-            raise InputError("wishes is not set; without it smime_select works only in a play over the mailboxes.")
+        if params["desired_states"] is None:
+            raise InputError("desired_states is not set; without it smime_select works only in a play over the mailboxes.")
         return cls(
             store_path=params["store_path"],
-            variables=params["wishes"],
+            variables=params["desired_states"],
             max_changes=change_limit.ChangeLimit.parse(params["max_changes"]),
             run_id=params["run_id"] or uuid.uuid4().hex,
             accounts_only=params["accounts_only"],
@@ -86,13 +86,13 @@ class SelectOptions:
 class SelectResult:
     """The return keys of the module; dictionaries are by the name of the mailbox.
 
-    :ivar plans: of what is due. :ivar held: what is on hold, and why. :ivar untouched: a number of mailboxes.
+    :ivar plans: of what is due. :ivar on_hold: what is on hold, and why. :ivar untouched: a number of mailboxes.
     """
 
     run_id: str
     due: tuple[str, ...]
     failed_mailboxes: dict[str, dict[str, t.Any]]
-    held: dict[str, dict[str, t.Any]]
+    on_hold: dict[str, dict[str, t.Any]]
     plans: dict[str, dict[str, t.Any]]
     accounts: tuple[dict[str, str], ...]
     orphans: tuple[dict[str, t.Any], ...]
@@ -163,7 +163,7 @@ class _Selection:
             run_id=self._given.run_id,
             due=tuple(self._plans),
             failed_mailboxes={name: {**error.as_result(), "stage": "select"} for name, error in self._failed.items()},
-            held=self._on_hold,
+            on_hold=self._on_hold,
             plans={name: plan.to_result() for name, plan in self._plans.items()},
             accounts=tuple(account.to_result(name) for name, account in self._accounts.values()),
             orphans=tuple(orphan.to_result() for orphan in left_over),
@@ -271,7 +271,7 @@ class _Selection:
         if lost:
             self._context.warn(f"{name}: {lost}")
         if not self._context.check_mode:
-            waiting.reopen(desired)
+            waiting.close_breaker(desired)
             self._prepared |= self._prepare(mailbox, abandon=bool(lost))
         plan = Plan.of(self._store, desired, state, line)
         for sentence in store_check.damages(self._store, desired, state, line):

@@ -54,7 +54,7 @@ def test_changed_wish_of_too_many_stops_the_run_before_anything_is_done(make_fle
     )  # fmt: skip
     refused.save(str(fleet.line(names[6]) / "attempts.json"))
     result = select(fleet, check=True)
-    assert (result["due"], list(result["held"])) == (names[:6], [names[6]])
+    assert (result["due"], list(result["on_hold"])) == (names[:6], [names[6]])
     # keys that are not as they were left are as good a sign that something is wrong
     for name in names:
         fleet.hosts[name].pop("smime_profile", None)

@@ -46,7 +46,7 @@ def test_chain_that_is_wanted_is_used_and_told(lab, mailbox, criteria, number, r
     assert issuers(mailbox) == [f"Lab S/MIME Root {root}"]
     assert (result["chain"]["criterion"], result["chain"]["alternate"]) == (number, root == 2)
     assert f"CN=Lab S/MIME Root {root}" in result["chain"]["issuer"]
-    assert [entry["heeded"] for entry in result["heeded"]] == [True] * bool(criteria)
+    assert [entry["honored"] for entry in result["honored"]] == [True] * bool(criteria)
     # an alternate is fetched only to be looked at
     assert len(requests(lab, "cert-alternate")) == (root == 2)
     assert not result.get("warnings")
@@ -56,8 +56,8 @@ def test_chain_that_nobody_offers_leaves_the_default_with_a_warning(lab, mailbox
     result = mailbox.issue(select_chain=[NO_ROOT])
     assert issuers(mailbox) == ["Lab S/MIME Root 1"]
     assert (result["chain"]["criterion"], result["chain"]["alternate"]) == (0, False)
-    (told,) = result["heeded"]
-    assert (told["option"], told["heeded"]) == ("select_chain", False)
+    (told,) = result["honored"]
+    assert (told["option"], told["honored"]) == ("select_chain", False)
     (warning,) = result["warnings"]
     assert "No chain that the CA offers meets select_chain" in warning
 
@@ -77,7 +77,7 @@ def test_dates_that_the_ca_takes(lab, mailbox):
     begin = datetime.datetime.fromisoformat(result["not_before"])
     assert datetime.timedelta(0) <= begin - (before - datetime.timedelta(days=2)) < datetime.timedelta(minutes=5)
     assert result["not_after"] == end.replace("Z", "+00:00")
-    told = [(entry["option"], entry["heeded"]) for entry in result["heeded"]]
+    told = [(entry["option"], entry["honored"]) for entry in result["honored"]]
     assert told == [("not_before", True), ("not_after", True)]
     assert not result.get("warnings")
 
@@ -85,8 +85,8 @@ def test_dates_that_the_ca_takes(lab, mailbox):
 def test_dates_that_the_ca_passes_over_are_told(lab, mailbox):
     lab.behaviour(validity_wishes="ignore")
     result = mailbox.issue(not_after="+40d")
-    (told,) = result["heeded"]
-    assert (told["option"], told["heeded"]) == ("not_after", False)
+    (told,) = result["honored"]
+    assert (told["option"], told["honored"]) == ("not_after", False)
     assert told["given"] == result["not_after"].replace("+00:00", "Z")
     (warning,) = result["warnings"]
     assert warning.startswith("The CA did not honor not_after: ")
@@ -129,15 +129,15 @@ def test_wishes_that_are_none_are_told_before_the_ca_is_asked(lab, mailbox, opti
 def test_profile_that_the_ca_does_not_know_of_is_told(lab, mailbox):
     lab.behaviour(profiles={}, unknown_profiles="ignore")
     result = mailbox.issue(profile="shortlived")
-    (told,) = result["heeded"]
-    assert told == {"option": "profile", "asked": "shortlived", "given": "", "heeded": False}
+    (told,) = result["honored"]
+    assert told == {"option": "profile", "asked": "shortlived", "given": "", "honored": False}
     assert "its order names no profile" in result["warnings"][0]
 
 
 def test_profile_that_the_ca_knows(lab, mailbox):
     result = mailbox.issue(profile="shortlived")
-    assert result["heeded"] == [
-        {"option": "profile", "asked": "shortlived", "given": "shortlived", "heeded": True}
+    assert result["honored"] == [
+        {"option": "profile", "asked": "shortlived", "given": "shortlived", "honored": True}
     ]
 
 
@@ -170,12 +170,12 @@ def test_order_with_another_profile_that_the_ca_gives_back_is_given_up(lab, mail
     first = mailbox.order(profile="smime")
     lab.behaviour(reuse_orders=True)
     again = mailbox.order(profile="shortlived")
-    (left,) = again["given_up"]
+    (left,) = again["abandoned"]
     authorization = first["challenges"][0]["authorization_uri"]
-    assert left == {"order_uri": first["order_uri"], "reason": "other_wish", "deactivated": [authorization]}
+    assert left == {"order_uri": first["order_uri"], "reason": "other_request", "deactivated": [authorization]}
     assert again["order_uri"] != first["order_uri"]
     mailbox.answer(again)
-    assert mailbox.fetch()["heeded"][0]["given"] == "shortlived"
+    assert mailbox.fetch()["honored"][0]["given"] == "shortlived"
     assert len(lab.replies()) == 1
 
 
@@ -186,11 +186,11 @@ def test_order_with_another_profile_after_the_loss_of_the_journal(lab, mailbox):
     mailbox.journal_path.unlink()
     lab.behaviour(reuse_orders=True)
     again = mailbox.order(profile="shortlived")
-    assert [(left["order_uri"], left["reason"]) for left in again["given_up"]] == [(first["order_uri"], "other_wish")]
-    assert len(again["given_up"][0]["deactivated"]) == 1
+    assert [(left["order_uri"], left["reason"]) for left in again["abandoned"]] == [(first["order_uri"], "other_request")]
+    assert len(again["abandoned"][0]["deactivated"]) == 1
     assert again["order_uri"] != first["order_uri"]
     assert mailbox.journal()["previous_orders"] == []
-    assert first["order_uri"] in mailbox.journal()["extra"]["given_up"]
+    assert first["order_uri"] in mailbox.journal()["extra"]["abandoned"]
 
 
 def test_ca_that_gives_nothing_but_an_invalid_order_is_told_so(lab, mailbox):
@@ -229,7 +229,7 @@ def test_order_that_has_expired_is_ordered_anew(lab, mailbox, what, reason):
     lab.expire(mailbox.address, what)
     again = mailbox.order()
     assert again["changed"] and again["order_uri"] != first["order_uri"]
-    assert [(left["order_uri"], left["reason"]) for left in again["given_up"]] == [(first["order_uri"], reason)]
+    assert [(left["order_uri"], left["reason"]) for left in again["abandoned"]] == [(first["order_uri"], reason)]
     mailbox.answer(again)
     assert mailbox.fetch()["order_status"] == "valid"
 
@@ -266,7 +266,7 @@ def test_order_with_a_lost_authorization_leaves_the_other_one_deactivated(lab, m
     urls = {challenge["address"]: challenge["authorization_uri"] for challenge in first["challenges"]}
     lab.expire(mailbox.address, "authorization")
     again = mailbox.order()
-    (left,) = again["given_up"]
+    (left,) = again["abandoned"]
     assert left["deactivated"] == [urls[other]]
 
 
@@ -302,7 +302,7 @@ def test_ca_that_refuses_to_deactivate_does_not_stop_the_next_order(lab, mailbox
     lab.faults(resource="authorization", kind="problem", status=403, type="unauthorized", times=2)
     again = mailbox.order(profile="shortlived")
     assert again["order_uri"] != first["order_uri"]
-    assert again["given_up"] == [{"order_uri": first["order_uri"], "reason": "other_wish", "deactivated": []}]
+    assert again["abandoned"] == [{"order_uri": first["order_uri"], "reason": "other_request", "deactivated": []}]
 
 
 @pytest.mark.parametrize("when, status", [("before", "ready"), ("after", "valid")])

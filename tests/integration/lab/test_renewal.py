@@ -91,7 +91,7 @@ def test_changed_wish_is_reissued_with_its_reason(make_fleet):
     for name, wish in zip(fleet.hosts, CHANGED_WISHES.values()):
         fleet.hosts[name].update(wish)
     told = summary(fleet.issue())
-    assert told["lines"][0] == "issued: 4 (wish_changed: 4)"
+    assert told["lines"][0] == "issued: 4 (desired_state_changed: 4)"
     for name, what in zip(fleet.hosts, CHANGED_WISHES):
         assert told["reasons"][name]["detail"].startswith(what)
         assert fleet.version(name) == "0002"

@@ -156,7 +156,7 @@ def test_ca_that_offers_none_or_does_not_answer_is_asked_once_for_the_whole_flee
     # a question that is under way when the first is refused has its answer too
     limited = requests(fleet, "renewalInfo")
     assert 1 <= limited <= 3
-    assert not list((fleet.store / "accounts").rglob("pace/*.json")), "orders need not heed it"
+    assert not list((fleet.store / "accounts").rglob("throttle/*.json")), "orders need not heed it"
     wait_is_over(fleet)
     assert select(fleet)["untouched"] == 3 and requests(fleet, "renewalInfo") == limited
 

@@ -89,8 +89,8 @@ class Refused:
         addresses = {kind: fleet.hosts[name]["smime_address"] for kind, name in self.names.items()}
         orders = [event["addresses"] for event in lab.log("order")]
         self.orders = {kind: orders.count([address]) for kind, address in addresses.items()}
-        given_up = [event["address"] for event in lab.log("authorization_deactivated")]
-        self.given_up = {kind: given_up.count(address) for kind, address in addresses.items()}
+        abandoned = [event["address"] for event in lab.log("authorization_deactivated")]
+        self.abandoned = {kind: abandoned.count(address) for kind, address in addresses.items()}
         answered = [reply["address"] for reply in lab.replies()]
         self.replies = {kind: answered.count(address) for kind, address in addresses.items()}
         self.challenges = [reply["challenge"] for reply in lab.replies()]
@@ -121,13 +121,13 @@ def test_refusal_is_told_in_the_server_s_words(refused, kind):
 
 @pytest.mark.parametrize("kind", FOR_NOW)
 def test_what_was_put_off_keeps_its_order_and_its_bytes(refused, kind):
-    assert (refused.orders[kind], refused.given_up[kind]) == (1, 0)
+    assert (refused.orders[kind], refused.abandoned[kind]) == (1, 0)
     assert len(set(refused.mails_in_all[kind])) == 1
 
 
 @pytest.mark.parametrize("kind", FOR_GOOD)
 def test_what_was_denied_is_given_up_and_ordered_anew(refused, kind):
-    assert (refused.orders[kind], refused.given_up[kind]) == (2, 1)
+    assert (refused.orders[kind], refused.abandoned[kind]) == (2, 1)
     assert len(set(refused.mails_in_all[kind])) == len(refused.mails_in_all[kind]) == REFUSALS[kind].mails + 1
 
 

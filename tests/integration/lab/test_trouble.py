@@ -42,7 +42,7 @@ def test_every_mailbox_is_issued_while_the_ca_fails_all_the_time(large_lab, tmp_
     lab.faults(resource="acme", kind="rateLimited", times=4, chance=0.005, retry_after=1)
     done = fleet.run("--forks", "10")
     told = summary(done)
-    assert (len(told["issued"]), told["failed"], told["held"]) == (COUNT, [], []), done.output[-5000:]
+    assert (len(told["issued"]), told["failed"], told["on_hold"]) == (COUNT, [], []), done.output[-5000:]
     assert done.code == 0
     hits = {(fault["kind"], fault["when"]): fault["hits"] for fault in lab.faults()}
     assert all(hits.values()), hits
@@ -74,10 +74,10 @@ def test_ca_that_says_no_for_good_ends_the_run_and_the_next_one_honours_the_back
     fleet.lab.reset("log")
     again = fleet.run()
     told = summary(again)
-    assert (again.code, len(told["held"]), told["failed"], told["untouched"]) == (2, 20, [], 0)
+    assert (again.code, len(told["on_hold"]), told["failed"], told["untouched"]) == (2, 20, [], 0)
     assert fleet.lab.connections() == []
-    held = next(held for held in told["held"] if held["attempts"])
-    assert (held["attempts"], held["stage"]) == (1, "order") and f"held until {held['next_try'][:19]}Z" in held["line"]
+    held = next(held for held in told["on_hold"] if held["attempts"])
+    assert (held["attempts"], held["stage"]) == (1, "order") and f"on hold until {held['next_try'][:19]}Z" in held["line"]
     fleet.lab.clear_faults()
     fleet.lab.assert_clean()
     third = fleet.issue("-e", "smime_retry_now=true")
@@ -97,7 +97,7 @@ def test_rate_limit_that_lasts_holds_those_it_is_for_until_it_ends(make_fleet):
     assert refused(fleet, "newOrder") == 1
     fleet.lab.reset("log")
     again = summary(fleet.run())
-    assert ([held["mailbox"] for held in again["held"]], again["untouched"]) == ([limited], 3)
+    assert ([held["mailbox"] for held in again["on_hold"]], again["untouched"]) == ([limited], 3)
     assert fleet.lab.connections() == []
     kept = json.loads((fleet.line(limited) / "attempts.json").read_text("utf-8"))
     taken = datetime.datetime.fromisoformat(kept["next_try"]) - datetime.datetime.fromisoformat(kept["at"])
@@ -114,7 +114,7 @@ def test_damaged_notes_of_trouble_stop_nobody(make_fleet):
     account = store.account_folder(fleet.lab.directory)
     damaged = [
         os.path.join(account, "attempts.json"),
-        os.path.join(backoff.pace_path(account), "pace.json"),
+        os.path.join(backoff.throttle_path(account), "throttle.json"),
         os.path.join(store.mailbox("user0001@lab.test").line("dual").folder, "attempts.json"),
     ]
     for path in damaged:
@@ -157,7 +157,7 @@ def test_hold_on_orders_keeps_nobody_from_his_pkcs12(make_fleet):
         done = fleet.run(*force, *options)
         told = summary(done)
         assert (done.code, told["rebuilt"], told["failed"], told["untouched"]) == (2, [gone, other], [], 0), done.output
-        assert [held["mailbox"] for held in told["held"]] == list(fleet.hosts)
+        assert [held["mailbox"] for held in told["on_hold"]] == list(fleet.hosts)
         assert done.recap("changed") == 2, done.output
         assert (fleet.line(gone) / "identity.p12").exists() == (not options)
     assert fleet.lab.connections() == []
@@ -192,7 +192,7 @@ def test_no_more_orders_than_the_rate_allows_over_forks_and_runs(make_fleet):
     assert len(fleet.lab.log("order")) == 5
     fleet.lab.reset("log")
     again = summary(fleet.run())
-    assert (len(again["held"]), again["untouched"]) == (3, 5)
+    assert (len(again["on_hold"]), again["untouched"]) == (3, 5)
     assert fleet.lab.connections() == []
     assert len(summary(fleet.run("-e", "smime_retry_now=true"))["failed"]) == 3
     assert fleet.lab.log("order") == [], "the CA is not asked for what the user forbids"

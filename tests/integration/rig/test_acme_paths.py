@@ -196,12 +196,12 @@ def test_profile_that_it_has_and_one_that_it_has_not(mailbox):
     mailbox.answer(ordered)
     told = mailbox.fetch(profile="short")
     # it takes the profile and does not say so in its orders
-    assert told["heeded"] == [{"option": "profile", "asked": "short", "given": "", "heeded": False}]
+    assert told["honored"] == [{"option": "profile", "asked": "short", "given": "", "honored": False}]
 
 
 def test_dates_are_passed_over_and_that_is_told(mailbox):
     result = mailbox.issue(not_before="+0d", not_after="+20d")
-    told = {entry["option"]: entry["heeded"] for entry in result["heeded"]}
+    told = {entry["option"]: entry["honored"] for entry in result["honored"]}
     assert told == {"not_before": True, "not_after": False}
     assert any("did not honor not_after" in warning for warning in result["warnings"])
 
@@ -278,8 +278,8 @@ def test_chain_includes_the_root_and_there_is_no_other(issued, rig):
     chain = x509.load_pem_x509_certificates((issued.folder / "chain.pem").read_bytes())
     root = x509.load_pem_x509_certificates(pathlib.Path(rig["smime_root"]).read_bytes())[0]
     assert chain[-1] == root and len(chain) == 2
-    (told,) = issued.result["heeded"]
-    assert (told["option"], told["given"], told["heeded"]) == ("select_chain", root.subject.rfc4514_string(), False)
+    (told,) = issued.result["honored"]
+    assert (told["option"], told["given"], told["honored"]) == ("select_chain", root.subject.rfc4514_string(), False)
     assert issued.result["chain"]["alternate"] is False
 
 

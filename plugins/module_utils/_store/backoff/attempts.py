@@ -53,7 +53,7 @@ class Attempts:
         """
         return damaged.load(path, _read, what="The record of failed attempts", finder=finder)
 
-    def held(self, directory: str, now: datetime.datetime) -> bool:
+    def is_waiting(self, directory: str, now: datetime.datetime) -> bool:
         """Whether this CA is to be left alone for now; another one was not asked yet.
 
         What was noted in the future was noted by a clock that was wrong, and holds nothing.

@@ -37,7 +37,7 @@ class AcmeOptions:
     :ivar allow_http: whether plain HTTP to loopback is allowed.
     :ivar request_timeout: seconds for each answer. :ivar request_retries: how often a request is tried again.
     :ivar deadline_seconds: for the whole task.
-    :ivar throttle_path: absolute path of the folder in which the store keeps the pace of this CA.
+    :ivar throttle_path: absolute path of the folder in which the store keeps the throttle of this CA.
     :ivar order_rate: ``COUNT/TIME``, as many orders in so much time; of ``smime_order`` alone.
     """
 
@@ -72,7 +72,7 @@ class AcmeOptions:
             "request_timeout": {"type": "int", "default": options.REQUEST_TIMEOUT},
             "request_retries": {"type": "int", "default": 7},
             "deadline": {"type": "int", "default": 300},
-            "pace_path": {"type": "path"},
+            "throttle_path": {"type": "path"},
         }
 
     @classmethod
@@ -81,7 +81,7 @@ class AcmeOptions:
 
         :raises InputError: a path that is relative, or a number that no wait can have; naming the option.
         """
-        options.check_paths(params, "account_key_src", "account_record_path", "ca_path", "pace_path")
+        options.check_paths(params, "account_key_src", "account_record_path", "ca_path", "throttle_path")
         options.check_number(params, "request_timeout", least=1)
         options.check_number(params, "request_retries", least=0)
         options.check_number(params, "deadline", least=1)
@@ -98,7 +98,7 @@ class AcmeOptions:
             request_timeout=params["request_timeout"],
             request_retries=params["request_retries"],
             deadline_seconds=params["deadline"],
-            throttle_path=params["pace_path"],
+            throttle_path=params["throttle_path"],
             order_rate=params.get("order_rate"),
         )
 
@@ -147,7 +147,7 @@ class AcmeOptions:
             user_agent=USER_AGENT,
             deadline=until,
             retries=self.request_retries,
-            pace=throttle.make_pace(
+            throttle=throttle.make_throttle(
                 self.throttle_path, self.order_rate, until, throttle.damage_finder(context) if context else None
             ),
             allow_http_loopback=self.allow_http,

@@ -26,14 +26,14 @@ class CaPreset:
     :ivar post_moment: when it is to be notified: ``after_reply`` (section 3 (7)), or ``before_mail``, where it sends
         its mail only then.
     :ivar settle_delay: seconds between the reply and the notice, where the reply must have arrived by then.
-    :ivar repost: whether it may be notified a second time (docs/rules.md, rule 12).
+    :ivar post_again: whether it may be notified a second time (docs/rules.md, rule 12).
     :ivar absent_headers: what its mails lack of the headers that a challenge must have.
     """
 
     token_join: str = "string"
     post_moment: str = "after_reply"
     settle_delay: float = 0.0
-    repost: bool = False
+    post_again: bool = False
     absent_headers: tuple[str, ...] = ()
 
     @staticmethod
@@ -44,7 +44,7 @@ class CaPreset:
             "token_join": {"type": "str", "choices": list(key_authorization.JOINS), "no_log": False},
             "post_moment": {"type": "str", "choices": list(POST_MOMENTS)},
             "settle_delay": {"type": "float"},
-            "repost": {"type": "bool"},
+            "post_again": {"type": "bool"},
             "absent_headers": {"type": "list", "elements": "str", "choices": list(authenticate.MAY_BE_ABSENT)},
         }
 
@@ -64,7 +64,7 @@ PRESETS: t.Mapping[str, CaPreset] = {
     # a challenge is invalid for good where the notice comes before the reply; 30 s was enough by direct SMTP
     "castle": CaPreset(token_join="bytes", settle_delay=30.0),
     # looks five times in two seconds, then says invalid, and looks again at a second notice
-    "acme2certifier": CaPreset(settle_delay=1.0, repost=True, absent_headers=("auto-submitted", "date")),
+    "acme2certifier": CaPreset(settle_delay=1.0, post_again=True, absent_headers=("auto-submitted", "date")),
     # sends its mail only after the notice
     "akamu": CaPreset(post_moment="before_mail"),
 }

@@ -83,7 +83,7 @@ class Validation:
             self.notify_ca(challenge)
         try:
             authorization = self._final(challenge)
-            if authorization.status == "invalid" and self._preset.repost:
+            if authorization.status == "invalid" and self._preset.post_again:
                 # some CAs look once and say invalid, but look again at a second notice
                 self.notify_ca(challenge, again=True)
                 authorization = self._final(challenge)

@@ -72,14 +72,14 @@ def _keep(path: str, directory: str, error: SmimeError, context: Context, *, wai
     except StoreError:
         before = None  # what comes now takes its place
     # where the CA was not asked at all, this was no attempt
-    held = bool(error.details.get("held"))
-    count = (before.count if before else 0) + (0 if held else 1)
+    on_hold = bool(error.details.get("on_hold"))
+    count = (before.count if before else 0) + (0 if on_hold else 1)
     now = context.now()
     next_try = None
     if waiting:
         asked = error.details.get("retry_after") or 0.0
-        next_try = now + attempts.pause(count, random.random(), wait=asked, asked_only=held)
-        if before is not None and before.next_try is not None and before.held(directory, now):
+        next_try = now + attempts.pause(count, random.random(), wait=asked, asked_only=on_hold)
+        if before is not None and before.next_try is not None and before.is_waiting(directory, now):
             next_try = max(next_try, before.next_try)
     attempts.Attempts(
         count=count,

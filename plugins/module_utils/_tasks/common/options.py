@@ -100,7 +100,7 @@ class FileOptions:
 
 @dataclass(frozen=True)
 class CertificateOptions:
-    """What a certificate is for: documentation fragment ``wish``.
+    """What a certificate is for: documentation fragment ``certificate``.
 
     :ivar addresses: at least one, each once, in one spelling (domain in lower-case A-labels); the first is the primary.
     :ivar usage: ``dual``, ``sign`` or ``encrypt``.

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The pace of a CA as a task keeps it: shared through the store by all tasks that ask the CA, now and later."""
+"""The throttle of a CA as a task keeps it: shared through the store by all tasks that ask the CA, now and later."""
 
 from __future__ import annotations
 
@@ -48,26 +48,26 @@ def damage_finder(context: Context) -> damaged.Finder:
     return damaged.Finder(context.warn, write=not context.check_mode)
 
 
-def make_pace(
+def make_throttle(
     folder: str | None, rate: str | None, until: Deadline, finder: damaged.Finder | None = None
-) -> retry.Pace:
-    """The pace of a CA that the options describe; without a folder each task has a pace of its own.
+) -> retry.Throttle:
+    """The throttle of a CA that the options describe; without a folder each task has a throttle of its own.
 
-    :arg folder: in which the store keeps the CA's pace (``pace_path``). :arg rate: see :func:`parse_rate`.
+    :arg folder: in which the store keeps the CA's throttle (``throttle_path``). :arg rate: see :func:`parse_rate`.
     :arg finder: what is done about a damaged file.
     :raises InputError: a rate that is none, or one without a folder to count in.
     """
     if folder is None:
         if rate:
-            raise InputError("order_rate needs pace_path, where the orders are counted.")
-        return retry.Pace()
-    return StoredPace(folder, parse_rate(rate) if rate else None, until, finder)
+            raise InputError("order_rate needs throttle_path, where the orders are counted.")
+        return retry.Throttle()
+    return StoredThrottle(folder, parse_rate(rate) if rate else None, until, finder)
 
 
-class StoredPace(retry.Pace):
-    """The pace that the store keeps for a CA.
+class StoredThrottle(retry.Throttle):
+    """The throttle that the store keeps for a CA.
 
-    :arg folder: of the CA's pace.
+    :arg folder: of the CA's throttle.
     :arg rate: at most so many orders in so many seconds; None for no limit of ours.
     :arg until: no wait is longer.
     """
@@ -75,17 +75,17 @@ class StoredPace(retry.Pace):
     def __init__(
         self, folder: str, rate: tuple[int, int] | None, until: Deadline, finder: damaged.Finder | None = None
     ) -> None:
-        self._shared = throttle.SharedPace(folder, finder=finder or damaged.Finder())
+        self._shared = throttle.SharedThrottle(folder, finder=finder or damaged.Finder())
         self._orders = order_rate.OrderCount(folder)
         self._rate = rate
         self._until = until
 
     def hold(self, where: str) -> retry.Hold | None:
-        held = self._shared.held(where)
-        if held is None:
+        blocked = self._shared.blocked(where)
+        if blocked is None:
             return None
-        last = held.told
-        return retry.Hold(held.seconds, last.reason, closed=held.closed, limited=last.limited, problem=last.problem)
+        last = blocked.pause
+        return retry.Hold(blocked.seconds, last.reason, open=blocked.open, limited=last.limited, problem=last.problem)
 
     # what is noted of a trouble must not hide the trouble, where the store can take no notes
 
@@ -122,6 +122,6 @@ class StoredPace(retry.Pace):
                 raise RateReachedError(
                     f"{count} orders in {seconds} seconds were sent to the CA, and no more are allowed (smime_ca_rate,"
                     f" order_rate). The next one may go in {max(1, round(wait))} seconds; run again then.",
-                    details={"retry_after": round(wait, 1), "held": True},
+                    details={"retry_after": round(wait, 1), "on_hold": True},
                 )
             time.sleep(wait)

@@ -30,8 +30,8 @@ def account_path(account_folder: str) -> str:
 
 
 def throttle_path(account_folder: str) -> str:
-    """The folder that keeps the pace of an account's CA."""
-    return os.path.join(os.path.dirname(account_folder), "pace")
+    """The folder that keeps the throttle of an account's CA."""
+    return os.path.join(os.path.dirname(account_folder), "throttle")
 
 
 @dataclass(frozen=True)
@@ -67,16 +67,16 @@ class Backoff:
         self._store = store
         self._now = now
         self._finder = finder or damaged.Finder()
-        self._reopened: set[str] = set()
+        self._closed: set[str] = set()
         # many mailboxes share an account
         self._accounts: dict[str, attempts.Attempts | None] = {}
 
-    def reopen(self, desired: DesiredState) -> None:
+    def close_breaker(self, desired: DesiredState) -> None:
         """Where the mailbox is to be tried at once, let its CA be asked again that no task asks for now."""
         folder = throttle_path(self._store.account_folder(desired.acme_directory, desired.account_name))
-        if desired.retry_now and folder not in self._reopened:
-            self._reopened.add(folder)
-            throttle.SharedPace(folder, finder=self._finder).reopen()
+        if desired.retry_now and folder not in self._closed:
+            self._closed.add(folder)
+            throttle.SharedThrottle(folder, finder=self._finder).close()
 
     def hold(self, desired: DesiredState, line: lineage.Line) -> Hold | None:
         """Why a mailbox is on hold; None where it is not.
@@ -92,7 +92,7 @@ class Backoff:
         waiting = [
             attempt
             for attempt in (own, self._accounts[path])
-            if attempt is not None and attempt.held(desired.acme_directory, self._now)
+            if attempt is not None and attempt.is_waiting(desired.acme_directory, self._now)
         ]
         if not waiting:
             return None

@@ -126,7 +126,7 @@ class Plan:
             "detail": state.detail,
             "renew_at": self.renew_at.isoformat() if self.renew_at else "",
             "order": state.due,
-            "held": state.on_hold,
+            "on_hold": state.on_hold,
             "folder": line.folder,
             "privatekey_path": version.privatekey,
             "csr_path": version.csr,
@@ -147,7 +147,7 @@ class Plan:
             "replaces_cert_id": self.replaces_cert_id,
             "account_attempts_path": backoff.account_path(account.folder),
             "attempts_path": backoff.mailbox_path(line),
-            "pace_path": backoff.throttle_path(account.folder),
+            "throttle_path": backoff.throttle_path(account.folder),
             "slots_path": os.path.join(account.ca_folder, "slots"),
             "history": [
                 {"privatekey_path": old.privatekey, "certificate_path": old.certificate} for old in self.history

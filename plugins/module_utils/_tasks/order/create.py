@@ -152,7 +152,7 @@ class OrderCreator:
         if not before.order_url or before.state == "closed" or before.order_url in known:
             return
         if before.directory == self._session.given.acme.directory:
-            self._session.abandon(before.order_url, "other_wish")
+            self._session.abandon(before.order_url, "other_request")
         else:
             self._session.record_abandoned()
 

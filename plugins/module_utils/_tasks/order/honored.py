@@ -33,7 +33,7 @@ class Honored:
 
     def to_result(self) -> dict[str, t.Any]:
         """The entry in the result of smime_order."""
-        return {"option": self.option, "asked": self.asked, "given": self.given, "heeded": self.honored}
+        return {"option": self.option, "asked": self.asked, "given": self.given, "honored": self.honored}
 
     def warning(self) -> str:
         """The sentence for an option that was not honored."""

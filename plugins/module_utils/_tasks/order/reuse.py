@@ -48,7 +48,7 @@ def unusable(
         return Unusable("invalid", "invalid" + (f": {order.error.describe()}" if order.error else ""))
     if order.expires is not None and expired(order, now):
         return Unusable("expired", f"{order.status}, but expired at {format_rfc3339(order.expires)}")
-    for kind, words in (("other_wish", asked.other_profile(order)), ("other_dates", asked.other_dates(order))):
+    for kind, words in (("other_request", asked.other_profile(order)), ("other_dates", asked.other_dates(order))):
         if words:
             return Unusable(kind, words)
     reason = abandoned.get(order.url)

@@ -88,7 +88,7 @@ class OrderSession:
     @property
     def abandoned_before(self) -> dict[str, str]:
         """URLs of the orders that the journal remembers as abandoned, and why; the oldest first."""
-        return {url: str(reason) for url, reason in (self.state.extra.get("given_up") or {}).items()}
+        return {url: str(reason) for url, reason in (self.state.extra.get("abandoned") or {}).items()}
 
     def is_for_this_request(self) -> bool:
         """Whether the journal is about this CA, this key and these addresses."""
@@ -107,7 +107,7 @@ class OrderSession:
             directory=self.given.acme.directory,
             identifiers=self.given.certificate.addresses,
             public_fingerprint=self.csr.public_fingerprint,
-            extra={"asked": self.given.new_order.to_journal(), "given_up": kept},
+            extra={"asked": self.given.new_order.to_journal(), "abandoned": kept},
         )
         self._state = self._journal.update(before, intent)
 

@@ -34,7 +34,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
 from ansible_collections.mailcert.acme.plugins.module_utils._libs.require import ACME, require
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import renewal
 from ansible_collections.mailcert.acme.plugins.module_utils._pki.certificate import Certificate
-from ansible_collections.mailcert.acme.plugins.module_utils._store.backoff.throttle import SharedPace
+from ansible_collections.mailcert.acme.plugins.module_utils._store.backoff.throttle import SharedThrottle
 from ansible_collections.mailcert.acme.plugins.module_utils._store.state.renewal_info import Renewal
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.account import connection
@@ -52,7 +52,7 @@ NOT_OFFERED = datetime.timedelta(days=1)
 CUT_OFF = "The run that asked the CA ended before the answer was written down."
 
 
-class _Impatient(retry.Pace):
+class _Impatient(retry.Throttle):
     """Help is not worth a wait for a rate limit, and what goes wrong with it does not concern orders."""
 
     def limited(self, failure: AcmeError, wait: float) -> None:
@@ -76,9 +76,9 @@ class Ca:
 
     def is_limited(self, context: Context) -> bool:
         """Whether the CA has asked all tasks for fewer requests."""
-        pace = SharedPace(os.path.join(self.folder, "pace"), finder=throttle.damage_finder(context))
+        shared = SharedThrottle(os.path.join(self.folder, "throttle"), finder=throttle.damage_finder(context))
         try:
-            return pace.held("select") is not None
+            return shared.blocked("select") is not None
         except SmimeError:
             return True  # the tasks that order report it
 
@@ -90,7 +90,7 @@ class Ca:
             request_timeout=self.request_timeout,
             request_retries=RETRIES,
         ).transport(until)
-        transport.pace = _Impatient()
+        transport.throttle = _Impatient()
         return transport
 
 
@@ -140,7 +140,7 @@ def after_issue(path: str | None, client: AcmeClient, leaf: Certificate, context
     if not path or not leaf.ari_id:
         return
     # the last question of the task, and not worth a pause
-    client.transport.retries, client.transport.pace = 0, _Impatient()
+    client.transport.retries, client.transport.throttle = 0, _Impatient()
     try:
         _look(client.transport, client.directory, Look("", path, leaf.ari_id), context.now())
     except SmimeError as error:

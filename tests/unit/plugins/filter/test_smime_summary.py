@@ -114,22 +114,22 @@ def test_what_is_held_is_told_with_its_last_error_and_the_way_out():
         "detail": "there is no certificate yet",
     }
     unasked = {**hold, "attempts": 0}
-    summary = smime_summary({"held": {"anna": hold, "bert": unasked}, "untouched": 1}, {})
-    assert [held["mailbox"] for held in summary["held"]] == ["anna", "bert"]
-    assert summary["held"][0]["problem"] == {"detail": "Slow down."} and summary["failed"] == []
+    summary = smime_summary({"on_hold": {"anna": hold, "bert": unasked}, "untouched": 1}, {})
+    assert [held["mailbox"] for held in summary["on_hold"]] == ["anna", "bert"]
+    assert summary["on_hold"][0]["problem"] == {"detail": "Slow down."} and summary["failed"] == []
     assert summary["lines"][-3:] == [
-        "held: 2",
-        "anna: held until 2026-11-27T10:31:07Z after 2 failed attempts; the last error: order, rate_limited: Slow down."
+        "on hold: 2",
+        "anna: on hold until 2026-11-27T10:31:07Z after 2 failed attempts; the last error: order, rate_limited: Slow down."
         " To try it now: -e smime_retry_now=true",
-        "bert: held until 2026-11-27T10:31:07Z, the CA was not asked for it yet;"
+        "bert: on hold until 2026-11-27T10:31:07Z, the CA was not asked for it yet;"
         " the last error: order, rate_limited: Slow"
         " down. To try it now: -e smime_retry_now=true",
     ]
 
 
 def test_held_mailbox_counts_as_rebuilt_by_its_pkcs12_alone():
-    plans = {name: {**SELECTION["plans"]["bert"], "held": True, "reason": "pkcs12"} for name in ("anna", "bert")}
-    selection = {"due": ["anna", "bert"], "plans": plans, "held": {}}
+    plans = {name: {**SELECTION["plans"]["bert"], "on_hold": True, "reason": "pkcs12"} for name in ("anna", "bert")}
+    selection = {"due": ["anna", "bert"], "plans": plans, "on_hold": {}}
     skipped = {"__smime_certificate": {"skipped": True}}
     hostvars = {"anna": {**skipped, "__smime_identity": {"changed": True}}, "bert": skipped}
     summary = smime_summary(selection, hostvars)

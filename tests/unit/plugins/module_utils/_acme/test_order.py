@@ -116,16 +116,16 @@ def test_a_refused_replaces_is_tried_once_without(ca, client, made, tools, kind,
 
 
 def test_an_order_that_is_tried_without_replaces_is_counted_once(ca, client, made, tools):
-    class Counting(retry.Pace):
+    class Counting(retry.Throttle):
         orders = 0
 
         def before_order(self):
             self.orders += 1
 
-    client.transport.pace = Counting()
+    client.transport.throttle = Counting()
     ca.on("/order", tools.problem("alreadyReplaced", 409), made())
     ordering.new_order(client, addresses=[ADDRESS], replaces="a.b")
-    assert (client.transport.pace.orders, len(ca.seen("/order"))) == (1, 2)
+    assert (client.transport.throttle.orders, len(ca.seen("/order"))) == (1, 2)
 
 
 def test_a_rate_limit_is_not_tried_again_without_replaces(ca, client, tools):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who else asks the CA at the same time: a pace that is shared; and a CA that has moved."""
+"""Who else asks the CA at the same time: a throttle that is shared; and a CA that has moved."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     AcmeRateLimitedError,
 )
 
-# --- a pace that is shared -------------------------------------------------------------------------------------------
+# --- a throttle that is shared -------------------------------------------------------------------------------------------
 
 
-class Noted(retry.Pace):
-    """A pace that keeps what it is told, and holds as a test says."""
+class Noted(retry.Throttle):
+    """A throttle that keeps what it is told, and holds as a test says."""
 
     def __init__(self, *holds):
         self.holds = list(holds)
@@ -38,9 +38,9 @@ class Noted(retry.Pace):
 
 
 def test_a_hold_of_others_is_waited_out_before_anything_is_sent(ca, make_transport, clock):
-    pace = Noted(retry.Hold(30.0, "slow down"), retry.Hold(2.0, "slow down"))
-    make_transport(ca, pace=pace).get(ca.directory_url, stage="account")
-    assert clock.sleeps == [30.0, 2.0] and pace.told == [("succeeded", "account/look")]
+    throttle = Noted(retry.Hold(30.0, "slow down"), retry.Hold(2.0, "slow down"))
+    make_transport(ca, throttle=throttle).get(ca.directory_url, stage="account")
+    assert clock.sleeps == [30.0, 2.0] and throttle.told == [("succeeded", "account/look")]
 
 
 @pytest.mark.parametrize(
@@ -48,38 +48,38 @@ def test_a_hold_of_others_is_waited_out_before_anything_is_sent(ca, make_transpo
     [
         (retry.Hold(31.0, "slow down.\x1b"), 30, "rate_limited"),
         (retry.Hold(301.0, "slow down."), None, "rate_limited"),
-        (retry.Hold(1.0, "HTTP status 503.", closed=True, limited=False), None, "acme_unreachable"),
+        (retry.Hold(1.0, "HTTP status 503.", open=True, limited=False), None, "acme_unreachable"),
     ],
 )
 def test_a_hold_that_is_too_long_or_closed_is_told_and_nothing_is_sent(ca, make_transport, clock, hold, seconds, code):
-    transport = make_transport(ca, pace=Noted(hold), seconds=seconds)
+    transport = make_transport(ca, throttle=Noted(hold), seconds=seconds)
     with pytest.raises(AcmeError, match=r"left alone for another \d+ seconds.*(slow down|HTTP status 503)\.$") as error:
         transport.get(ca.directory_url, stage="finalize")
     assert (error.value.error_code, error.value.stage, error.value.retryable) == (code, "finalize", True)
-    assert error.value.details == {"retry_after": hold.seconds, "held": True}
+    assert error.value.details == {"retry_after": hold.seconds, "on_hold": True}
     assert ca.requests == [] and clock.sleeps == []
 
 
 def test_others_hear_of_what_is_waited_out_and_of_what_is_given_up(ca, make_transport, account_key, tools):
-    pace = Noted()
-    transport = make_transport(ca, pace=pace, retries=1)
+    throttle = Noted()
+    transport = make_transport(ca, throttle=throttle, retries=1)
     transport.new_nonce_url = ca.url("/nonce")
     limited = tools.problem("rateLimited", 429, headers={"Retry-After": "9"})
     ca.on("/x", limited, tools.Reply(200))
     transport.signed_post(ca.url("/x"), {}, key=account_key)
-    assert pace.told == [("succeeded", "order/look"), ("limited", 9.0), ("succeeded", "order")]
-    pace.told.clear()
+    assert throttle.told == [("succeeded", "order/look"), ("limited", 9.0), ("succeeded", "order")]
+    throttle.told.clear()
     ca.on("/x", tools.problem("rateLimited", 429, headers={"Retry-After": "900"}))
     with pytest.raises(AcmeRateLimitedError):
         transport.signed_post(ca.url("/x"), None, key=account_key)
-    assert pace.told == [("gave up", "order/look", "rate_limited")], (
+    assert throttle.told == [("gave up", "order/look", "rate_limited")], (
         "a limit that nobody waits out may be of one mailbox alone"
     )
-    pace.told.clear()
+    throttle.told.clear()
     ca.on("/x", tools.Reply(500, b""))
     with pytest.raises(AcmeConnectionError):
         transport.signed_post(ca.url("/x"), {}, key=account_key)
-    assert pace.told == [("gave up", "order", "acme_unreachable")]
+    assert throttle.told == [("gave up", "order", "acme_unreachable")]
 
 
 # --- a CA that moves -------------------------------------------------------------------------------------------------

@@ -219,7 +219,7 @@ def test_rate_limits_that_last_are_told_at_once(ca, transport, account_key, cloc
 
 @pytest.mark.parametrize("resend", [True, False])
 def test_rate_limits_that_end_in_time_are_waited_for(ca, transport, account_key, clock, tools, resend):
-    """What the CA refused for its pace it has not done, so it may be sent again whatever it is."""
+    """What the CA refused for its throttle it has not done, so it may be sent again whatever it is."""
     ca.on("/x", tools.problem("rateLimited", 429, headers={"Retry-After": "20"}), tools.Reply(200))
     response = transport.signed_post(ca.url("/x"), {"a": 1}, key=account_key, resend=resend)
     assert not response.resent and clock.sleeps == [20.25]

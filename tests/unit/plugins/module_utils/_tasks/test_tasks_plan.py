@@ -21,7 +21,7 @@ CA = "https://ca.test/directory"
 
 def select(tmp_path, wishes, **options):
     params = {name: entry.get("default") for name, entry in smime_select.TASK.argument_spec.items()}
-    params.update(store_path=str(tmp_path / "store"), wishes=wishes, **options)
+    params.update(store_path=str(tmp_path / "store"), desired_states=wishes, **options)
     return smime_select.TASK.run(params, Context()).as_result(diff=False)
 
 
@@ -35,7 +35,7 @@ def test_a_plan_has_the_checked_desired_state_and_paths_of_the_store(tmp_path):
     assert plan["addresses"] == ["Anna@a.test"]
     said = ("usage", "privatekey_type", "privatekey_size", "privatekey_curve", "profile", "acme_directory")
     assert [plan[name] for name in said] == ["sign", "ECC", None, "secp256r1", "short", CA]
-    assert (plan["order"], plan["held"], plan["reason"], plan["renew_at"]) == (True, False, "missing", "")
+    assert (plan["order"], plan["on_hold"], plan["reason"], plan["renew_at"]) == (True, False, "missing", "")
     paths = {name: value for name, value in plan.items() if name.endswith("_path") and name not in ("ca_path",)}
     assert len(paths) == 20 and all(path.startswith(str(tmp_path / "store")) for path in paths.values())
     (account,) = result["accounts"]

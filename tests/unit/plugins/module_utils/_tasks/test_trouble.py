@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What tasks make of a CA in trouble: its pace honored, failed attempts kept, mailboxes held."""
+"""What tasks make of a CA in trouble: its throttle honored, failed attempts kept, mailboxes held."""
 
 from __future__ import annotations
 
@@ -33,34 +33,34 @@ def test_no_rate(text):
 
 
 def test_a_rate_needs_a_place_to_count():
-    assert throttle.make_pace(None, None, Deadline(1)).__class__.__name__ == "Pace"
-    with pytest.raises(errors.InputError, match="pace_path"):
-        throttle.make_pace(None, "1/1h", Deadline(1))
+    assert throttle.make_throttle(None, None, Deadline(1)).__class__.__name__ == "Throttle"
+    with pytest.raises(errors.InputError, match="throttle_path"):
+        throttle.make_throttle(None, "1/1h", Deadline(1))
 
 
 def test_an_order_beyond_the_rate_waits_or_is_told(tmp_path):
-    pace = throttle.make_pace(str(tmp_path), "2/1s", Deadline(60))
+    made = throttle.make_throttle(str(tmp_path), "2/1s", Deadline(60))
     for dummy in range(3):
-        pace.before_order()
-    pace = throttle.make_pace(str(tmp_path), "2/1h", Deadline(60))
+        made.before_order()
+    made = throttle.make_throttle(str(tmp_path), "2/1h", Deadline(60))
     with pytest.raises(errors.RateReachedError, match="2 orders in 3600 seconds") as error:
-        pace.before_order()
+        made.before_order()
     assert error.value.retryable and 3500 < error.value.details["retry_after"] < 3602
 
 
 def test_what_one_met_another_heeds(tmp_path):
-    one, other = (throttle.make_pace(str(tmp_path), None, Deadline(60)) for dummy in range(2))
+    one, other = (throttle.make_throttle(str(tmp_path), None, Deadline(60)) for dummy in range(2))
     problem = {"type": "urn:ietf:params:acme:error:rateLimited", "detail": "Slow down."}
     one.limited(errors.AcmeRateLimitedError("Slow down.", problem=problem), 60)
     hold = other.hold("order")
-    assert 59 < hold.seconds < 62 and hold.limited and not hold.closed
+    assert 59 < hold.seconds < 62 and hold.limited and not hold.open
     for _dummy in range(3):
         one.gave_up(errors.AcmeConnectionError("HTTP status 503", stage="finalize"), "finalize")
     error = other.hold("finalize").error("finalize")
-    assert (error.error_code, error.retryable, error.details["held"]) == ("acme_unreachable", True, True)
+    assert (error.error_code, error.retryable, error.details["on_hold"]) == ("acme_unreachable", True, True)
     assert "HTTP status 503" in error.message
     other.succeeded("finalize")
-    assert not other.hold("finalize").closed
+    assert not other.hold("finalize").open
 
 
 def keep(tmp_path, error, **options):
@@ -96,7 +96,7 @@ def test_only_what_the_ca_said_has_to_wait(tmp_path, error, waits):
 def test_attempts_are_counted_and_what_was_not_asked_is_none(tmp_path):
     keep(tmp_path, errors.AcmeConnectionError("one"))
     assert keep(tmp_path, errors.AcmeConnectionError("two")).count == 2
-    held = errors.AcmeConnectionError("held", details={"held": True, "retry_after": 5.0})
+    held = errors.AcmeConnectionError("on_hold", details={"on_hold": True, "retry_after": 5.0})
     assert keep(tmp_path, held).count == 2
     (tmp_path / "attempts.json").write_text("rubbish")
     assert keep(tmp_path, errors.AcmeConnectionError("anew")).count == 1

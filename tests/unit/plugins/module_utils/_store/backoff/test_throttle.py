@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The pace of a CA: what one process meets, all honor, in this run and in later ones."""
+"""The throttle of a CA: what one process meets, all honor, in this run and in later ones."""
 
 from __future__ import annotations
 
@@ -41,85 +41,85 @@ def clock():
 
 
 @pytest.fixture
-def make_pace(tmp_path, clock):
+def make_throttle(tmp_path, clock):
     """Each one stands for a process of its own."""
-    return lambda: throttle.SharedPace(str(tmp_path / "ca" / "pace"), now=clock, random=lambda: 0.5)
+    return lambda: throttle.SharedThrottle(str(tmp_path / "ca" / "throttle"), now=clock, random=lambda: 0.5)
 
 
-def test_without_trouble_there_is_no_file(make_pace, tmp_path):
-    one = make_pace()
-    assert one.held("order") is None
+def test_without_trouble_there_is_no_file(make_throttle, tmp_path):
+    one = make_throttle()
+    assert one.blocked("order") is None
     one.succeeded("order")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_rate_limit_holds_all_and_ends(make_pace, clock):
-    one, other = make_pace(), make_pace()
-    assert other.held("finalize") is None
+def test_a_rate_limit_holds_all_and_ends(make_throttle, clock):
+    one, other = make_throttle(), make_throttle()
+    assert other.blocked("finalize") is None
     one.limited(20, "Slow down.", PROBLEM)
-    for who in (one, other, make_pace()):
-        held = who.held("finalize")
-        assert (held.seconds, held.closed, held.told.reason, held.told.problem) == (20.5, False, "Slow down.", PROBLEM)
+    for who in (one, other, make_throttle()):
+        held = who.blocked("finalize")
+        assert (held.seconds, held.open, held.pause.reason, held.pause.problem) == (20.5, False, "Slow down.", PROBLEM)
     other.limited(5, "too", {})
-    assert one.held("order").seconds == 20.5, "what ends earlier changes nothing"
+    assert one.blocked("order").seconds == 20.5, "what ends earlier changes nothing"
     clock.go(20)
-    assert one.held("order") is other.held("order") is None
+    assert one.blocked("order") is other.blocked("order") is None
 
 
-def test_they_come_back_more_spread_each_time(make_pace, clock):
-    one = make_pace()
+def test_they_come_back_more_spread_each_time(make_throttle, clock):
+    one = make_throttle()
     spread = []
     for _dummy in range(7):
         one.limited(10, "", {})
         one.limited(11, "told by another at the same time", {})
-        spread.append(one.held("order").seconds - 11)
+        spread.append(one.blocked("order").seconds - 11)
         clock.go(11)
     assert spread == [0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 15.0]
     clock.go(3600)
     one.limited(10, "", {})
-    assert one.held("order").seconds == 10.5
+    assert one.blocked("order").seconds == 10.5
 
 
-def test_a_stage_is_closed_when_one_after_the_other_failed(make_pace, clock):
-    one, other = make_pace(), make_pace()
+def test_a_stage_is_closed_when_one_after_the_other_failed(make_throttle, clock):
+    one, other = make_throttle(), make_throttle()
     for number in range(2):
         one.failed("order", f"HTTP status 50{number}", {})
-        assert other.held("order") is None, "one bad mailbox is no other's"
+        assert other.blocked("order") is None, "one bad mailbox is no other's"
     other.failed("order", "HTTP status 502", {"detail": "x"})
-    held = one.held("order")
-    assert (held.seconds, held.closed, held.told.reason, held.told.problem) == (
+    held = one.blocked("order")
+    assert (held.seconds, held.open, held.pause.reason, held.pause.problem) == (
         45,
         True,
         "HTTP status 502",
         {"detail": "x"},
     )
-    assert one.held("finalize") is None
+    assert one.blocked("finalize") is None
     clock.go(45)
-    assert one.held("order") is None
+    assert one.blocked("order") is None
     other.failed("order", "still", {})
-    assert one.held("order").seconds == 90
+    assert one.blocked("order").seconds == 90
     clock.go(90)
     one.succeeded("order")
     other.failed("order", "again", {})
-    assert one.held("order") is None, "a success begins the count anew"
+    assert one.blocked("order") is None, "a success begins the count anew"
 
 
-def test_a_user_who_wants_it_tried_now_opens_what_is_closed(make_pace):
-    one, other = make_pace(), make_pace()
-    one.reopen()
+def test_a_user_who_wants_it_tried_now_opens_what_is_closed(make_throttle):
+    one, other = make_throttle(), make_throttle()
+    one.close()
     one.limited(10, "", {})
     for _dummy in range(3):
         one.failed("order", "", {})
-    other.reopen()
-    assert not one.held("order").closed, "the rate limit goes on"
+    other.close()
+    assert not one.blocked("order").open, "the rate limit goes on"
 
 
-def test_a_stage_is_closed_for_as_long_as_the_ca_says(make_pace):
-    one = make_pace()
+def test_a_stage_is_closed_for_as_long_as_the_ca_says(make_throttle):
+    one = make_throttle()
     for _dummy in range(3):
         one.failed("order", "Slow down.", PROBLEM, wait=7200, limited=True)
-    held = one.held("order")
-    assert (held.seconds, held.told.limited) == (7200, True)
+    held = one.blocked("order")
+    assert (held.seconds, held.pause.limited) == (7200, True)
 
 
 DAMAGED = ["", "{}", "\0\0\0", '{"format": 1, "limit": {"until": "x"}}', '{"format": 1, "stages": {"a": 1}}']
@@ -136,53 +136,53 @@ def kept(folder):
 
 
 @pytest.mark.parametrize("text", DAMAGED)
-def test_a_damaged_file_is_put_aside_told_once_and_stops_nobody(make_pace, clock, text):
-    one = make_pace()
+def test_a_damaged_file_is_put_aside_told_once_and_stops_nobody(make_throttle, clock, text):
+    one = make_throttle()
     one.limited(10, "", {})
-    write(one.folder + "/pace.json", text)
+    write(one.folder + "/throttle.json", text)
     told = []
     finder = damaged.Finder(told.append)
-    finding, other = (throttle.SharedPace(one.folder, now=clock, finder=finder) for dummy in range(2))
-    assert finding.held("order") is None and other.held("order") is None
+    finding, other = (throttle.SharedThrottle(one.folder, now=clock, finder=finder) for dummy in range(2))
+    assert finding.blocked("order") is None and other.blocked("order") is None
     (aside,) = kept(one.folder)
     assert aside.read_text("ascii") == text and aside.stat().st_mode & 0o777 == 0o600
     (sentence,) = told
-    assert f"{one.folder}/pace.json is damaged" in sentence and str(aside) in sentence
+    assert f"{one.folder}/throttle.json is damaged" in sentence and str(aside) in sentence
     # it counts again, and what is noted now holds
     other.limited(10, "Slow down.", PROBLEM)
-    assert finding.held("order").told.count == 1
+    assert finding.blocked("order").pause.count == 1
 
 
-def test_a_failure_is_noted_in_place_of_a_damaged_file(make_pace, clock):
-    one = make_pace()
+def test_a_failure_is_noted_in_place_of_a_damaged_file(make_throttle, clock):
+    one = make_throttle()
     one.failed("order", "503", {})
     for text in DAMAGED[:2]:
-        write(one.folder + "/pace.json", text)
+        write(one.folder + "/throttle.json", text)
         for _dummy in range(3):
             one.failed("order", "503", {})
-        assert one.held("order").closed
+        assert one.blocked("order").open
     assert sorted(path.read_text("ascii") for path in kept(one.folder)) == DAMAGED[:2], "neither was written over"
 
 
-def test_in_check_mode_a_damaged_file_stays_and_is_told(make_pace, clock, tmp_path):
-    one = make_pace()
+def test_in_check_mode_a_damaged_file_stays_and_is_told(make_throttle, clock, tmp_path):
+    one = make_throttle()
     one.limited(10, "", {})
-    write(one.folder + "/pace.json", "{}")
+    write(one.folder + "/throttle.json", "{}")
     before = sorted(pathlib.Path(one.folder).iterdir())
     told = []
     finder = damaged.Finder(told.append, write=False)
-    assert throttle.SharedPace(one.folder, now=clock, finder=finder).held("order") is None
+    assert throttle.SharedThrottle(one.folder, now=clock, finder=finder).blocked("order") is None
     write(str(tmp_path / "attempts.json"), "{")
     assert attempts.Attempts.load(str(tmp_path / "attempts.json"), finder) is None
     assert len(told) == 2 and (tmp_path / "attempts.json").read_text("ascii") == "{"
     assert sorted(pathlib.Path(one.folder).iterdir()) == before
 
 
-def test_a_file_of_a_later_format_is_no_damage(make_pace, tmp_path):
-    one = make_pace()
+def test_a_file_of_a_later_format_is_no_damage(make_throttle, tmp_path):
+    one = make_throttle()
     one.limited(10, "", {})
     for path, load in (
-        (one.folder + "/pace.json", lambda path: one.state()),
+        (one.folder + "/throttle.json", lambda path: one.state()),
         (str(tmp_path / "attempts.json"), attempts.Attempts.load),
     ):
         write(path, '{"format": 2}')
@@ -193,18 +193,18 @@ def test_a_file_of_a_later_format_is_no_damage(make_pace, tmp_path):
 
 def _find(folder, barrier, queue):
     told = []
-    finding = throttle.SharedPace(folder, finder=damaged.Finder(told.append))
+    finding = throttle.SharedThrottle(folder, finder=damaged.Finder(told.append))
     barrier.wait(60)
     for _dummy in range(20):
-        finding.held("order")
+        finding.blocked("order")
         finding.failed("order", "503", {})
     queue.put(len(told))
 
 
-def test_of_many_processes_one_puts_a_damaged_file_aside_and_no_note_is_lost(make_pace):
-    one = make_pace()
+def test_of_many_processes_one_puts_a_damaged_file_aside_and_no_note_is_lost(make_throttle):
+    one = make_throttle()
     one.failed("order", "503", {})
-    write(one.folder + "/pace.json", "{}")
+    write(one.folder + "/throttle.json", "{}")
     queue, barrier = multiprocessing.Queue(), multiprocessing.Barrier(4)
     processes = [multiprocessing.Process(target=_find, args=(one.folder, barrier, queue)) for dummy in range(4)]
     for process in processes:
@@ -213,7 +213,7 @@ def test_of_many_processes_one_puts_a_damaged_file_aside_and_no_note_is_lost(mak
     for process in processes:
         process.join()
     assert sum(told) == 1 and len(kept(one.folder)) == 1
-    assert throttle.SharedPace(one.folder).state().stages["order"].count == 80
+    assert throttle.SharedThrottle(one.folder).state().stages["order"].count == 80
 
 
 # --- orders in a time -------------------------------------------------------------------------------------------------
@@ -221,7 +221,7 @@ def test_of_many_processes_one_puts_a_damaged_file_aside_and_no_note_is_lost(mak
 
 def test_orders_are_counted_in_any_window(tmp_path):
     moment = [1000.0]
-    orders = order_rate.OrderCount(str(tmp_path / "pace"), now=lambda: moment[0])
+    orders = order_rate.OrderCount(str(tmp_path / "throttle"), now=lambda: moment[0])
     assert [orders.take(2, 60) for dummy in range(2)] == [0, 0]
     moment[0] += 20
     assert orders.take(2, 60) == 40
@@ -233,7 +233,7 @@ def test_orders_are_counted_in_any_window(tmp_path):
 
 def test_a_clock_that_was_set_back_holds_no_longer_than_the_rate(tmp_path):
     moment = [5000.0]
-    orders = order_rate.OrderCount(str(tmp_path / "pace"), now=lambda: moment[0])
+    orders = order_rate.OrderCount(str(tmp_path / "throttle"), now=lambda: moment[0])
     orders.take(1, 60)
     moment[0] = 1000.0
     assert orders.take(1, 60) == 60
@@ -249,7 +249,7 @@ def _take_all(folder, queue):
 
 def test_the_rate_holds_across_processes(tmp_path):
     queue = multiprocessing.Queue()
-    processes = [multiprocessing.Process(target=_take_all, args=(str(tmp_path / "pace"), queue)) for dummy in range(4)]
+    processes = [multiprocessing.Process(target=_take_all, args=(str(tmp_path / "throttle"), queue)) for dummy in range(4)]
     for process in processes:
         process.start()
     taken = [queue.get(timeout=60) for dummy in processes]
@@ -276,8 +276,8 @@ def test_attempts_are_kept_and_forgotten(tmp_path):
     kept.save(path)
     found = attempts.Attempts.load(path)
     assert found == kept
-    assert found.held("https://ca.test/d", NOW) and not found.held("https://ca.test/d", later)
-    assert not found.held("https://other.test/d", NOW), "another CA has not said no"
+    assert found.is_waiting("https://ca.test/d", NOW) and not found.is_waiting("https://ca.test/d", later)
+    assert not found.is_waiting("https://other.test/d", NOW), "another CA has not said no"
     attempts.clear(path)
     assert attempts.Attempts.load(path) is None
 
@@ -311,36 +311,36 @@ def test_the_pause_between_attempts_doubles_is_spread_and_capped(count, draw, op
     assert attempts.pause(count, draw, **options).total_seconds() == seconds
 
 
-def test_what_a_ca_asks_for_counts_for_a_week_at_most(make_pace):
-    one = make_pace()
+def test_what_a_ca_asks_for_counts_for_a_week_at_most(make_throttle):
+    one = make_throttle()
     for _dummy in range(3):
         one.failed("order", "Slow down.", PROBLEM, wait=10 * 365 * 86400, limited=True)
-    assert one.held("order").seconds == 7 * 86400
+    assert one.blocked("order").seconds == 7 * 86400
     assert attempts.pause(1, 0.0, wait=10 * 365 * 86400) == datetime.timedelta(days=7)
 
 
-def test_what_a_clock_that_was_wrong_noted_holds_nothing(make_pace, clock, tmp_path):
-    one = make_pace()
+def test_what_a_clock_that_was_wrong_noted_holds_nothing(make_throttle, clock, tmp_path):
+    one = make_throttle()
     clock.go(400 * 86400)
     one.limited(20, "Slow down.", PROBLEM)
     for _dummy in range(3):
         one.failed("order", "503", {})
     soon = clock() + CLOCK_SKEW
     noted = attempts.Attempts(1, clock(), "https://ca.test/d", "x", "order", "m", True, next_try=soon)
-    assert one.held("order").closed and noted.held("https://ca.test/d", clock())
+    assert one.blocked("order").open and noted.is_waiting("https://ca.test/d", clock())
     clock.go(-400 * 86400)
-    assert one.held("order") is None
-    assert not noted.held("https://ca.test/d", clock())
+    assert one.blocked("order") is None
+    assert not noted.is_waiting("https://ca.test/d", clock())
     one.limited(5, "now", {})
-    assert one.held("finalize").told.reason == "now", "nor does it hide what is met now"
+    assert one.blocked("finalize").pause.reason == "now", "nor does it hide what is met now"
 
 
-def test_a_file_that_cannot_be_looked_at_is_told(make_pace, tmp_path):
-    one = make_pace()
+def test_a_file_that_cannot_be_looked_at_is_told(make_throttle, tmp_path):
+    one = make_throttle()
     (tmp_path / "ca").mkdir(mode=0o700)
-    (tmp_path / "ca" / "pace").symlink_to("pace")
+    (tmp_path / "ca" / "throttle").symlink_to("throttle")
     with pytest.raises(StoreError, match="cannot be looked at"):
-        one.held("order")
+        one.blocked("order")
 
 
 def test_failures_that_cannot_be_forgotten_are_told(tmp_path):

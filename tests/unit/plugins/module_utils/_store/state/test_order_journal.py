@@ -260,8 +260,8 @@ def test_the_binding_stays(journal: Journal, name: str) -> None:
         with pytest.raises(JournalError, match="stay what they are"):
             journal.update(first, first.replace(**{"state": state, name: "other"}))
     # given up, another order may follow, and the old one stays known
-    given_up = journal.update(first, first.replace(state="abandoned"))
-    again = journal.update(given_up, given_up.restarted(created=START))
+    abandoned = journal.update(first, first.replace(state="abandoned"))
+    again = journal.update(abandoned, abandoned.restarted(created=START))
     assert (again.state, again.order_url, again.previous_orders, again.version) == ("new", "", (ORDER,), "0001")
 
 

@@ -15,7 +15,7 @@ UNSET = {name: None for name in CaPreset.spec() if name != "ca_preset"}
 OTHERWISE = {
     "token_join": {"string": "bytes", "bytes": "string"},
     "post_moment": {"after_reply": "before_mail", "before_mail": "after_reply"},
-    "repost": {False: True, True: False},
+    "post_again": {False: True, True: False},
 }
 
 
@@ -30,12 +30,12 @@ def test_preset_alone(preset):
 
 def test_the_standard_as_written_takes_no_liberty():
     found = parsed("rfc8823")
-    assert (found.post_moment, found.settle_delay, found.repost, found.absent_headers) == ("after_reply", 0.0, False, ())
+    assert (found.post_moment, found.settle_delay, found.post_again, found.absent_headers) == ("after_reply", 0.0, False, ())
 
 
 def test_presets_of_ca_programs():
     assert parsed("castle").token_join == "bytes" and parsed("castle").settle_delay >= 30
-    assert parsed("acme2certifier").absent_headers == ("auto-submitted", "date") and parsed("acme2certifier").repost
+    assert parsed("acme2certifier").absent_headers == ("auto-submitted", "date") and parsed("acme2certifier").post_again
     assert parsed("akamu").post_moment == "before_mail"
 
 
@@ -52,5 +52,5 @@ def test_part_that_is_set_wins_over_the_preset_and_changes_no_other(preset, part
 
 
 def test_zero_no_and_nothing_are_set_too():
-    found = parsed("acme2certifier", settle_delay=0.0, repost=False, absent_headers=[])
-    assert (found.settle_delay, found.repost, found.absent_headers) == (0.0, False, ())
+    found = parsed("acme2certifier", settle_delay=0.0, post_again=False, absent_headers=[])
+    assert (found.settle_delay, found.post_again, found.absent_headers) == (0.0, False, ())

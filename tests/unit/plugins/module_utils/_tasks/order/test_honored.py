@@ -53,7 +53,7 @@ def test_nothing_was_asked() -> None:
 )
 def test_honored(asked: NewOrder, profile: str, result: dict[str, t.Any]) -> None:
     (entry,), warnings = compare(asked, profile=profile)
-    assert entry.to_result() == {**result, "heeded": True}
+    assert entry.to_result() == {**result, "honored": True}
     assert warnings == []
 
 
@@ -80,7 +80,7 @@ def test_honored(asked: NewOrder, profile: str, result: dict[str, t.Any]) -> Non
 )
 def test_not_honored(asked: NewOrder, profile: str, sentence: str) -> None:
     (entry,), warnings = compare(asked, profile=profile)
-    assert not entry.honored and entry.to_result()["heeded"] is False
+    assert not entry.honored and entry.to_result()["honored"] is False
     assert warnings == [sentence]
 
 

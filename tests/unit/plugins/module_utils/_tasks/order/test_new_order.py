@@ -89,12 +89,12 @@ def test_journal_that_says_nothing_of_it(fields):
 )
 def test_order_for_something_else_is_known(wish, fields, other):
     reason, words = reuse.unusable(order(**fields), asked(**wish), {}, NOW) or ("", "")
-    kind = "other_wish" if "profile" in other else "other_dates" if other else ""
+    kind = "other_request" if "profile" in other else "other_dates" if other else ""
     assert (reason, words[: len(other)]) == (kind, other)
 
 
 @pytest.mark.parametrize(
-    "status, given_up, usable",
+    "status, abandoned, usable",
     [
         ("pending", {}, True),
         ("pending", {URL: "stale"}, False),
@@ -104,14 +104,14 @@ def test_order_for_something_else_is_known(wish, fields, other):
         ("ready", {URL: "gone"}, True),
         ("processing", {URL: "gone"}, True),
         # and yet it was for something else
-        ("ready", {URL: "other_wish"}, False),
+        ("ready", {URL: "other_request"}, False),
         ("ready", {URL: "other_key"}, False),
-        ("ready", {"https://ca.test/order/2": "other_wish"}, True),
+        ("ready", {"https://ca.test/order/2": "other_request"}, True),
         ("invalid", {}, False),
     ],
 )
-def test_order_that_was_given_up_is_not_taken_up_again(status, given_up, usable):
-    found = reuse.unusable(order(status), asked(), given_up, NOW)
+def test_order_that_was_given_up_is_not_taken_up_again(status, abandoned, usable):
+    found = reuse.unusable(order(status), asked(), abandoned, NOW)
     assert (found is None) is usable
     assert found is None or (found.reason and found.words)
 

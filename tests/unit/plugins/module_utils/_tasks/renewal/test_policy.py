@@ -98,7 +98,7 @@ def test_the_table_is_long_and_no_case_stands_twice() -> None:
     assert len(names) == len(set(names)) >= 70
     assert {case[7].split()[1] for case in CASES} == {
         "not_due", "remaining_days", "remaining_percentage", "renewal_information", "run_interval", "expired", "forced",
-        "wish_changed",
+        "desired_state_changed",
     }  # fmt: skip
 
 
