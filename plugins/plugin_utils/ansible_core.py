@@ -20,7 +20,7 @@ from ansible.vars import manager
 
 
 class _NeverRaised(Exception):
-    """Stands for an error that this ansible-core does not have."""
+    """In place of an error that this ansible-core does not have."""
 
 
 # a template gave ``omit``; before ansible-core 2.19 omit is a text
