@@ -46,18 +46,16 @@ class Outcome:
     """
 
     changed: bool
-    values: dict[str, t.Any] = dataclasses.field(default_factory=dict)
+    result: t.Any
     before: str | None = None
     after: str | None = None
-    result: t.Any = None
 
     def as_result(self, *, diff: bool) -> dict[str, t.Any]:
         """The keys of the result; with ``diff`` Ansible's before and after."""
-        found: dict[str, t.Any] = {"changed": self.changed, **self.values}
-        if self.result is not None:
-            for field in dataclasses.fields(self.result):
-                value = getattr(self.result, field.name)
-                found[field.name] = list(value) if isinstance(value, tuple) else value
+        found: dict[str, t.Any] = {"changed": self.changed}
+        for field in dataclasses.fields(self.result):
+            value = getattr(self.result, field.name)
+            found[field.name] = list(value) if isinstance(value, tuple) else value
         if diff:
             found["diff"] = {"before": self.before or "", "after": self.after or ""}
         return found
@@ -74,7 +72,7 @@ class Task:
 
     run: t.Callable[[dict[str, t.Any], Context], Outcome]
     argument_spec: dict[str, t.Any]
-    result: type | None = None
+    result: type
     libraries: tuple[str, ...] = ()
     mutually_exclusive: tuple[t.Any, ...] = ()
     required_together: tuple[t.Any, ...] = ()

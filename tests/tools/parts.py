@@ -109,6 +109,22 @@ PARTS = (
         results=None,
     ),
     Part(
+        "code-lint",
+        "dev",
+        (
+            ("ruff", "check", "--no-cache", "{collection}"),
+            (
+                "mypy",
+                "--config-file",
+                "{collection}/mypy.ini",
+                *(f"{COLLECTION}/plugins/{folder}" for folder in ("module_utils", "plugin_utils")),
+            ),
+        ),
+        # mypy finds the collection by its name from here
+        folder="../../..",
+        results=None,
+    ),
+    Part(
         "docs-lint",
         "docs",
         (

@@ -36,6 +36,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._tasks.order import 
     version_files,
 )
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.order.chain import NO_CHAIN, Chosen
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.order.honored import Honored
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.order.options import OrderOptions
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.renewal import policy, renewal_info
 
@@ -80,7 +81,7 @@ class OrderResult:
         *,
         order: Order | None = None,
         chosen: Chosen = NO_CHAIN,
-        compared: t.Sequence[honored.Honored] = (),
+        compared: t.Sequence[Honored] = (),
         warnings: tuple[str, ...] = (),
     ) -> OrderResult:
         """The result where there is a certificate.

@@ -144,7 +144,7 @@ def _or_none(read: Reader) -> Reader:
     return lambda value: None if value is None or value == "" else read(value)
 
 
-def _reader(name: str, entry: options.Params) -> Reader:
+def _reader(name: str, entry: t.Mapping[str, t.Any]) -> Reader:
     """What reads the values of one variable; it raises ValueError with half a sentence."""
     read: Reader
     if "choices" in entry:

@@ -9,6 +9,7 @@ import datetime
 from dataclasses import dataclass
 
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import select_chain
+from ansible_collections.mailcert.acme.plugins.module_utils._pki.renewal import RenewalPolicy
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.account.connection import AcmeOptions
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import options as common
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.renewal.policy import RenewalOptions
@@ -102,7 +103,7 @@ class OrderOptions:
     state: str
     acme: AcmeOptions
     certificate: common.CertificateOptions
-    renewal: RenewalOptions
+    renewal: RenewalPolicy
     paths: OrderFiles
     files: common.FileOptions
     csr: common.Content
