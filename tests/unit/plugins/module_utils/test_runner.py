@@ -193,7 +193,7 @@ def test_a_defect_is_a_result_that_asks_for_a_report():
     )
     assert result["error_code"] == "internal_error"
     assert result["failed"] is True and result["retryable"] is False
-    assert "test_shell.py" in result["exception"]
+    assert "test_runner.py" in result["exception"]
 
 
 def test_an_interrupt_is_no_defect():
