@@ -177,4 +177,4 @@ def test_a_stand_in_can_be_inspected(monkeypatch: pytest.MonkeyPatch, attribute:
     with pytest.raises(MissingLibraryError, match="idna"):
         absent()
     with pytest.raises(MissingLibraryError, match="idna"):
-        _ = absent.encode
+        absent.encode.__call__()
