@@ -67,7 +67,7 @@ def test_alternate_that_cannot_be_had_is_passed_over(lab, mailbox):
     lab.faults(resource="certificate", kind="problem", status=404, type="malformed", skip=1)
     result = mailbox.issue(select_chain=[ROOT2])
     assert issuers(mailbox) == ["Lab S/MIME Root 1"]
-    assert "alternate chains is passed over" in result["warnings"][0]
+    assert "alternate chains is ignored" in result["warnings"][0]
 
 
 def test_dates_that_the_ca_takes(lab, mailbox):

@@ -4,7 +4,7 @@
 """Why a mail is not answered.
 
 RFC 8823, section 3.1: a challenge mail that fails validation is ignored, and the failure is logged. So each refusal
-has a token of its own, which is stable, and a sentence for people.
+has a stable reason for programs, and a sentence for people.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Refusal(MailError):
     """A mail that is not an authentic challenge; it gets no reply.
 
     :arg reason: one of :data:`REASONS`.
-    :arg sentence: what was found, for the log; what stems from the mail stands in it through :func:`~_text.quote`.
+    :arg sentence: what was found, for the log; text from the mail is in it through :func:`~_text.quote` only.
     """
 
     error_code = "challenge_refused"
