@@ -62,7 +62,7 @@ class OrderTurns:
         # without a run_id a task has its turns under a name that no other task has
         self._run_id = run_id or uuid.uuid4().hex
         self._owner = owner
-        self._taken: list[tuple[challenge_turns.Turns, challenge_turns.Turn]] = []
+        self._taken: list[tuple[challenge_turns.ChallengeTurns, challenge_turns.Turn]] = []
         # the turn of an order that waits for a person, where the last take() was refused for it
         self._awaited: challenge_turns.Turn | None = None
 
@@ -151,7 +151,7 @@ class OrderTurns:
         """
         taken, self._taken = self._taken, []
         for place, turn in taken:
-            place.rest(turn, awaits=awaits)
+            place.release(turn, awaits=awaits)
 
     def close(self) -> None:
         """The authorizations are final."""
@@ -166,17 +166,17 @@ class OrderTurns:
         """
         self._taken = [(place, turn) for place, turn in self._taken if set(turn.urls).isdisjoint(urls)]
         for address in sorted(set(addresses)):
-            self._turns_of(address).left(urls, ended=ended)
+            self._turns_of(address).abandoned(urls, ended=ended)
 
-    def _turns_of(self, address: str) -> challenge_turns.Turns:
-        return challenge_turns.Turns(
+    def _turns_of(self, address: str) -> challenge_turns.ChallengeTurns:
+        return challenge_turns.ChallengeTurns(
             reply_ledger.folder_of(self._replies_path, address),
             self._client.directory_url,
             now=self._context.now,
             is_gone=run_ids.is_gone,
         )
 
-    def _end_displaced(self, place: challenge_turns.Turns, turn: challenge_turns.Turn) -> challenge_turns.Turn:
+    def _end_displaced(self, place: challenge_turns.ChallengeTurns, turn: challenge_turns.Turn) -> challenge_turns.Turn:
         """End the authorizations of an order that no one works on any more: their mails must not be taken for ours."""
         if not turn.displaced:
             return turn
@@ -192,7 +192,7 @@ class OrderTurns:
 
     def _retry_at(self, url: str) -> datetime.datetime | None:
         """When the CA wants to be asked again, for the task that asks next (RFC 8555, section 7.5.1)."""
-        wait = self._client.told_wait(url)
+        wait = self._client.remaining_wait(url)
         return self._context.now() + datetime.timedelta(seconds=wait) if wait else None
 
 
