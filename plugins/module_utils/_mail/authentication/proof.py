@@ -18,7 +18,7 @@ class Proof:
 
     :ivar method: what proved it, for the log, such as ``dkim ca.example s1 rsa-sha256``.
     :ivar covered: the headers that are proved, by name in lower case: each instance of each name is covered, from top
-        to bottom. A name of which an instance is not covered is not in it.
+        to bottom. A name with an instance that is not covered is missing.
     :ivar signed_at: when it was signed, aware, or ``None``.
     """
 

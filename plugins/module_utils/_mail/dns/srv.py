@@ -75,7 +75,7 @@ def find(
     found = [(service, name, how) for name, how in SERVICES[protocol] for service in resolver.srv(f"{name}.{domain}")]
     if found and not any(service.target for service, _name, _how in found):
         raise ServerNotFoundError(
-            f"{domain} says in DNS that it offers no {protocol.upper()}. Set {protocol}_host if it does all the same.",
+            f"{domain} says in DNS that it offers no {protocol.upper()}. If it has a server, set {protocol}_host.",
             details=details,
         )
     usable = [entry for entry in found if _may_be_used(entry[0], allowed)]
@@ -89,7 +89,7 @@ def find(
     if outside:
         # no guessing either: the domain has said where its mail is
         raise ServerNotFoundError(
-            f"The {protocol.upper()} server of {domain} is {' or '.join(outside)} by its SRV records, which lies "
+            f"The {protocol.upper()} server of {domain} is {' or '.join(outside)} by its SRV records, which is "
             f"outside of the domain. Set {protocol}_host, or name the provider's domain in provider_domains.",
             details=details,
         )

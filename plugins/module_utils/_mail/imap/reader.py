@@ -143,7 +143,7 @@ class MailboxReader:
             # it was renamed or deleted; the next search has its say about that
             self._sleep(min(RECONNECT_PAUSE, seconds))
         except MailConnectionError:
-            # also what IMAPClient makes of half a line that it lost; a new session and a search put it right
+            # also the errors of IMAPClient for an incomplete line; a new session and a search follow
             self._idle_failures += 1
             self._drop()
             self._sleep(min(RECONNECT_PAUSE, seconds))

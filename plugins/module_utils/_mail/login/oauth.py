@@ -209,8 +209,8 @@ def microsoft_app(http: TokenHttp, client: Client, *, tenant: str) -> Fetched:
             answer = application.acquire_token_for_client(scopes=client.scope.split() or [MICROSOFT_SCOPE])
         except (ValueError, KeyError, RuntimeError):
             raise TokenError(
-                f"The sign-in service at {one_line(client.token_url)} does not know the tenant {tenant}, or is none of "
-                "Microsoft's kind. Check oauth_tenant and oauth_token_url."
+                f"The sign-in service at {one_line(client.token_url)} does not know the tenant {tenant}, or is not "
+                "Microsoft's. Check oauth_tenant and oauth_token_url."
             ) from None
     return _fetched(answer)
 
@@ -237,7 +237,7 @@ def _fetched(answer: t.Mapping[str, t.Any]) -> Fetched:
     """A successful answer (RFC 6749, section 5.1)."""
     kind, lifetime, renewed = (answer.get(name) for name in ("token_type", "expires_in", "refresh_token"))
     if not isinstance(kind, str) or kind.lower() != "bearer":
-        raise TokenError("The token endpoint gave no bearer token, and mail servers take no other.")
+        raise TokenError("The token endpoint gave no bearer token, and mail servers accept no other.")
     # some write the number as text
     seconds = float(str(lifetime)) if re.fullmatch(r"[0-9]{1,9}", str(lifetime)) else None
     return Fetched(_checked(answer.get("access_token")), seconds, renewed if isinstance(renewed, str) else "")

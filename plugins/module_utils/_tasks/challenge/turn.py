@@ -71,8 +71,9 @@ class OrderTurns:
     ) -> datetime.datetime | None:
         """Take the turn at all addresses; ``None``, and none taken, where one is not free.
 
-        :arg displace: whether to end an order that is open and that no one works on. Its own run may be about to go on
-            with it, and every mailbox of a run passes smime_order first: so only smime_email_challenge does that.
+        :arg displace: whether to end an order that is open and that no one works on. Its own run may be about to
+            continue with it, since in a run smime_order is done for all mailboxes first. So only smime_email_challenge
+            sets this.
         :returns: when the order's challenges were opened; their mails are not older.
         """
         # the turns of an order that this one replaces
@@ -177,7 +178,7 @@ class OrderTurns:
         )
 
     def _end_displaced(self, place: challenge_turns.ChallengeTurns, turn: challenge_turns.Turn) -> challenge_turns.Turn:
-        """End the authorizations of an order that no one works on any more: their mails must not be taken for ours."""
+        """Deactivate the authorizations of an order without a run: their mails must not be mistaken for ours."""
         if not turn.displaced:
             return turn
         for url in turn.displaced:
@@ -191,7 +192,7 @@ class OrderTurns:
         return place.ended(turn)
 
     def _retry_at(self, url: str) -> datetime.datetime | None:
-        """When the CA wants to be asked again, for the task that asks next (RFC 8555, section 7.5.1)."""
+        """The time of the CA's Retry-After, for the task that sends the next request (RFC 8555, section 7.5.1)."""
         wait = self._client.remaining_wait(url)
         return self._context.now() + datetime.timedelta(seconds=wait) if wait else None
 

@@ -37,20 +37,20 @@ from .mailbox import Reader, Sender
 CHECKS = ("imap_login", "folders", "smtp_login", "send_as", "caa", "spf", "dkim")
 STATES = ("ok", "failed", "warning", "unknown")
 
-# The codes of answers that are no error of the chain; those of errors are their error_code, of signatures their reason
+# The codes of results without an error; an error has its error_code as code, a refused signature its reason
 CODES: t.Mapping[str, str] = {
-    "not_checked": "the question was not asked, since another one failed before it, or since it is turned off",
+    "not_checked": "the check was not made, since another one failed before it, or since it is turned off",
     "sender_refused": "the submission server does not let the login send as the address",
     "recipient_refused": "the submission server does not take the recipient",
     "try_later": "the submission server asks to come back later, as greylisting does",
     "caa_forbidden": "CAA records of the domain forbid the CA to issue certificates for mail",
     "caa_ca_unknown": "CAA records name CAs, and caa_identities does not say which of these names is the CA",
-    "spf_fail": "SPF does not let mail of the address leave from there",
-    "spf_neutral": "SPF neither allows nor forbids that mail of the address leaves from there",
+    "spf_fail": "SPF does not allow mail of the address from that IP address",
+    "spf_neutral": "SPF neither allows nor forbids mail of the address from that IP address",
     "spf_none": "the domain has no SPF record",
     "spf_invalid": "the domain's SPF record is invalid",
-    "spf_unknown": "it is not known from where mail leaves, or whether SPF covers that",
-    "dkim_names": "the signature does not name all headers that RFC 8823 wants in h=, present or not",
+    "spf_unknown": "it is not known from which IP address mail is sent, or whether SPF covers it",
+    "dkim_names": "the signature does not name all headers that RFC 8823 requires in h=, present or not",
     "probe_refused": "the submission server did not take the probe mail",
     "probe_lost": "the probe mail did not come back in time",
 }
@@ -187,7 +187,7 @@ def outbound(address: str, settings: Sender, resolver: Resolver, known: t.Sequen
         return failed("spf", error)
     if not results or "temperror" in results.values():
         domain = _address.parse(address).domain
-        words = f"It is not known from where mail of {domain} leaves; set outbound_addresses."
+        words = f"It is not known from which IP address mail of {domain} is sent; set outbound_addresses."
         return Answer("spf", "unknown", "spf_unknown", words)
     domain = _address.parse(address).domain
     if "permerror" in results.values():
@@ -199,9 +199,9 @@ def outbound(address: str, settings: Sender, resolver: Resolver, known: t.Sequen
     where = ", ".join(results)
     if not known:
         if covered:
-            words = f"The SPF record of {domain} covers {host} ({where}), as far as mail leaves from there."
+            words = f"The SPF record of {domain} covers {host} ({where}), if mail is sent from there."
             return Answer("spf", "ok", "", words)
-        words = f"The SPF record of {domain} does not cover {host} ({where}); if mail leaves from elsewhere, set"
+        words = f"The SPF record of {domain} does not cover {host} ({where}); if mail is sent from elsewhere, set"
         return Answer("spf", "unknown", "spf_unknown", f"{words} outbound_addresses.")
     if covered:
         return Answer("spf", "ok", "", f"The SPF record of {domain} covers {where}.")
