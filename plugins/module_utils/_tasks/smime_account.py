@@ -119,7 +119,7 @@ class AccountOptions:
         """Whether the record says that there is nothing to do."""
         wanted = self.wanted(fingerprint)
         said = replace(record, account_uri="", status="", terms="")
-        return said == wanted and record.status == "valid" and self.terms.is_settled(record.terms)
+        return said == wanted and record.status == "valid" and self.terms.is_agreed(record.terms)
 
 
 def _contact_url(entry: str) -> str:
@@ -197,7 +197,7 @@ def _present(given: AccountOptions, context: Context) -> Outcome:
         # the key is on disk before the CA learns of it
         atomic.write_atomic(given.acme.key_src or "", new_pem, mode=0o600)
     client = given.acme.client(given.acme.deadline(), key, context)
-    rolled = _settled(given, context, client) if changing else None
+    rolled = _finish_rollover(given, context, client) if changing else None
     if rolled is not None:
         wanted = replace(wanted, public_key_fingerprint=rolled.key.public_fingerprint)
     account = accounts.find(client)
@@ -213,7 +213,7 @@ def _present(given: AccountOptions, context: Context) -> Outcome:
         )
         terms, updated = client.directory.terms_of_service, False
     else:
-        terms, updated = _brought_up(given, context, client, account, record)
+        terms, updated = _update_existing(given, context, client, account, record)
     moved_directory.warn(context, client)
     state = replace(wanted, account_uri=account.uri, status=account.status, terms=terms)
     if path and not context.check_mode and record != state:
@@ -223,7 +223,7 @@ def _present(given: AccountOptions, context: Context) -> Outcome:
     return _outcome(state, changed=changed, before=before, created=created, old_path=rolled.old_path if rolled else "")
 
 
-def _brought_up(
+def _update_existing(
     given: AccountOptions,
     context: Context,
     client: AcmeClient,
@@ -246,10 +246,10 @@ def _brought_up(
     return terms, differs or agreed
 
 
-def _settled(given: AccountOptions, context: Context, client: AcmeClient) -> key_rollover.Rolled | None:
+def _finish_rollover(given: AccountOptions, context: Context, client: AcmeClient) -> key_rollover.RolloverResult | None:
     """A change of the key that was stopped is ended where the CA knows the new key already."""
     files_of_key = given.rollover.key_files()
-    rolled = None if files_of_key is None else key_rollover.settle(files_of_key, client, write=not context.check_mode)
+    rolled = None if files_of_key is None else key_rollover.finish(files_of_key, client, write=not context.check_mode)
     if rolled is None and files_of_key is not None:
         context.warn(
             f"A change of the account key was begun and is not done; the CA has the old key. Run state: changed_key"
@@ -269,7 +269,7 @@ def _absent(given: AccountOptions, context: Context) -> Outcome:
         return _outcome(None, changed=False, before=record)
     client = acme.client(acme.deadline(), key, context)
     if given.rollover.is_under_way():
-        _settled(given, context, client)
+        _finish_rollover(given, context, client)
     account = accounts.find(client)
     if account is None or account.status == "deactivated":
         return _outcome(None, changed=False, before=record)

@@ -141,7 +141,7 @@ class _Selection:
         if not self._context.check_mode:
             self._ask_cas(found)
         found = {name: mailbox for name, mailbox in found.items() if mailbox.state.due or mailbox.state.rebuild}
-        waiting = backoff.Backoff(self._store, self._context.now(), throttle.damage_finder(self._context))
+        waiting = backoff.Backoff(self._store, self._context.now(), throttle.damage_handler(self._context))
         self._hold_back(found, waiting)
         # what is on hold is not reissued now: it must not keep the others from being renewed
         self._given.max_changes.check(len(self._given.variables), _changes(found))
@@ -242,7 +242,7 @@ class _Selection:
         now = self._context.now()
         for name, news in renewal_info.ask(looks, self._context).items():
             mailbox = found[name]
-            found[name] = mailbox._replace(state=fleet_state.with_news(mailbox.state, mailbox.desired, news, now))
+            found[name] = mailbox._replace(state=fleet_state.with_renewal_info(mailbox.state, mailbox.desired, news, now))
 
     def _hold_back(self, found: dict[str, Found], waiting: backoff.Backoff) -> None:
         """Take out of ``found`` what is on hold, and what cannot be used.

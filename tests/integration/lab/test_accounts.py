@@ -64,7 +64,7 @@ def test_binding(lab, holder):
     lab.behaviour(eab_required=True)
     right = {"kid": "lab-kid", "key": lab.eab["key"]}
     missing = holder.run()
-    assert "Set external_account_binding to the key that it gave you" in missing["msg"]
+    assert "Set external_account_binding to the key that the CA gave you" in missing["msg"]
     for wrong in ({**right, "kid": "another"}, {**right, "key": WRONG_KEY}):
         refused = holder.run(external_account_binding=wrong)
         assert (refused["error_code"], refused["stage"], refused["retryable"]) == ("acme_problem", "account", False)

@@ -70,7 +70,7 @@ def test_ca_that_says_no_for_good_ends_the_run_and_the_next_one_honours_the_back
     assert {(failure["stage"], failure["retryable"]) for failure in told["failed"]} == {("order", True)}
     # five at a time, and those that are at work when the CA is closed end soon
     assert refused(fleet, "newOrder") <= 10 * 3
-    assert any("left alone for another" in failure["msg"] for failure in told["failed"])
+    assert any("gets no request for another" in failure["msg"] for failure in told["failed"])
     fleet.lab.reset("log")
     again = fleet.run()
     told = summary(again)
@@ -219,7 +219,7 @@ def test_words_of_the_ca_reach_the_user(make_fleet):
     page, broken, refusal = (told[f"user000{number}.lab.test"] for number in (1, 2, 3))
     assert f"{url} answers with HTTP status 200 and {words} where a JSON object" in page["msg"]
     assert page["error_code"] == "not_acme"
-    assert f"out of order for now: {url} answers with HTTP status 503 and {words}." in broken["msg"]
+    assert f"out of order at present: {url} answers with HTTP status 503 and {words}." in broken["msg"]
     assert broken["error_code"] == "acme_unreachable"
     (inner,) = refusal["problem"]["subproblems"]
     assert refusal["problem"]["detail"] in refusal["msg"] and inner["detail"] in refusal["msg"]

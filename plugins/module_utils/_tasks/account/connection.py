@@ -148,7 +148,7 @@ class AcmeOptions:
             deadline=until,
             retries=self.request_retries,
             throttle=throttle.make_throttle(
-                self.throttle_path, self.order_rate, until, throttle.damage_finder(context) if context else None
+                self.throttle_path, self.order_rate, until, throttle.damage_handler(context) if context else None
             ),
             allow_http_loopback=self.allow_http,
         )

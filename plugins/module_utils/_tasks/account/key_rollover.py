@@ -41,7 +41,7 @@ _SHOWN = 10
 
 
 @dataclass(frozen=True)
-class Rolled:
+class RolloverResult:
     """What came of it. ``key``: of the account now. ``old_path``: where the old key is kept, empty where nowhere."""
 
     account: Account
@@ -150,7 +150,7 @@ class KeyRollover:
             self.acme.key_src, passphrase=passphrase, new_passphrase=passphrase if new is None else new
         )
 
-    def roll(self, context: Context, client: AcmeClient) -> Rolled:
+    def roll(self, context: Context, client: AcmeClient) -> RolloverResult:
         """Change the key of the client's account; what an earlier run began is ended, and then nothing more is changed.
 
         :raises AccountError: the CA has no valid account for the key.
@@ -169,8 +169,8 @@ class KeyRollover:
         if context.check_mode:
             account = _valid(client)
             self._check_challenges(context, client, account)
-            return Rolled(account, client.key, True)
-        settled = settle(files, client)
+            return RolloverResult(account, client.key, True)
+        settled = finish(files, client)
         if settled is not None:
             return settled
         account = _valid(client)
@@ -185,9 +185,9 @@ class KeyRollover:
             if Problem.from_json(error.problem).kind in _KEY_PROBLEMS:
                 files.set_aside(following)
             raise
-        return Rolled(account, following, True, files.take_over(old, following))
+        return RolloverResult(account, following, True, files.take_over(old, following))
 
-    def _roll_to_given(self, context: Context, client: AcmeClient) -> Rolled:
+    def _roll_to_given(self, context: Context, client: AcmeClient) -> RolloverResult:
         """Change to a key that the user names. It stays where it is, and so does the old one."""
         new = self.key.given_key()
         found = accounts.find_by_keys(client, [key for key in (new, client.key) if key is not None])
@@ -199,15 +199,15 @@ class KeyRollover:
         client.account_uri = account.uri
         if key is new:
             client.account_key = new
-            return Rolled(account, key, False)
+            return RolloverResult(account, key, False)
         self._check_challenges(context, client, account)
         if context.check_mode:
-            return Rolled(account, key, True)
+            return RolloverResult(account, key, True)
         if new is None:
             new = account_key_files.make_key(self.key.new_src or "", self.key.type, self.key.new_passphrase)
         key_owners.claim_for_account(self.keys_path, new, self.acme.directory)
         accounts.roll_key(client, new)
-        return Rolled(account, new, True)
+        return RolloverResult(account, new, True)
 
     def _check_challenges(self, context: Context, client: AcmeClient, account: Account) -> None:
         if self.force:
@@ -227,7 +227,7 @@ class KeyRollover:
         )
 
 
-def settle(files: account_key_files.KeyFiles, client: AcmeClient, *, write: bool = True) -> Rolled | None:
+def finish(files: account_key_files.KeyFiles, client: AcmeClient, *, write: bool = True) -> RolloverResult | None:
     """Bring a change that was stopped to where the CA is; None where there was none, or where the CA has the old key.
 
     :arg client: with the key in use; goes on with the new one where the CA has that.
@@ -250,7 +250,7 @@ def settle(files: account_key_files.KeyFiles, client: AcmeClient, *, write: bool
         return None
     old_path = files.take_over(client.key, following) if write else ""
     client.account_key, client.account_uri = following, account.uri
-    return Rolled(account, following, True, old_path)
+    return RolloverResult(account, following, True, old_path)
 
 
 def _valid(client: AcmeClient) -> Account:

@@ -19,7 +19,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._acme.account import
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AcmeProblemError, NotAcmeError
 from ansible_collections.mailcert.acme.plugins.module_utils._limits import CHALLENGE_LIFETIME
-from ansible_collections.mailcert.acme.plugins.module_utils._store.state.challenge_turns import Turns
+from ansible_collections.mailcert.acme.plugins.module_utils._store.state.challenge_turns import ChallengeTurns
 from ansible_collections.mailcert.acme.plugins.module_utils._store.state.order_journal import Journal, JournalState
 from ansible_collections.mailcert.acme.plugins.module_utils._store.tree import layout, lineage
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import run_id
@@ -83,13 +83,13 @@ class OpenChallenges:
         # before the CA has answered the journal names no account: then it may be any of this CA
         return not state.account_uri or state.account_uri == self._client.account_uri
 
-    def _turns(self) -> t.Iterator[tuple[str, Turns]]:
+    def _turns(self) -> t.Iterator[tuple[str, ChallengeTurns]]:
         try:
             names = sorted(os.listdir(self._store.replies))
         except FileNotFoundError:
             return
         for name in names:
-            yield urllib.parse.unquote(name), Turns(
+            yield urllib.parse.unquote(name), ChallengeTurns(
                 os.path.join(self._store.replies, name), self._client.directory_url, now=lambda: self._now
             )
 

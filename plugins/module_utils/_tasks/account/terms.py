@@ -41,7 +41,7 @@ class TermsOptions:
         """The group."""
         return cls(params["terms_agreed"], params["terms_url"] or None)
 
-    def is_settled(self, recorded: str) -> bool:
+    def is_agreed(self, recorded: str) -> bool:
         """Whether there is nothing to agree to, by the record alone.
 
         :arg recorded: URL of the terms that were agreed to; empty where it is not known.

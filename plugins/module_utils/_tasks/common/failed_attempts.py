@@ -68,7 +68,7 @@ def waits(error: SmimeError) -> bool:
 
 def _keep(path: str, directory: str, error: SmimeError, context: Context, *, waiting: bool) -> None:
     try:
-        before = attempts.Attempts.load(path, throttle.damage_finder(context))
+        before = attempts.Attempts.load(path, throttle.damage_handler(context))
     except StoreError:
         before = None  # what comes now takes its place
     # where the CA was not asked at all, this was no attempt

@@ -43,25 +43,25 @@ def parse_rate(text: str) -> tuple[int, int]:
     return count, seconds
 
 
-def damage_finder(context: Context) -> damaged.Finder:
+def damage_handler(context: Context) -> damaged.DamageHandler:
     """What a task does about a damaged note: it warns, and puts the note aside; in check mode it only warns."""
-    return damaged.Finder(context.warn, write=not context.check_mode)
+    return damaged.DamageHandler(context.warn, write=not context.check_mode)
 
 
 def make_throttle(
-    folder: str | None, rate: str | None, until: Deadline, finder: damaged.Finder | None = None
+    folder: str | None, rate: str | None, until: Deadline, handler: damaged.DamageHandler | None = None
 ) -> retry.Throttle:
     """The throttle of a CA that the options describe; without a folder each task has a throttle of its own.
 
     :arg folder: in which the store keeps the CA's throttle (``throttle_path``). :arg rate: see :func:`parse_rate`.
-    :arg finder: what is done about a damaged file.
+    :arg handler: what is done about a damaged file.
     :raises InputError: a rate that is none, or one without a folder to count in.
     """
     if folder is None:
         if rate:
             raise InputError("order_rate needs throttle_path, where the orders are counted.")
         return retry.Throttle()
-    return StoredThrottle(folder, parse_rate(rate) if rate else None, until, finder)
+    return StoredThrottle(folder, parse_rate(rate) if rate else None, until, handler)
 
 
 class StoredThrottle(retry.Throttle):
@@ -73,9 +73,9 @@ class StoredThrottle(retry.Throttle):
     """
 
     def __init__(
-        self, folder: str, rate: tuple[int, int] | None, until: Deadline, finder: damaged.Finder | None = None
+        self, folder: str, rate: tuple[int, int] | None, until: Deadline, handler: damaged.DamageHandler | None = None
     ) -> None:
-        self._shared = throttle.SharedThrottle(folder, finder=finder or damaged.Finder())
+        self._shared = throttle.SharedThrottle(folder, handler=handler or damaged.DamageHandler())
         self._orders = order_rate.OrderCount(folder)
         self._rate = rate
         self._until = until
@@ -93,7 +93,7 @@ class StoredThrottle(retry.Throttle):
         with contextlib.suppress(StoreError):
             self._shared.limited(wait, failure.message, failure.problem)
 
-    def gave_up(self, failure: AcmeError, where: str) -> None:
+    def failed(self, failure: AcmeError, where: str) -> None:
         with contextlib.suppress(StoreError):
             self._shared.failed(
                 where,

@@ -58,15 +58,15 @@ class Hold:
 class Backoff:
     """Which mailboxes of a fleet are on hold at one moment.
 
-    :arg finder: what is done about damaged files.
+    :arg handler: what is done about damaged files.
     """
 
     def __init__(
-        self, store: layout.Store, now: datetime.datetime, finder: damaged.Finder | None = None
+        self, store: layout.Store, now: datetime.datetime, handler: damaged.DamageHandler | None = None
     ) -> None:
         self._store = store
         self._now = now
-        self._finder = finder or damaged.Finder()
+        self._handler = handler or damaged.DamageHandler()
         self._closed: set[str] = set()
         # many mailboxes share an account
         self._accounts: dict[str, attempts.Attempts | None] = {}
@@ -76,7 +76,7 @@ class Backoff:
         folder = throttle_path(self._store.account_folder(desired.acme_directory, desired.account_name))
         if desired.retry_now and folder not in self._closed:
             self._closed.add(folder)
-            throttle.SharedThrottle(folder, finder=self._finder).close()
+            throttle.SharedThrottle(folder, handler=self._handler).close()
 
     def hold(self, desired: DesiredState, line: lineage.Line) -> Hold | None:
         """Why a mailbox is on hold; None where it is not.
@@ -85,10 +85,10 @@ class Backoff:
         """
         if desired.retry_now:
             return None
-        own = attempts.Attempts.load(mailbox_path(line), self._finder)
+        own = attempts.Attempts.load(mailbox_path(line), self._handler)
         path = account_path(self._store.account_folder(desired.acme_directory, desired.account_name))
         if path not in self._accounts:
-            self._accounts[path] = attempts.Attempts.load(path, self._finder)
+            self._accounts[path] = attempts.Attempts.load(path, self._handler)
         waiting = [
             attempt
             for attempt in (own, self._accounts[path])

@@ -179,7 +179,7 @@ def bundle_of(store: layout.Store, desired: DesiredState, state: State, line: li
     return dataclasses.replace(state, due=False, rebuild=True, reason="pkcs12", detail=stale, on_hold=True)
 
 
-def with_news(state: State, desired: DesiredState, news: Renewal, now: datetime.datetime) -> State:
+def with_renewal_info(state: State, desired: DesiredState, news: Renewal, now: datetime.datetime) -> State:
     """The state of a mailbox that was not due, now that the CA has said when it wants the certificate renewed."""
     certificate = state.certificate
     if certificate is None:

@@ -22,8 +22,8 @@ from .new_order import NewOrder, near
 class Honored:
     """An option that a CA may ignore.
 
-    :ivar option: its name. :ivar asked: what was asked for. :ivar given: what the CA gave; both for people.
-    :ivar honored: whether that is as asked.
+    :ivar option: its name. :ivar asked: the requested value. :ivar given: the value from the CA; both for people.
+    :ivar honored: whether the CA gave the requested value.
     """
 
     option: str
@@ -39,14 +39,14 @@ class Honored:
         """The sentence for an option that was not honored."""
         if self.option == "profile":
             names = f"names the profile {self.given}" if self.given else "names no profile"
-            return f"The CA did not honor profile: {self.asked} was asked for, and its order {names}."
+            return f"The CA did not honor profile: {self.asked} was requested, and its order {names}."
         if self.option == "select_chain":
             return (
                 "No chain that the CA offers meets select_chain; its default is used, which ends below"
                 f" {self.given}."
             )
         return (
-            f"The CA did not honor {self.option}: {self.asked} was asked for, and the certificate has {self.given}."
+            f"The CA did not honor {self.option}: {self.asked} was requested, and the certificate has {self.given}."
         )
 
 
@@ -56,7 +56,7 @@ def compare(
     """One entry for each option that was set; warns of each that the CA did not honor."""
     found: list[Honored] = []
     if asked.profile:
-        # a CA that knows profiles repeats the one that it will use (draft-ietf-acme-profiles)
+        # a CA with profiles repeats the one that it will use (draft-ietf-acme-profiles)
         same = order.profile == asked.profile
         found.append(Honored("profile", asked.profile, one_line(order.profile, limit=100), same))
     for option, wanted, given in (

@@ -52,7 +52,7 @@ NOT_OFFERED = datetime.timedelta(days=1)
 CUT_OFF = "The run that asked the CA ended before the answer was written down."
 
 
-class _Impatient(retry.Throttle):
+class _NoWait(retry.Throttle):
     """Help is not worth a wait for a rate limit, and what goes wrong with it does not concern orders."""
 
     def limited(self, failure: AcmeError, wait: float) -> None:
@@ -70,13 +70,13 @@ class Ca:
     request_timeout: int = options.REQUEST_TIMEOUT
 
     @property
-    def memory(self) -> str:
+    def next_look_path(self) -> str:
         """The file that says when the CA as a whole may be asked again."""
         return os.path.join(self.folder, "renewal.json")
 
     def is_limited(self, context: Context) -> bool:
         """Whether the CA has asked all tasks for fewer requests."""
-        shared = SharedThrottle(os.path.join(self.folder, "throttle"), finder=throttle.damage_finder(context))
+        shared = SharedThrottle(os.path.join(self.folder, "throttle"), handler=throttle.damage_handler(context))
         try:
             return shared.blocked("select") is not None
         except SmimeError:
@@ -90,7 +90,7 @@ class Ca:
             request_timeout=self.request_timeout,
             request_retries=RETRIES,
         ).transport(until)
-        transport.throttle = _Impatient()
+        transport.throttle = _NoWait()
         return transport
 
 
@@ -120,7 +120,7 @@ def ask(looks: t.Mapping[Ca, t.Sequence[Look]], context: Context) -> dict[str, R
         if until.expired:
             break  # the others were not asked, which is no reason to ask them later
         try:
-            memory = Renewal.load(ca.memory)
+            memory = Renewal.load(ca.next_look_path)
         except SmimeError as error:
             context.warn(f"{ca.directory} is not asked when it wants certificates renewed. {error.message}")
             continue
@@ -140,7 +140,7 @@ def after_issue(path: str | None, client: AcmeClient, leaf: Certificate, context
     if not path or not leaf.ari_id:
         return
     # the last question of the task, and not worth a pause
-    client.transport.retries, client.transport.throttle = 0, _Impatient()
+    client.transport.retries, client.transport.throttle = 0, _NoWait()
     try:
         _look(client.transport, client.directory, Look("", path, leaf.ari_id), context.now())
     except SmimeError as error:

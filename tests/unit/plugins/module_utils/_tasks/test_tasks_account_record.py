@@ -76,4 +76,4 @@ def test_an_account_that_was_deactivated_is_refused(tmp_path):
     ],
 )
 def test_terms_are_settled_unless_others_are_named(agreed, url, recorded, settled):
-    assert TermsOptions(agreed, url).is_settled(recorded) is settled
+    assert TermsOptions(agreed, url).is_agreed(recorded) is settled

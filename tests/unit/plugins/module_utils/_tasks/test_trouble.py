@@ -55,7 +55,7 @@ def test_what_one_met_another_heeds(tmp_path):
     hold = other.hold("order")
     assert 59 < hold.seconds < 62 and hold.limited and not hold.open
     for _dummy in range(3):
-        one.gave_up(errors.AcmeConnectionError("HTTP status 503", stage="finalize"), "finalize")
+        one.failed(errors.AcmeConnectionError("HTTP status 503", stage="finalize"), "finalize")
     error = other.hold("finalize").error("finalize")
     assert (error.error_code, error.retryable, error.details["on_hold"]) == ("acme_unreachable", True, True)
     assert "HTTP status 503" in error.message
