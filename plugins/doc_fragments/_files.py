@@ -37,7 +37,7 @@ options:
   backup:
     description:
       - Whether to keep a copy of a file that is replaced.
-      - The copy stands beside the file. Its name has the time in it, and its mode is C(0600).
+      - The copy is next to the file. Its name contains the time, and its mode is C(0600).
     type: bool
     default: false
 """

@@ -5,7 +5,7 @@
 
 Starting a module costs about 350 ms of CPU, running the same code in the worker that Ansible has forked anyway about
 20 ms (docs/performance.md). Both shells validate with Ansible's own validator, call the same ``run`` and mask the same
-secrets, so that the results are equal; tests/integration/lab/test_two_shells.py holds them to it.
+secrets, so that the results are equal; tests/integration/lab/test_two_runners.py holds them to it.
 """
 
 from __future__ import annotations

@@ -139,7 +139,7 @@ class _Reader:
         self._filled: dict[str, t.Any] = {}
 
     def is_nothing(self, value: t.Any) -> bool:
-        """Whether a value leaves its option out."""
+        """Whether a value means that its option is not set."""
         return value is None or bool(value == self._omit)
 
     def has(self, variable: str) -> bool:

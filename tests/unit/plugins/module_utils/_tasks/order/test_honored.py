@@ -38,16 +38,16 @@ def test_nothing_was_asked() -> None:
 @pytest.mark.parametrize(
     "asked, profile, result",
     [
-        (NewOrder(profile="short"), "short", {"option": "profile", "asked": "short", "given": "short"}),
+        (NewOrder(profile="short"), "short", {"option": "profile", "requested": "short", "received": "short"}),
         (
             NewOrder(not_before=NOW - HOUR),
             "",
-            {"option": "not_before", "asked": "2026-11-22T08:00:00Z", "given": "2026-11-22T09:00:00Z"},
+            {"option": "not_before", "requested": "2026-11-22T08:00:00Z", "received": "2026-11-22T09:00:00Z"},
         ),
         (
             NewOrder(not_after=NOW + MONTH),
             "",
-            {"option": "not_after", "asked": "2026-12-22T09:00:00Z", "given": "2026-12-22T09:00:00Z"},
+            {"option": "not_after", "requested": "2026-12-22T09:00:00Z", "received": "2026-12-22T09:00:00Z"},
         ),
     ],
 )
@@ -63,17 +63,17 @@ def test_honored(asked: NewOrder, profile: str, result: dict[str, t.Any]) -> Non
         (
             NewOrder(profile="short"),
             "long",
-            "The CA did not honor profile: short was asked for, and its order names the profile long.",
+            "The CA did not honor profile: short was requested, and its order names the profile long.",
         ),
         (
             NewOrder(profile="short"),
             "",
-            "The CA did not honor profile: short was asked for, and its order names no profile.",
+            "The CA did not honor profile: short was requested, and its order names no profile.",
         ),
         (
             NewOrder(not_after=NOW + 2 * MONTH),
             "",
-            "The CA did not honor not_after: 2027-01-21T09:00:00Z was asked for, and the certificate has"
+            "The CA did not honor not_after: 2027-01-21T09:00:00Z was requested, and the certificate has"
             " 2026-12-22T09:00:00Z.",
         ),
     ],
