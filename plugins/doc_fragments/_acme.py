@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Documentation fragment: the CA and the account; C(acme_options) in module_utils/_tasks/common/options.py builds its specs."""
+"""Documentation fragment: the CA and the account; C(AcmeOptions) in module_utils/_tasks/account/connection.py has its spec."""
 
 from __future__ import annotations
 

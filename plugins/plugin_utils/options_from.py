@@ -51,8 +51,8 @@ def resolve(
 
     An option that is set itself wins. ``variables`` comes next: it maps options to variables; a dotted name reaches
     into a dictionary. ``options_from`` fills in the rest: a list of variables that hold dictionaries by option, and of
-    :data:`ROLE`; the first that has an option counts. A variable whose value is ``omit`` or null leaves its option
-    out.
+    :data:`ROLE`; the first that has an option counts. A variable whose value is ``omit`` or null does not set its
+    option.
 
     :arg spec: the argument spec of the module: the options that there are, and which of them are required or secret.
         No message shows what was given as the name of a variable for a secret option: it may be the secret itself.
