@@ -73,7 +73,8 @@ options:
   imap_password:
     description:
       - The password of the login at the IMAP server.
-      - It must be set here or in O(mailboxes[].imap_password) for each address whose challenge is open.
+      - Required with O(mail_access=imap) and O(imap_auth=password), here or in O(mailboxes[].imap_password), for each address whose
+        challenge is open.
     type: str
   imap_folders:
     description:
