@@ -33,7 +33,7 @@ class ActionModule(InProcessAction):
         named = args.get("variables") or {}
         of_play = args.get("desired_states") is None and "desired_states" not in named and bool(task_vars)
         if not args.get("run_id"):
-            # the parent of this worker conducts the run, wherever the store is
+            # the parent of this worker is the process of the run, wherever the store is
             args["run_id"] = new_run_id(os.getppid())
         if task_vars is None or not of_play:
             return super().run(tmp, task_vars)
@@ -49,13 +49,13 @@ class ActionModule(InProcessAction):
         except AnsibleConnectionFailure as failure:
             lost = StoreError(
                 f"issued: 0, untouched: 0, failed: {count}. The store host {running.delegate_to} cannot be reached, so"
-                f" no mailbox was looked at and nothing was changed; run again when it is back. {failure}",
+                f" no mailbox was checked and nothing was changed; run again when it is reachable. {failure}",
                 retryable=True,
             )
             return {"failed": True, "changed": False, **lost.as_result(), "error_code": "unreachable"}
         if typos.sentences():
             result["warnings"] = [*result.get("warnings", []), *typos.sentences()]
-        # what was read from thousands of hosts is no news to them
+        # the variables of thousands of hosts would only repeat the inventory in the result
         result.get("invocation", {}).get("module_args", {}).update(desired_states=f"of {count} hosts")
         return result
 

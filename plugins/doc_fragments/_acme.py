@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Documentation fragment: the CA and the account; C(acme_options) in module_utils/_tasks/common/options.py builds its specs."""
+"""Documentation fragment: the CA and the account; C(AcmeOptions) in module_utils/_tasks/account/connection.py has its spec."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ options:
   account_uri:
     description:
       - The URL of the account at the CA, as M(mailcert.acme.smime_account) returns it.
-      - Without it the CA is asked for the account of the key, which costs a request.
+      - Without it the module requests the account of the key from the CA.
     type: str
   validate_certs:
     description:
@@ -60,30 +60,29 @@ options:
     default: false
   request_timeout:
     description:
-      - How many seconds the CA has for each answer.
+      - How many seconds to wait for each answer of the CA.
     type: int
     default: 10
   request_retries:
     description:
-      - How often a request is repeated when the CA cannot be reached, or has a failure of its own. A request that met a rate limit
-        is repeated as often.
-      - The time between two tries grows, and is drawn at random. It is never shorter than the CA's C(Retry-After).
+      - How many times a request is repeated where the CA cannot be reached, answers with a server error, or reports a rate limit.
+      - The time between two tries grows and is partly random. It is never shorter than the CA's C(Retry-After).
       - A request that the CA refuses for another reason is not repeated. A bad nonce is replaced up to 15 times, and does not
         count here.
     type: int
     default: 7
   deadline:
     description:
-      - How many seconds the whole task may take. All waits and retries end then.
-      - A task that reached its deadline can be run again. It goes on from where it was.
+      - How many seconds the whole task may take. All waits and retries end after them.
+      - A task that reached its deadline can be run again. It continues from there.
     type: int
     default: 300
   throttle_path:
     description:
-      - Absolute path of a folder for the throttle of the CA. Use one folder for all tasks that ask the same CA.
-      - When the CA asks one task for fewer requests, all wait. When it is out of order for several of them one after the other,
-        the others fail at once instead of trying it in vain.
-      - What is kept there counts for later runs too. Nothing is kept while all goes well.
+      - Absolute path of a folder for the throttle of the CA. Use one folder for all tasks that use the same CA.
+      - When the CA reports a rate limit to one task, all tasks wait. After several failures of the CA in a row the circuit
+        breaker opens, and the other tasks fail at once.
+      - The state in the folder counts for later runs too. There is none while no request fails.
     type: path
 """
 
@@ -93,7 +92,7 @@ options:
   account_record_path:
     description:
       - Absolute path of the record that M(mailcert.acme.smime_account) wrote, see its O(mailcert.acme.smime_account#module:account_record_path).
-      - It tells the URL of the account, so that the CA need not be asked. It is not an error if it does not exist.
+      - It contains the URL of the account, which saves a request to the CA. It is not an error if it does not exist.
       - O(account_uri) takes precedence.
     type: path
 """

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Documentation fragment: what the certificate is for; C(certificate_wish_options) in module_utils/_tasks/common/options.py."""
+"""Documentation fragment: what the certificate is for; C(CertificateOptions) in module_utils/_tasks/common/options.py has its spec."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class ModuleDocFragment:
 options:
   addresses:
     description:
-      - The mail addresses that the certificate is for. All of them stand in its subject alternative name.
-      - Each address is given once. Wildcards and display names are refused.
+      - The mail addresses that the certificate is for. All of them are in its subject alternative name.
+      - Each address is listed once. Wildcards and display names are refused.
       - Domains are compared without regard to case and can have non-ASCII letters. Local parts are taken as they are.
     type: list
     elements: str

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Documentation fragment: how files are written; C(file_options) in module_utils/_tasks/common/options.py builds its specs."""
+"""Documentation fragment: how files are written; C(FileOptions) in module_utils/_tasks/common/options.py has its spec."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ options:
   backup:
     description:
       - Whether to keep a copy of a file that is replaced.
-      - The copy stands beside the file. Its name has the time in it, and its mode is C(0600).
+      - The copy is next to the file. Its name contains the time, and its mode is C(0600).
     type: bool
     default: false
 """

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Documentation fragment: mail servers and logins; C(MailOptions) in module_utils/_tasks/mailbox/options.py."""
+"""Documentation fragment: mail servers and logins; C(MailOptions) in module_utils/_tasks/mailbox/options.py has its spec."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ options:
       - V(imap) is the mailbox at the IMAP server.
       - V(maildir) is a Maildir on the host where the task runs, and V(files) a folder there into which a delivery agent drops each
         mail as a file. Both are at O(mail_path). The mail is proved as one from a server is.
-      - V(by_hand) is a person. No mail server is asked, and the options of mail servers and of the proof do not count. The module
-        tells what to look for, makes the text of the reply, and goes on once the person says that it was sent.
-      - By hand nothing of the mail can be proved. The module tells what the person must look at instead.
-      - M(mailcert.acme.smime_mail_check) has nothing to ask with V(by_hand), and refuses it.
+      - V(by_hand) is a person. No mail server is contacted, and the options of mail servers and of the proof do not count. The module
+        says what to look for, makes the text of the reply, and continues after the person says that it was sent.
+      - By hand nothing of the mail can be proved. The module says what the person must check instead.
+      - M(mailcert.acme.smime_mail_check) has nothing to check with V(by_hand), and refuses it.
     type: str
     choices:
       - imap
@@ -37,15 +37,15 @@ options:
     description:
       - Absolute path of the Maildir, or of the folder with files, for O(mail_access=maildir) and O(mail_access=files).
       - Of a Maildir the folders O(imap_folders) are read, each in C(new) and C(cur). Names are those of Maildir++.
-      - Of a folder with files those are left out whose names begin with a dot or end in C(.tmp), C(.part), C(.lock) or C(~), and
-        those that were written to within the last two seconds.
+      - In a folder with files the module ignores names that begin with a dot or end in C(.tmp), C(.part), C(.lock) or C(~), and
+        files that were written within the last two seconds.
       - Symbolic links are not followed, and only regular files are read.
     type: path
   imap_host:
     description:
       - The IMAP server that has the mailbox.
       - Without it, here and in O(mailboxes[].imap_host), it is looked for in DNS by the domain of the address. First come the SRV records of
-        RFC 6186 and RFC 8314, which tell port and encryption too, then C(imap) and C(mail) in the domain.
+        RFC 6186 and RFC 8314, which have port and encryption too, then C(imap) and C(mail) in the domain.
       - Only a host inside the domain or inside one of O(provider_domains) is used, and only with O(mail_validate_certs=true).
     type: str
   imap_port:
@@ -73,13 +73,14 @@ options:
   imap_password:
     description:
       - The password of the login at the IMAP server.
-      - It must be set here or in O(mailboxes[].imap_password) for each address whose challenge is open.
+      - Required with O(mail_access=imap) and O(imap_auth=password), here or in O(mailboxes[].imap_password), for each address whose
+        challenge is open.
     type: str
   imap_folders:
     description:
       - The folders in which the challenge mail is looked for, each by its name.
-      - An entry such as V(\\Junk) names a special use instead (RFC 6154), and stands for the folder that the server has for it,
-        whatever that is called. Where the server does not tell special uses, the usual names are looked for.
+      - An entry such as V(\\Junk) names a special use instead (RFC 6154), and means the folder that the server has for it,
+        whatever its name is. Where the server does not list special uses, the usual names are looked for.
       - There are V(\\All), V(\\Archive), V(\\Drafts), V(\\Flagged), V(\\Important), V(\\Junk), V(\\Sent) and V(\\Trash).
       - It is an error if there is no folder of a name, but not if there is none for a special use.
       - The first one is watched for new mail where the server supports C(IDLE). All of them are searched periodically.
@@ -238,14 +239,14 @@ options:
     description:
       - Absolute path of a PEM file with the client certificate that is shown to the mail servers, followed by those
         between it and its root.
-      - With V(external) in O(imap_auth) or O(smtp_auth) it is the login. Else it is shown to servers that ask for one
-        beside the password or the token.
+      - With V(external) in O(imap_auth) or O(smtp_auth) it is the login. Else it is shown to servers that request one
+        in addition to the password or the token.
       - It is shown only to hosts that are configured, never to those that DNS names, and never without TLS.
     type: path
   mail_client_key_path:
     description:
       - Absolute path of the PEM file with the private key of O(mail_client_cert_path).
-      - Without it the key must stand in O(mail_client_cert_path).
+      - Without it the key must be in O(mail_client_cert_path).
     type: path
   mail_client_key_passphrase:
     description:
@@ -254,11 +255,11 @@ options:
   dkim_domain:
     description:
       - The domain for which O(dkim_privatekey_path) signs. It must be that of the address, which it is without this.
-      - An empty text in O(mailboxes[].dkim_domain) leaves signing to the server of that address.
+      - With an empty text in O(mailboxes[].dkim_domain) the server of that address signs.
     type: str
   dkim_selector:
     description:
-      - The selector of O(dkim_privatekey_path). The public key stands in DNS below it, as
+      - The selector of O(dkim_privatekey_path). The public key is in DNS below it, as
         C(<selector>._domainkey.<domain>).
     type: str
   dkim_privatekey_path:
@@ -279,7 +280,7 @@ options:
   mailboxes:
     description:
       - What is different for single addresses, for a certificate that holds several.
-      - What an entry leaves out is taken from the options of the same name.
+      - Options that an entry does not have are taken from the options of the same name.
     type: list
     elements: dict
     default: []
@@ -443,7 +444,7 @@ options:
         type: str
       dkim_domain:
         description:
-          - The domain that signs replies of the address; an empty text leaves that to its server.
+          - The domain that signs replies of the address. With an empty text the server of the address signs.
         type: str
       dkim_selector:
         description:
@@ -463,7 +464,7 @@ options:
         type: str
   smtp_transport:
     description:
-      - How replies leave.
+      - How replies are sent.
       - V(smtp) submits them to O(smtp_host).
       - V(sendmail) gives them to the command O(sendmail_path) on the host where the module runs. The options of the
         submission server are not used then. That host must be one that may send mail for the domains of the addresses, and
@@ -481,7 +482,7 @@ options:
     default: /usr/sbin/sendmail
   provider_domains:
     description:
-      - Domains beside that of the address in which a mail server may lie that only DNS tells of, such as that of a mail provider.
+      - Domains, in addition to that of the address, in which a mail server may be that only DNS names, such as that of a mail provider.
     type: list
     elements: str
     default: []
@@ -498,7 +499,7 @@ options:
     type: path
   mail_timeout:
     description:
-      - How many seconds a mail server has for each answer.
+      - How many seconds to wait for each answer of a mail server.
     type: int
     default: 30
   oauth_ca_path:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Documentation fragment: when a certificate is due; C(renewal_options) in module_utils/_tasks/common/options.py."""
+"""Documentation fragment: when a certificate is due; C(RenewalOptions) in module_utils/_tasks/renewal/policy.py has its spec."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ class ModuleDocFragment:
 options:
   remaining_days:
     description:
-      - The certificate is due when no more than this many days of its lifetime are left.
+      - The certificate is due when it expires in this many days or fewer.
       - It is never due by this rule before half of its lifetime, so that short-lived certificates are not renewed at each run.
       - Where several rules are given, the earliest one counts. Without any rule a certificate is due when it has expired.
     type: int
   remaining_percentage:
     description:
-      - The certificate is due when no more than this part of its lifetime is left, from V(0) to V(1). V(0.25) is a quarter.
+      - The certificate is due when this part of its lifetime or less remains, as a fraction from V(0) to V(1). V(0.25) is 25 percent.
     type: float
   force:
     description:
@@ -34,7 +34,7 @@ options:
     type: int
   run_interval:
     description:
-      - After how many hours you look again.
+      - The time until your next run, in hours.
       - The certificate is due now if the moment that the CA suggests (RFC 9773), or its end, comes before that.
     type: int
 """

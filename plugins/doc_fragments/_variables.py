@@ -13,20 +13,20 @@ class ModuleDocFragment:
 options:
   options_from:
     description:
-      - Where options come from that the task does not set. The first entry that has an option counts.
-      - V(smime_*) is the variables of the role P(mailcert.acme.smime#role), each for the option that it is for.
-      - Another entry is the name of a variable that holds a dictionary by option. What is no option of the module is passed over.
+      - The sources of the options that the task does not set. The first entry that has an option counts.
+      - V(smime_*) means the variables of the role P(mailcert.acme.smime#role), each for its own option.
+      - Another entry is the name of a variable that holds a dictionary by option. Keys that are no option of the module are ignored.
         A name with dots reaches into a dictionary.
-      - A value that is null or V(omit) leaves its option out, and so does a variable of the role that is not defined.
-      - It costs less time than a template for each option.
+      - A value that is null or V(omit) does not set its option, and neither does a variable of the role that is not defined.
+      - It takes less time than a template for each option.
     type: list
     elements: str
   variables:
     description:
       - Options that get their value from a variable, as a dictionary of the option to the name of the variable.
-      - It means the same as a template for each of these options, and costs less time. A fleet of thousands of mailboxes feels it.
+      - It means the same as a template for each of these options, and takes less time, which counts for thousands of mailboxes.
       - A name with dots reaches into a dictionary.
-      - A variable that is null or V(omit) leaves its option out.
-      - Options that are also given themselves keep their own value. Those named here do not come from O(options_from).
+      - A variable that is null or V(omit) does not set its option.
+      - An option that the task sets itself keeps that value. Options that are named here do not come from O(options_from).
     type: dict
 """

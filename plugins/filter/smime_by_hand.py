@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The mailboxes that a person answers: no other is worth a prompt."""
+"""The mailboxes that a person answers. Only these need a prompt."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import typing as t
 
 DOCUMENTATION = r"""
 name: smime_by_hand
-short_description: Of the mailboxes that are due, those that a person answers
+short_description: Keep the mailboxes of a selection that a person answers
 version_added: 0.1.0
 author:
   - mailcert.acme contributors (@mailcert)
 description:
-  - Takes the mailboxes out of a selection that have no C(smime_mail_access=by_hand).
+  - Removes the mailboxes from a selection that do not have C(smime_mail_access=by_hand).
   - The playbook C(mailcert.acme.answer_by_hand) uses it, so that a whole inventory can be given to it.
 positional: hostvars
 options:
@@ -33,7 +33,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Show who has to be asked
+- name: Show the mailboxes that need a person
   ansible.builtin.debug:
     msg: "{{ (selection | mailcert.acme.smime_by_hand(hostvars)).due }}"
   run_once: true
@@ -41,7 +41,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The selection, its C(due) and C(on_hold) without the others.
+  description: The selection, with only these mailboxes in C(due) and C(on_hold).
   type: dict
 """
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What smime_mail_check found for a fleet, as one table for a terminal with the causes below it."""
+"""The results of smime_mail_check for a fleet, as one table for a terminal with the causes below it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ author:
   - mailcert.acme contributors (@mailcert)
 description:
   - Puts the results of M(mailcert.acme.smime_mail_check) into one table, a line for each address.
-  - What is wrong is told below the table.
+  - The problems are listed below the table.
   - The playbook C(mailcert.acme.check_smime) ends with it.
 positional: hosts
 options:
@@ -103,7 +103,7 @@ NAMES = 3
 
 BY_HAND = "not checked, since a person answers the challenge"
 UNREACHABLE = "The host where the check runs could not be reached."
-NOT_REACHED = "It was not checked; the output above tells why."
+NOT_REACHED = "It was not checked; the output above says why."
 
 
 def smime_mail_table(
@@ -111,7 +111,7 @@ def smime_mail_table(
 ) -> dict[str, t.Any]:
     """See DOCUMENTATION."""
     rows, failed = [], []
-    # what many mailboxes have in common, as what DNS says of their domain, is told once
+    # a cause that many mailboxes share, such as a DNS record of their domain, is listed once
     causes: dict[str, list[str]] = {}
     left_out = set()
     for host in hosts:
@@ -128,7 +128,7 @@ def smime_mail_table(
         rows += _rows(host, checks)
         several = len({check.get("address", "") for check in checks}) > 1
         for check in checks:
-            if _is_told(check):
+            if _is_listed(check):
                 whose = f"{host} ({check['address']})" if several else host
                 causes.setdefault(_cause(check), []).append(whose)
         bad = [_cause(check) for check in checks if check["state"] == "failed"]
@@ -141,7 +141,7 @@ def smime_mail_table(
     left_out.update(entry["mailbox"] for entry in failed)
     ready = [host for host in hosts if host not in left_out]
     end = [f"ready: {len(ready)}", f"failed: {len(failed)}"]
-    return {"ready": ready, "failed": failed, "rows": rows, "lines": [*_table(rows), "", *_told(causes), *end]}
+    return {"ready": ready, "failed": failed, "rows": rows, "lines": [*_table(rows), "", *_cause_lines(causes), *end]}
 
 
 def _of_failure(broken: dict[str, t.Any], result: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -160,8 +160,8 @@ def _rows(host: str, checks: list[dict[str, t.Any]]) -> list[dict[str, str]]:
     return list(found.values())
 
 
-def _is_told(check: dict[str, t.Any]) -> bool:
-    """What is not known for want of asking needs no words; the question mark says it."""
+def _is_listed(check: dict[str, t.Any]) -> bool:
+    """Whether a check gets a line below the table. One that was not made only has its question mark."""
     return check["state"] != "ok" and check["code"] != "not_checked"
 
 
@@ -170,7 +170,7 @@ def _cause(check: dict[str, t.Any]) -> str:
 
 
 def _table(rows: list[dict[str, str]]) -> list[str]:
-    """Aligned columns; a long name is cut in its middle, so that both its ends can be told."""
+    """Aligned columns; a long name is cut in its middle, so that both its ends are visible."""
     counts = collections.Counter(row["mailbox"] for row in rows)
     names = [
         _cut(f"{row['mailbox']} ({row['address']})" if counts[row["mailbox"]] > 1 else row["mailbox"]) for row in rows
@@ -186,7 +186,7 @@ def _cut(name: str) -> str:
     return name if len(name) <= LONGEST_NAME else f"{name[:half]}...{name[-half:]}"
 
 
-def _told(causes: dict[str, list[str]]) -> list[str]:
+def _cause_lines(causes: dict[str, list[str]]) -> list[str]:
     lines = []
     for cause, names in causes.items():
         more = f" and {len(names) - NAMES} more" if len(names) > NAMES else ""

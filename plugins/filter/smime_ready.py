@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The mailboxes that can be worked on: without an account there is nothing to ask the CA for."""
+"""The mailboxes that can order: those whose account is there, and those that need no account."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import typing as t
 
 DOCUMENTATION = r"""
 name: smime_ready
-short_description: Of the mailboxes that are due, those that have what they need
+short_description: List the due mailboxes whose account did not fail
 version_added: 0.1.0
 author:
   - mailcert.acme contributors (@mailcert)
 description:
-  - Leaves out the mailboxes whose ACME account failed in this run. They fail with the reason of their account, and the CA is not
-    asked again for each of them.
+  - Returns the mailboxes that are due, without those whose ACME account failed in this run. These fail with the reason of their
+    account, without a request to the CA for each of them.
   - The role P(mailcert.acme.smime#role) uses it between the accounts and the certificates.
 positional: hostvars
 options:
@@ -34,7 +34,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Show who is next
+- name: Show the mailboxes that can order
   ansible.builtin.debug:
     msg: "{{ selection | mailcert.acme.smime_ready(hostvars) }}"
   run_once: true

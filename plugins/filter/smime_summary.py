@@ -16,8 +16,8 @@ version_added: 0.1.0
 author:
   - mailcert.acme contributors (@mailcert)
 description:
-  - Counts what was issued, rebuilt, untouched and failed, and what awaits the reply of a person or a later run, from the selection and from
-    what the hosts registered.
+  - Counts the mailboxes that were issued, rebuilt, untouched or failed, that await the reply of a person, or that are on hold. It
+    reads the selection and the results that the hosts registered.
   - The role P(mailcert.acme.smime#role) uses it for the summary at the end of a run.
 positional: hostvars, check_mode
 options:
@@ -54,7 +54,7 @@ _value:
       type: list
       elements: str
     rebuilt:
-      description: Mailboxes of which only the PKCS#12, or files of the chain, were written anew, without an order.
+      description: Mailboxes whose PKCS#12, or files of the chain, were written again, without an order.
       type: list
       elements: str
     reasons:
@@ -82,7 +82,7 @@ _value:
       elements: dict
     on_hold:
       description:
-        - Mailboxes that are due and left alone for now, since the CA said no a moment ago.
+        - Mailboxes that are due and wait for their next try, since the CA refused an earlier one.
         - Each has C(mailbox), C(next_try), C(attempts), C(last_try), C(error_code), C(stage), C(retryable), C(msg), C(problem) and
           C(line).
       type: list
@@ -99,7 +99,7 @@ UNREACHABLE = {
     "error_code": "unreachable",
     "retryable": True,
 }
-NOT_REACHED = {"msg": "Another task failed before its turn came; the output above tells which."}
+NOT_REACHED = {"msg": "Another task failed before its turn came; the output above says which."}
 
 
 def smime_summary(selection: dict[str, t.Any], hostvars: t.Any, check_mode: bool = False) -> dict[str, t.Any]:
@@ -166,10 +166,10 @@ def _failure(name: str, reason: dict[str, t.Any]) -> dict[str, t.Any]:
 
 
 def _on_hold(name: str, hold: dict[str, t.Any]) -> dict[str, t.Any]:
-    """One mailbox that is left alone until the CA is asked again."""
+    """One mailbox that is on hold until its next try."""
     keys = ("next_try", "attempts", "last_try", "error_code", "stage", "retryable", "msg", "problem")
     tries = hold["attempts"]
-    count = f" after {tries} failed attempt{'' if tries == 1 else 's'}" if tries else ", the CA was not asked for it yet"
+    count = f" after {tries} failed attempt{'' if tries == 1 else 's'}" if tries else ", without a request to the CA yet"
     line = (
         f"{name}: on hold until {hold['next_try'][:19]}Z{count}; the last error: {hold['stage']}, {hold['error_code']}:"
         f" {hold['msg']} To try it now: -e smime_retry_now=true"
@@ -178,7 +178,7 @@ def _on_hold(name: str, hold: dict[str, t.Any]) -> dict[str, t.Any]:
 
 
 def _awaiting(name: str, variables: t.Any, *, forced: bool) -> dict[str, t.Any]:
-    """One mailbox that a person has to go on with, and how. What was forced is not due by itself in the next run."""
+    """One mailbox that awaits a person, and the next command. A forced one is not due by itself in the next run."""
     answer = variables["__smime_answer"]
     steps = [entry["awaiting"] for entry in answer["authorizations"] if entry["awaiting"]]
     step = "subject" if "subject" in steps else "reply"
@@ -188,8 +188,8 @@ def _awaiting(name: str, variables: t.Any, *, forced: bool) -> dict[str, t.Any]:
     command += ["--limit", name, *(["-e", "smime_force=true"] if forced else [])]
     next_command = " ".join(word if word == "<inventory>" else shlex.quote(word) for word in command)
     wanted = {
-        "subject": "the subject of its challenge mail (smime_challenge_subject)",
-        "reply": "that its reply was sent (smime_reply_was_sent)",
+        "subject": "paste the subject of its challenge mail (smime_challenge_subject)",
+        "reply": "confirm that its reply was sent (smime_reply_was_sent)",
     }[step]
     return {
         "mailbox": name,
@@ -197,15 +197,15 @@ def _awaiting(name: str, variables: t.Any, *, forced: bool) -> dict[str, t.Any]:
         "instructions": list(answer["instructions"]),
         "replies": list(answer["replies"]),
         "command": next_command,
-        "line": f"{name}: awaiting reply; a person has to tell {wanted}. Next: {next_command}",
+        "line": f"{name}: awaiting reply; a person has to {wanted}. Next: {next_command}",
     }
 
 
 def _lines(summary: dict[str, t.Any]) -> list[str]:
     would = "would be " if summary["check_mode"] else ""
     lines = [
-        f"{would}issued: {len(summary['issued'])}{_told_reasons(summary, 'issued')}",
-        f"{would}rebuilt (without an order): {len(summary['rebuilt'])}{_told_reasons(summary, 'rebuilt')}",
+        f"{would}issued: {len(summary['issued'])}{_reasons(summary, 'issued')}",
+        f"{would}rebuilt (without an order): {len(summary['rebuilt'])}{_reasons(summary, 'rebuilt')}",
         f"untouched: {summary['untouched']}",
         f"failed: {len(summary['failed'])}",
         f"awaiting reply: {len(summary['awaiting'])}",
@@ -216,18 +216,18 @@ def _lines(summary: dict[str, t.Any]) -> list[str]:
     lines += [mailbox["line"] for mailbox in summary["failed"] + summary["on_hold"]]
     if summary["orphans"]:
         lines.append(f"in the store, but not in the inventory: {len(summary['orphans'])}")
-        lines += [_told_orphan(orphan) for orphan in summary["orphans"]]
+        lines += [_orphan_line(orphan) for orphan in summary["orphans"]]
     return lines
 
 
-def _told_orphan(orphan: dict[str, t.Any]) -> str:
+def _orphan_line(orphan: dict[str, t.Any]) -> str:
     if orphan["error"]:
         return f"{orphan['address'] or orphan['folder']}: {orphan['error']}"
     until = f"valid until {orphan['not_after'][:10]}, not renewed" if orphan["not_after"] else "no certificate in use"
     return f"{orphan['address']}: {until}"
 
 
-def _told_reasons(summary: dict[str, t.Any], kind: str) -> str:
+def _reasons(summary: dict[str, t.Any], kind: str) -> str:
     """Why those that were ``issued`` or ``rebuilt`` were due, counted; nothing where nothing was."""
     counts = collections.Counter(summary["reasons"][name]["reason"] for name in summary[kind])
     return f" ({', '.join(f'{reason}: {count}' for reason, count in sorted(counts.items()))})" if counts else ""

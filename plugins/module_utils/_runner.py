@@ -5,7 +5,7 @@
 
 The start of a module takes about 350 ms of CPU; the same code in the worker that Ansible has forked takes about 20 ms
 (docs/performance.md). Both runners validate with Ansible's own validator, call the same ``run`` and mask the same
-secrets. So their results are equal; tests/integration/lab/test_two_shells.py checks this.
+secrets. So their results are equal; tests/integration/lab/test_two_runners.py checks this.
 """
 
 from __future__ import annotations

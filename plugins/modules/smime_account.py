@@ -12,7 +12,7 @@ short_description: Make, find and keep an ACME account for S/MIME certificates
 version_added: 0.1.0
 description:
   - Makes the account at the CA if there is none for the account key, with a new key if that is absent too.
-  - Finds the account of an existing key, and brings its contact to the wish.
+  - Finds the account of an existing key, and updates its contact.
   - Changes the account key, or deactivates the account, on request.
   - Many hosts can share an account. One of them makes it, and the others find it.
 author:
@@ -26,7 +26,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - The CA is asked whether there is an account, unless O(account_record_path) tells. Nothing is changed there.
+      - The CA is asked whether there is an account, unless O(account_record_path) has the answer. Nothing is changed at the CA.
   diff_mode:
     support: full
   idempotent:
@@ -38,10 +38,10 @@ options:
     description:
       - V(present) makes or updates the account.
       - V(absent) deactivates it. This cannot be undone. The file of the account key stays, and the record says that the account
-        is no more. From then on certificates of this account can be revoked only by their own keys.
-      - V(changed_key) gives the account another key (RFC 8555, section 7.3.5). The new key is on the disk before the CA hears of
-        it. The old one is kept. After a run that was stopped the CA is asked which of the two keys it knows, and that one is
-        gone on with.
+        is deactivated. From then on certificates of this account can be revoked only by their own keys.
+      - V(changed_key) gives the account another key (RFC 8555, section 7.3.5). The new key is on the disk before it is
+        sent to the CA. The old key is kept. After a run that was stopped the module asks the CA which of the two keys it knows, and
+        continues with that one.
     type: str
     choices:
       - present
@@ -89,8 +89,8 @@ options:
     description:
       - Absolute path of the new account key for O(state=changed_key), in PEM format. A key is made where there is none.
       - Both files stay where they are. Use the new one from then on.
-      - Without it, and without O(new_account_key_content), the new key is made beside O(account_key_src) and takes its place.
-        The old key stays beside it under the name in RV(old_account_key_path).
+      - Without it, and without O(new_account_key_content), the new key is made next to O(account_key_src) and takes its
+        place. The old key stays next to it under the name in RV(old_account_key_path).
     type: path
   new_account_key_content:
     description:
@@ -105,19 +105,19 @@ options:
     description:
       - Absolute path of the store whose mailboxes use the account, for O(state=changed_key).
       - The key is not changed while challenges of the account are open, since replies to them hold the key's thumbprint.
-        The store tells which those are.
+        The store has these challenges.
       - Without it the CA is asked for the pending orders of the account. Many CAs do not list them.
     type: path
   keys_path:
     description:
-      - Absolute path of a folder in which it is written down whose key is whose, a small file a key. Use one O(keys_path) for
+      - Absolute path of a folder that records the owner of each key, in one small file for each key. Use one O(keys_path) for
         all certificates and accounts.
       - With it a key is refused that is a certificate's (RFC 8555, section 11.1).
     type: path
   force:
     description:
       - Whether O(state=changed_key) changes the key although challenges are open, as after a theft of the key.
-      - Their replies are void then, and they are ordered anew.
+      - The replies to these challenges are then invalid, and their certificates are ordered again.
     type: bool
     default: false
   external_account_binding:
@@ -148,7 +148,7 @@ options:
   account_record_path:
     description:
       - Absolute path of a JSON file in which the module writes down what the account is. It holds no secret.
-      - While the record equals the wish, the CA is not asked.
+      - While the record equals the options, the CA is not contacted.
       - The other modules read the URL of the account from it.
     type: path
   attempts_path:
@@ -156,7 +156,7 @@ options:
       - Absolute path of a JSON file in which failed attempts are kept from run to run, with the last error and the time of the
         next try.
       - The next success removes it. Nothing is kept while all goes well.
-      - The module itself does not heed the time. M(mailcert.acme.smime_select) does.
+      - The module itself does not wait for that time. M(mailcert.acme.smime_select) puts the mailbox on hold until then.
     type: path
 seealso:
   - module: mailcert.acme.smime_order
@@ -215,7 +215,7 @@ EXAMPLES = r"""
     account_key_src: /etc/smime/rolled-account/account.key
     new_account_key_src: /etc/smime/rolled-account/second.key
 
-- name: Give up an account for good
+- name: Deactivate an account
   mailcert.acme.smime_account:
     state: absent
     acme_directory: "{{ acme_directory }}"

@@ -8,11 +8,12 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: smime_certificate_info
-short_description: Tell the state of S/MIME certificates
+short_description: Report the state of S/MIME certificates
 version_added: 0.1.0
 description:
-  - Tells of one certificate, or of the current ones of a store, what they hold, whether they are due and why, and what is wrong with them.
-  - No server is asked.
+  - Returns what a certificate contains, whether it is due and why, and what is wrong with it.
+  - The certificate is a single one, or each current one of a store.
+  - No server is contacted.
 author:
   - mailcert.acme contributors (@mailcert)
 requirements:
@@ -43,7 +44,7 @@ options:
     type: path
   privatekey_path:
     description:
-      - Absolute path of the private key, to tell whether it belongs to the certificate.
+      - Absolute path of the private key, to check whether it belongs to the certificate.
       - It has no effect with O(store_path).
     type: path
   privatekey_passphrase:
@@ -57,14 +58,14 @@ options:
     type: path
   addresses:
     description:
-      - With O(store_path), the primary addresses of the mailboxes to tell about. Without it all of them.
+      - With O(store_path), the primary addresses of the mailboxes to report. Without it all of them.
       - For a single certificate, the addresses that it should hold. Without it those that it has.
     type: list
     elements: str
     default: []
   usage:
     description:
-      - With O(store_path), tells only about certificates that are for this.
+      - With O(store_path), only certificates for this usage are reported.
       - For a single certificate, what it should be for. Without it what its key usage says.
     type: str
     choices:
@@ -127,7 +128,7 @@ certificates:
         - anna@example.com
     usage:
       description:
-        - What the certificate is for, V(dual), V(sign) or V(encrypt). Empty where its key usage does not tell.
+        - What the certificate is for, V(dual), V(sign) or V(encrypt). Empty where its key usage does not say it.
       type: str
       sample: dual
     path:
@@ -182,7 +183,7 @@ certificates:
       sample: "2027-11-22T09:00:00+00:00"
     remaining_days:
       description:
-        - How many whole days are left. Negative where it has expired.
+        - The number of whole days until the certificate expires. Negative where it has expired.
       type: int
       sample: 365
     renew_at:
@@ -200,7 +201,7 @@ certificates:
         - Why it is due, or V(not_due).
         - One of V(not_due), V(remaining_days), V(remaining_percentage), V(renewal_information), V(run_interval), V(expired),
           V(forced) and V(unreadable).
-        - What the CA said of when to renew (RFC 9773) counts for the certificates of a store. The CA is not asked here.
+        - The renewal information of the CA (RFC 9773) counts for the certificates of a store. The CA is not contacted here.
       type: str
       sample: not_due
     detail:

@@ -12,8 +12,8 @@ short_description: Make a private key and an S/MIME certificate request
 version_added: 0.1.0
 description:
   - Makes a private key if there is none, or uses the one that is there.
-  - Makes a PKCS#10 request, signed by the key, with all addresses in its subject alternative name and the key usage of the wish.
-  - A request that does not say what is wished is made anew. A private key is never overwritten without a copy, and never without being asked to.
+  - Makes a PKCS#10 request, signed by the key, with all addresses in its subject alternative name and the key usage for O(usage).
+  - A request that differs from the options is made again. A private key is only overwritten with O(regenerate), and never without a copy.
 author:
   - mailcert.acme contributors (@mailcert)
 requirements:
@@ -32,7 +32,7 @@ attributes:
   diff_mode:
     support: full
     details:
-      - The diff tells types, addresses and usage, and never a key.
+      - The diff shows types, addresses and usage, and never a key.
   idempotent:
     support: partial
     details:
@@ -42,7 +42,7 @@ options:
     description:
       - Absolute path of the private key, in PEM format.
       - The key is made if the file does not exist.
-      - A file with the same name and C(.lock) at its end is made beside it, so that two runs at once agree on one key.
+      - A file with the same name and C(.lock) at its end is made next to it, so that two runs at once agree on one key.
     type: path
     required: true
   privatekey_passphrase:
@@ -76,11 +76,11 @@ options:
     default: secp256r1
   regenerate:
     description:
-      - What to do with a private key that exists and is not what is wished.
+      - What to do with a private key that exists and differs from the options.
       - V(fail) fails.
       - V(partial_idempotence) makes a new key where the old one has another type, size or curve. It fails where the old one cannot be read.
       - V(always) makes a new key at each run.
-      - A copy of the old key stays beside the new one, whatever O(backup) says.
+      - A copy of the old key stays next to the new one, whatever O(backup) says.
     type: str
     choices:
       - fail

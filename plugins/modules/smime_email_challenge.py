@@ -12,9 +12,9 @@ short_description: Answer the challenge mail of an S/MIME certificate order
 version_added: 0.1.0
 description:
   - Looks for the challenge mail of each open challenge, proves that it comes from the CA, and answers it with one reply.
-  - Then tells the CA, and waits until the authorization is valid.
-  - At most one reply is ever sent for a challenge. What is sent is on disk before it leaves.
-  - A mail that cannot be proved gets no reply. The module goes on to wait for the genuine one.
+  - Then posts the challenge to the CA, and waits until the authorization is valid.
+  - At most one reply is ever sent for a challenge. The reply is on disk before it is sent.
+  - A mail that cannot be proved gets no reply. The module continues to wait for the genuine one.
   - The mailbox is only read, unless O(answered_mail) says what happens to the mail that was answered, or O(sent_copy) keeps
     a copy of the reply.
 author:
@@ -32,7 +32,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - Neither the CA nor a mail server is asked.
+      - Neither the CA nor a mail server is contacted.
   diff_mode:
     support: full
   idempotent:
@@ -41,7 +41,7 @@ options:
   challenges:
     description:
       - The challenges, as M(mailcert.acme.smime_order) returns them in RV(mailcert.acme.smime_order#module:challenges).
-      - Those whose authorization is not pending are left alone.
+      - Challenges whose authorization is not pending are ignored.
     type: list
     elements: dict
     required: true
@@ -73,7 +73,7 @@ options:
         default: ''
       challenge_status:
         description:
-          - The status of the challenge. The CA is told of the reply only while it is V(pending).
+          - The status of the challenge. The challenge is posted to the CA only while it is V(pending).
         type: str
         default: pending
       token:
@@ -93,7 +93,7 @@ options:
         default: ''
       retry_at:
         description:
-          - When the CA wants to be asked again.
+          - The earliest time of the next request, as the CA says it (ISO 8601, UTC).
         type: str
         default: ''
       account_uri:
@@ -105,14 +105,14 @@ options:
         description:
           - The thumbprint (RFC 7638) of the key of the account that ordered.
           - Where the account key is another one, the module fails with C(account_error) before anything is sent, since the CA would
-            invalidate the challenge. A key that the account got since, as O(account_record_path) tells, is accepted.
+            invalidate the challenge. A newer key of the account that is in O(account_record_path) is accepted.
           - Where it is empty nothing is compared.
         type: str
         default: ''
   replies_path:
     description:
       - Absolute path of a folder in which the module writes down what it answered.
-      - Each address has a folder of its own in it. Use one O(replies_path) for all certificates in which an address can stand.
+      - Each address has a folder of its own in it. Use one O(replies_path) for all certificates that can contain the same address.
       - Keep it with the journals of the orders. Without it a challenge might be answered twice.
     type: path
     required: true
@@ -121,7 +121,7 @@ options:
       - Absolute path of a JSON file in which failed attempts are kept from run to run, with the last error and the time of the
         next try.
       - The next success removes it. Nothing is kept while all goes well.
-      - The module itself does not heed the time. M(mailcert.acme.smime_select) does.
+      - The module itself does not wait for that time. M(mailcert.acme.smime_select) puts the mailbox on hold until then.
     type: path
   run_id:
     description:
@@ -132,7 +132,7 @@ options:
       - How the challenge mail is proved to come from the CA.
       - V(dkim) demands a DKIM signature by the domain of the sender that covers the whole mail and all headers that count (RFC 8823, section 3.1).
       - V(smime) demands an S/MIME signature by the address of the sender, with protected headers, under one of the CAs in O(signer_ca_path).
-      - V(gateway) believes what your own mail gateway O(authserv_id) wrote about the DKIM signature. Use it where a gateway changes subject or body.
+      - V(gateway) accepts the result that your own mail gateway O(authserv_id) wrote about the DKIM signature. Use it where a gateway changes subject or body.
       - V(none) answers any mail with the expected sender and subject. Anyone can forge those. The reply goes to the sender that the CA named.
     type: str
     choices:
@@ -153,7 +153,7 @@ options:
     default: default
   signer_ca_path:
     description:
-      - Absolute path of a PEM file with the CAs that may vouch for the signer of the challenge mails.
+      - Absolute path of a PEM file with the CAs that may issue the certificate of the signer of the challenge mails.
       - Required with O(authentication=smime).
     type: path
   authserv_id:
@@ -164,15 +164,15 @@ options:
     type: str
   gateway_hosts:
     description:
-      - The names of your own mail servers as they stand after C(by) in their C(Received) headers.
+      - The names of your own mail servers, as in their C(Received) headers after C(by).
       - Without it the gateway is the only one, under the name O(authserv_id).
     type: list
     elements: str
     default: []
   dns_servers:
     description:
-      - The DNS servers that are asked for DKIM keys, each an IP address, or an IP address and a port such as V(192.0.2.53:5353).
-      - Without it those of the system are asked.
+      - The DNS servers that are queried for DKIM keys, each an IP address, or an IP address and a port such as V(192.0.2.53:5353).
+      - Without it those of the system are used.
     type: list
     elements: str
     default: []
@@ -183,7 +183,7 @@ options:
     default: 5
   ca_preset:
     description:
-      - Which CA it is, where RFC 8823 leaves something open or the CA does not follow it.
+      - The preset for the CA, where RFC 8823 does not define something or the CA does not follow it.
       - V(rfc8823) is the standard as written.
       - V(castle) sets O(token_join=bytes) and O(settle_delay=30).
       - V(acme2certifier) sets O(settle_delay=1), O(post_again=true), and lets mails lack V(auto-submitted) and V(date).
@@ -208,9 +208,9 @@ options:
       - bytes
   post_moment:
     description:
-      - When the CA is told to go on.
-      - V(after_reply) tells it when the reply has left, as RFC 8823 says.
-      - V(before_mail) tells it first, for CAs that send the challenge mail only then.
+      - When the challenge is posted to the CA.
+      - V(after_reply) posts it after the reply was sent, as RFC 8823 says.
+      - V(before_mail) posts it first, for CAs that send the challenge mail only then.
       - Without it O(ca_preset) decides, V(after_reply) by default.
     type: str
     choices:
@@ -218,12 +218,12 @@ options:
       - before_mail
   settle_delay:
     description:
-      - How many seconds to wait between the reply and telling the CA, for CAs that look for the reply only once.
+      - How many seconds to wait between the reply and the POST to the challenge, for CAs that look for the reply only once.
       - Without it O(ca_preset) decides, V(0) by default.
     type: float
   post_again:
     description:
-      - Whether to tell the CA a second time when the authorization turns invalid, for CAs that then look again.
+      - Whether to post the challenge a second time when the authorization turns invalid, for CAs that then look again.
       - Without it O(ca_preset) decides, V(false) by default.
     type: bool
   absent_headers:
@@ -240,7 +240,7 @@ options:
   answered_mail:
     description:
       - What happens to a challenge mail once its authorization is valid.
-      - V(keep) leaves it as it is.
+      - V(keep) does not change it.
       - V(mark) marks it as seen and answered.
       - V(move) moves it to O(answered_folder).
       - V(delete) deletes it. A server that cannot remove a single mail (C(UIDPLUS)) keeps it, marked as deleted.
@@ -291,8 +291,8 @@ options:
     default: false
   reply_retries:
     description:
-      - How often a reply that certainly did not leave is sent again before O(deadline), because the server put it off or could not be reached.
-      - The pause between two attempts grows from a second to a minute.
+      - How many times a reply that was certainly not sent is tried again before O(deadline), where the server put it off or could not be reached.
+      - The pause between two attempts grows from 1 to 60 seconds.
     type: int
     default: 8
   search_interval:
@@ -306,7 +306,7 @@ options:
     type: path
   slots:
     description:
-      - How many tasks that share O(slots_path) may work at the same time. V(0) is any number.
+      - How many tasks that share O(slots_path) may work at the same time. V(0) means no limit.
       - The others wait, no longer than O(deadline).
     type: int
     default: 0
@@ -440,7 +440,7 @@ authorizations:
     reply_state:
       description:
         - V(sent) where the submission server took the reply.
-        - V(claimed) where it cannot be known whether the reply left. It is not sent again, but the CA accepted it.
+        - V(claimed) where it cannot be known whether the reply was sent. It is not sent again, but the CA accepted it.
         - Empty where nothing was answered.
       type: str
       sample: sent
@@ -557,7 +557,7 @@ servers:
       sample: tls
     source:
       description:
-        - V(configured) where an option named the host, else what told of it in DNS.
+        - V(configured) where an option named the host, else the DNS record that named it.
       type: str
       sample: SRV _imaps._tcp.example.com
   sample:

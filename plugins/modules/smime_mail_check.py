@@ -11,11 +11,11 @@ module: smime_mail_check
 short_description: Check whether mailboxes can answer challenges, before anything is ordered
 version_added: 0.1.0
 description:
-  - Logs in where the challenge mail would be read and where the reply would be sent, opens the folders, and asks whether it may send as the
-    address. Asks DNS whether CAA and SPF stand in the way.
-  - It sends no mail, unless O(probe=true), and it changes nothing in the mailboxes. No CA is asked.
+  - Logs in where the challenge mail would be read and where the reply would be sent, opens the folders, and checks whether mail may be sent
+    as the address. Checks in DNS whether CAA and SPF allow the certificate and the reply.
+  - It sends no mail, unless O(probe=true), and it changes nothing in the mailboxes. No CA is contacted.
   - The mail servers and DNS are contacted in check mode too, since that is all this module does.
-  - What is wrong stands in RV(checks). The task itself fails only with O(fail_on_error=true), or where an option cannot be used.
+  - What is wrong is in RV(checks). The task itself fails only with O(fail_on_error=true), or where an option cannot be used.
 author:
   - mailcert.acme contributors (@mailcert)
 requirements:
@@ -29,7 +29,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - The servers are asked as usual, but no probe mail is sent.
+      - The servers are contacted as usual, but no probe mail is sent.
   diff_mode:
     support: none
   idempotent:
@@ -45,8 +45,8 @@ options:
     required: true
   dns_servers:
     description:
-      - The name servers that are asked, as IP addresses with or without a port.
-      - Without any those of the system are asked.
+      - The name servers that are queried, as IP addresses with or without a port.
+      - Without it those of the system are used.
     type: list
     elements: str
     default: []
@@ -57,26 +57,26 @@ options:
     default: 5
   ca_from:
     description:
-      - An address at the CA, to which the submission server is asked to take mail. Nothing is sent there.
+      - An address at the CA. The module checks whether the submission server accepts mail to it, and sends nothing there.
       - Without it the mailbox's own address.
     type: str
   caa_identities:
     description:
-      - The names by which the CA goes in CAA records, as its certificate policy tells them.
+      - The names of the CA in CAA records, as in its certificate policy.
       - Without them the answer is V(unknown) where the domain names CAs in C(issuemail) records (RFC 9495).
     type: list
     elements: str
     default: []
   outbound_addresses:
     description:
-      - The IP addresses from which the submission server's mail leaves for the world. SPF is judged by them.
-      - Without them by those of the submission server itself, which proves little where they are not covered. The answer is V(unknown) then.
+      - The IP addresses from which the submission server sends mail to other domains. SPF is checked for them.
+      - Without them SPF is checked for the addresses of the submission server itself. Where SPF does not allow these, the answer is V(unknown).
     type: list
     elements: str
     default: []
   probe:
     description:
-      - Whether to send one mail to the address itself, to see how the submission server signs it with DKIM. No other way tells.
+      - Whether to send one mail to the address itself, to see how the submission server signs it with DKIM. Nothing else shows this.
       - The mail stays in the mailbox.
     type: bool
     default: false
@@ -170,7 +170,7 @@ checks:
       message: The login of anna@example.com works.
 servers:
   description:
-    - The mail servers that were asked, and how they were found. Those of an address are missing where they could not be found.
+    - The mail servers that were contacted, and how they were found. Those of an address are missing where they could not be found.
   returned: success
   type: list
   elements: dict
@@ -202,7 +202,7 @@ servers:
       sample: tls
     source:
       description:
-        - V(configured) where an option named the host, else what told of it in DNS.
+        - V(configured) where an option named the host, else the DNS record that named it.
       type: str
       sample: SRV _imaps._tcp.example.com
   sample:

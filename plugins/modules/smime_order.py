@@ -12,11 +12,11 @@ short_description: Order an S/MIME certificate from an ACME CA
 version_added: 0.1.0
 description:
   - Orders a certificate for a request in two steps, with M(mailcert.acme.smime_email_challenge) between them.
-  - With O(state=requested) it makes the order, or resumes the one of an earlier run, and tells which challenges are open.
+  - With O(state=requested) it makes the order, or resumes the one of an earlier run, and returns the open challenges.
   - With O(state=issued) it finalizes the order, downloads the certificate and its chain, checks them, and writes them.
   - It does nothing while O(certificate_path) holds a certificate that fits the request and is not due. With O(record_path) and
-    O(state=issued) it writes the files of the chain as they were, where somebody changed or removed them, and warns.
-  - A journal keeps what was asked of the CA. A run that was stopped at any instant is resumed by the next one.
+    O(state=issued) it writes the files of the chain as they were, where someone changed or removed them, and warns.
+  - A journal records the requests to the CA. The next run resumes a run that was stopped at any moment.
 author:
   - mailcert.acme contributors (@mailcert)
 requirements:
@@ -35,7 +35,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - The CA is not asked, since a question can make some CAs send mail.
+      - The CA is not contacted, since some CAs send mail when an authorization is fetched.
   diff_mode:
     support: full
   idempotent:
@@ -54,7 +54,7 @@ options:
     description:
       - Absolute path of the request, in PEM or DER format.
       - Exactly one of O(csr_path) and O(csr_content) must be set.
-      - The request must ask for O(addresses) and O(usage) exactly, be signed by its own key, and not use the account key. It may come from another host.
+      - The request must be for exactly O(addresses) and O(usage), be signed by its own key, and not use the account key. It may come from another host.
     type: path
   csr_content:
     description:
@@ -65,7 +65,7 @@ options:
     description:
       - Absolute path of the private key that signed the request.
       - Where it is set, the module makes sure that the key is there and fits before it switches to the new certificate.
-      - Leave it out where the key is on another host.
+      - Do not set it where the key is on another host.
     type: path
   privatekey_passphrase:
     description:
@@ -104,24 +104,24 @@ options:
     description:
       - Absolute path of the folder that M(mailcert.acme.smime_email_challenge) is given as well.
       - With it no two challenges for one address are open at a CA at the same time.
-      - Some CAs write all their mails from one address, and then nothing tells which mail belongs to which order.
+      - Some CAs write all their mails from one address, and then nothing in a mail says which order it belongs to.
       - A challenge that must wait for another has RV(challenges[].fetched=false).
     type: path
   renewal_path:
     description:
-      - Absolute path of a JSON file for what the CA says of when it wants the certificate renewed (RFC 9773).
-      - With it O(state=issued) asks the CA once the certificate is installed, where the CA offers that. An answer that is
-        missing is no failure.
+      - Absolute path of a JSON file for the renewal information of the certificate (RFC 9773).
+      - With it O(state=issued) requests the renewal information after the certificate is installed, where the CA offers it.
+        A missing answer is no failure.
     type: path
   replaces_cert_id:
     description:
       - The identifier of the certificate that the order is to replace (RFC 9773, section 4.1).
-      - It is sent where the CA offers renewal information, and left out on a second try where the CA refuses it.
+      - It is sent where the CA offers renewal information, and omitted in a second request where the CA refuses it.
       - The certificate must be of the same account and have an address in common with the order.
     type: str
   keys_path:
     description:
-      - Absolute path of a folder in which it is written down whose key is whose, a small file a key. Use one O(keys_path) for
+      - Absolute path of a folder that records the owner of each key, in one small file for each key. Use one O(keys_path) for
         all certificates and accounts.
       - With it a request is refused whose key is that of another mailbox or of an account. A mailbox is known by the first of
         O(addresses).
@@ -133,14 +133,14 @@ options:
     type: str
   not_before:
     description:
-      - When the certificate is to begin to be valid. Many CAs refuse this, or pass it over.
+      - When the certificate is to begin to be valid. Many CAs refuse or ignore this.
       - A time such as V(2027-01-01T00:00:00Z) or V(20270101000000Z), or a distance from the moment of the order such as V(+1d) or V(+32w1d2h3m4s).
       - A certificate that is not valid yet is not installed. O(state=issued) fails until it is.
       - It counts for the order that is made next. A valid certificate is not replaced for it.
     type: str
   not_after:
     description:
-      - When the certificate is to end to be valid. Many CAs refuse this, or pass it over.
+      - When the certificate is to end to be valid. Many CAs refuse or ignore this.
       - Written as O(not_before).
       - It counts for the order that is made next. A valid certificate is not replaced for it.
     type: str
@@ -149,7 +149,7 @@ options:
       - Which of the chains is wanted that the CA offers for the certificate, as the options of C(community.crypto.acme_certificate).
       - The criteria are tried one after the other, each on the CA's default chain first and then on the alternate ones. The first chain that meets one is used.
       - Where none does, the default chain is used, with a warning.
-      - RV(chain) tells what was chosen. A valid certificate is not replaced for another chain.
+      - RV(chain) has the chosen one. A valid certificate is not replaced for another chain.
     type: list
     elements: dict
     suboptions:
@@ -185,24 +185,24 @@ options:
       - Absolute path of a JSON file in which failed attempts are kept from run to run, with the last error and the time of the
         next try.
       - The next success removes it. Nothing is kept while all goes well.
-      - The module itself does not heed the time. M(mailcert.acme.smime_select) does.
+      - The module itself does not wait for that time. M(mailcert.acme.smime_select) puts the mailbox on hold until then.
     type: path
   order_rate:
     description:
       - At most so many orders in so much time, as in V(300/3h). The time has a unit of V(s), V(m), V(h), V(d) or V(w).
       - All orders are counted that tasks with the same O(throttle_path) send, in any run.
       - An order that has to wait for less than O(deadline) waits. Another one fails with RV(error_code=rate_reached), and the CA
-        is not asked.
+        is not contacted.
     type: str
   run_id:
     description:
-      - A name for the run, the same in both steps. The order is held by the run from the first step to the second then.
+      - A name for the run, the same in both steps. The run then has the lock of the order from the first step to the second.
       - Another run that wants the same order fails meanwhile with RV(error_code=busy).
-      - Without it each step holds the order for itself.
+      - Without it each step has the lock for itself only.
     type: str
   lease_duration:
     description:
-      - After how many seconds another run may take over an order that a run holds and did not finish.
+      - After how many seconds another run may take over an order that its run has not finished.
     type: int
     default: 3600
   would_exist:
@@ -346,7 +346,7 @@ challenges:
       sample: https://acme.example.com/chall/44
     challenge_status:
       description:
-        - The status of the challenge. An earlier run told the CA of the reply unless it is V(pending).
+        - The status of the challenge. It is V(pending) unless an earlier run has posted the challenge to the CA.
       type: str
       sample: pending
     token:
@@ -366,7 +366,7 @@ challenges:
       sample: "2026-11-22T09:30:00+00:00"
     retry_at:
       description:
-        - When the CA wants to be asked again. Empty where it did not say.
+        - The earliest time of the next request, as the CA says it (ISO 8601, UTC). Empty where it did not say.
       type: str
       sample: ""
     account_uri:
@@ -449,7 +449,7 @@ chain:
     issuer: CN=Example S/MIME Root 2,O=Example,C=XX
 honored:
   description:
-    - What the CA made of the options that it may pass over, O(profile), O(not_before), O(not_after) and O(select_chain),
+    - Whether the CA honored the options that it may ignore, O(profile), O(not_before), O(not_after) and O(select_chain),
       where they were set when the order was made.
     - There is a warning for each that was not honored. Empty where no certificate was issued by this task.
   returned: success
@@ -461,26 +461,26 @@ honored:
         - The option.
       type: str
       sample: not_after
-    asked:
+    requested:
       description:
-        - What was asked for.
+        - The value that was requested.
       type: str
       sample: "2026-12-22T09:00:00Z"
-    given:
+    received:
       description:
-        - What came instead, or as well. Empty where the CA said nothing.
+        - The value that the certificate, the order or the chain has. Empty where the CA said nothing.
       type: str
       sample: "2027-02-20T09:00:00Z"
     honored:
       description:
-        - Whether it is as asked for, dates within an hour.
+        - Whether the value is as requested. Dates may differ by one hour.
       type: bool
       sample: false
   sample: []
 abandoned:
   description:
-    - Orders that this task gave up, since they could not lead to the certificate that is wanted. Their open authorizations
-      are deactivated where the CA lets one.
+    - Orders that this task abandoned, since they could not lead to the certificate that is wanted. Their open authorizations
+      are deactivated where the CA allows it.
   returned: success
   type: list
   elements: dict
@@ -492,9 +492,9 @@ abandoned:
       sample: https://acme.example.com/order/41
     reason:
       description:
-        - V(invalid), V(expired), or V(gone) where the CA knows it no more.
+        - V(invalid), V(expired), or V(gone) where the CA does not know it any more.
         - V(stale) where its challenge is older than 24 hours, V(authorization_lost) where one of its authorizations cannot become valid any more.
-        - V(other_request) where it was for other options, V(other_dates) where it names other dates than the wish,
+        - V(other_request) where it was for other options, V(other_dates) where its dates are not those requested,
           V(other_key) where its certificate is for another key.
       type: str
       sample: expired

@@ -13,7 +13,7 @@ version_added: 0.1.0
 description:
   - Writes a PKCS#12 file with a private key, its certificate and the chain, which mail programs can import.
   - Old keys can be added, so that mail which was encrypted to them stays readable.
-  - The file is written anew only when its contents, its encoding or its passphrase are not what is wished.
+  - The file is written again only when its contents, its encoding or its passphrase differ from the options.
 author:
   - mailcert.acme contributors (@mailcert)
 requirements:
@@ -30,7 +30,7 @@ attributes:
   diff_mode:
     support: full
     details:
-      - The diff tells the encoding and the number of keys, and never contents.
+      - The diff shows the encoding and the number of keys, and never contents.
   idempotent:
     support: full
 options:
@@ -61,7 +61,7 @@ options:
   history:
     description:
       - Older keys with their certificates, newest first.
-      - A key that is there already is left out.
+      - A key that is in the file already is not added again.
     type: list
     elements: dict
     default: []
@@ -88,7 +88,7 @@ options:
     type: str
   allow_no_passphrase:
     description:
-      - Whether the file may have no passphrase, so that whoever gets it can use its keys.
+      - Whether the file may have no passphrase, so that anyone who has the file can use its keys.
     type: bool
     default: false
   encoding:
@@ -103,7 +103,7 @@ options:
     default: modern
   generation:
     description:
-      - A number of your choice. The file is written anew when it changes.
+      - A number of your choice. The file is written again when the number changes.
       - It needs O(record_path).
     type: int
     default: 0

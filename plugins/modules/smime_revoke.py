@@ -11,7 +11,7 @@ module: smime_revoke
 short_description: Revoke an S/MIME certificate at an ACME CA
 version_added: 0.1.0
 description:
-  - Tells the CA that a certificate is no longer valid.
+  - Revokes a certificate at the CA, so that it is no longer valid.
   - The request is signed with the account key or with the key of the certificate.
   - The certificate is read from a PEM, DER or PKCS#12 file. No file is changed.
 author:
@@ -28,7 +28,7 @@ attributes:
   check_mode:
     support: partial
     details:
-      - Only an attempt tells whether the certificate is revoked already. In check mode none is made, and a change is reported.
+      - Only a request shows whether the certificate is revoked already. In check mode none is sent, and a change is reported.
   diff_mode:
     support: full
   idempotent:
@@ -80,7 +80,7 @@ options:
   reason:
     description:
       - Why the certificate is revoked (RFC 5280, section 5.3.1).
-      - V(unspecified) tells no reason.
+      - V(unspecified) gives no reason.
     type: str
     choices:
       - unspecified
@@ -106,7 +106,7 @@ seealso:
 
 EXAMPLES = r"""
 ---
-- name: Revoke the certificate of someone who left, with the account key
+- name: Revoke the certificate of a former employee, with the account key
   mailcert.acme.smime_revoke:
     acme_directory: "{{ acme_directory }}"
     account_key_src: /etc/smime/account/account.key

@@ -11,11 +11,11 @@ module: smime_select
 short_description: Select the mailboxes of a fleet whose S/MIME certificate is due
 version_added: 0.1.0
 description:
-  - Compares what is wished for each mailbox with what the store holds, in one task for the whole fleet.
-  - Tells which mailboxes need work, and where everything that belongs to them goes in the store.
+  - Compares the desired state of each mailbox with the content of the store, in one task for the whole fleet.
+  - Returns which mailboxes need work, and the paths in the store for everything that belongs to them.
   - It is the first step of the playbook C(mailcert.acme.issue_smime). No private key is read.
-  - CAs that offer renewal information (RFC 9773) are asked when they want a certificate renewed, one question a certificate and
-    no more often than they say. No other server is asked, and in check mode none at all.
+  - If a CA offers renewal information (RFC 9773), the module requests it for each certificate, no more often than the CA says.
+    No other server is contacted, and in check mode none at all.
 author:
   - mailcert.acme contributors (@mailcert)
 requirements:
@@ -38,48 +38,51 @@ options:
   store_path:
     description:
       - Absolute path of the store.
-      - Folders for mailboxes that are due are made in it, unless they are there.
-      - What an earlier run began there for another wish is set aside. Nothing is removed but the temporary files of runs that
-        were killed.
+      - The folders of mailboxes that are due are created in it, unless they exist.
+      - A version that an earlier run began for another desired state is set aside. Only the temporary files of killed runs are
+        removed.
     type: path
     required: true
   desired_states:
     description:
-      - What is wished, as a dictionary for each mailbox. The keys are names of mailboxes, by which the results are told.
-      - Without it the variables C(smime_*) of the hosts of the play are taken, one host a mailbox.
-      - A wish knows the variables of the role P(mailcert.acme.smime#role), without C(smime_), that make a certificate due when they
-        change. These are C(addresses), C(acme_directory), C(usage), C(privatekey_type), C(privatekey_size), C(privatekey_curve),
+      - The desired state of each mailbox, a dictionary of dictionaries. The keys are the names of the mailboxes, which the results
+        use too.
+      - Without it the module takes the variables C(smime_*) of the hosts of the play, where each host is one mailbox.
+      - The keys of a desired state are variables of the role P(mailcert.acme.smime#role), without C(smime_). Some of them make a
+        certificate due when they change. These are C(addresses), C(acme_directory), C(usage), C(privatekey_type), C(privatekey_size), C(privatekey_curve),
         C(account_name), C(staging), C(profile), C(common_name), C(pkcs12), C(pkcs12_encoding), C(pkcs12_friendly_name) and
         C(pkcs12_generation).
-      - It knows those that say when a certificate is renewed too. These are C(remaining_days), C(remaining_percentage), C(force),
+      - Others say when a certificate is renewed. These are C(remaining_days), C(remaining_percentage), C(force),
         C(retry_now), C(spread_days), C(run_interval), C(renewal_info) and C(allow_ca_change), and for the CA's renewal information
         C(acme_validate_certs), C(acme_ca_path) and C(acme_request_timeout).
       - With C(former_addresses) the private keys of other mailboxes of the store go into the PKCS#12 file. An address that
-        another wish names is refused.
+        the desired state of another mailbox has is refused.
       - C(addresses) and C(acme_directory) must be set.
     type: dict
   max_changes:
     description:
-      - How many mailboxes may be reissued because their wish or their key changed, and not because it is time.
-      - A number of mailboxes, or a part of the wishes such as V(10%), which is never less than five mailboxes.
+      - The change limit. It is how many mailboxes may be reissued because their desired state or their key changed, although they
+        are not due by time.
+      - A number of mailboxes such as V(20), or a percentage of all mailboxes such as V(10%), which is never less than five
+        mailboxes.
       - If there are more, the task fails before anything is done, and lists them.
     type: str
     default: 10%
   accounts_only:
     description:
-      - Whether only RV(accounts) is told, for all mailboxes and not only for those that are due.
-      - Nothing is made in the store then.
+      - Whether to return only RV(accounts), for all mailboxes and not only for those that are due.
+      - With V(true) nothing is created in the store.
     type: bool
     default: false
   run_id:
     description:
       - A name for the run, which is returned in RV(run_id).
-      - Without it a new one is made, which also tells the process that the run belongs to. Another run on the same machine
-        can tell from it that this one was stopped.
+      - Without it the module makes a new name, which contains the process of the run. From it another run on the same machine
+        can see that this run was stopped.
     type: str
   complete:
     description:
-      - Whether O(desired_states) are those of all mailboxes, so that what the store has beside them is told in RV(orphans).
+      - Whether O(desired_states) has all mailboxes, so that RV(orphans) lists the other mailboxes of the store.
       - Where O(desired_states) are taken from the play, this is true if no host outside the play has C(smime_address) or
         C(smime_addresses), which is to say not under C(--limit).
     type: bool
@@ -112,7 +115,7 @@ EXAMPLES = r"""
         privatekey_type: ECC
   register: selection
 
-- name: Tell the accounts of all of them
+- name: List the accounts of all of them
   mailcert.acme.smime_select:
     store_path: /etc/smime/store
     accounts_only: true
@@ -139,7 +142,7 @@ run_id:
   sample: 0f6d1f6e3a1c4d0d9b0c6a5e4f3b2a19:6f0d1b8e-2c55-4e0b-9d3e-0c6a5e4f3b2a:4711:815000
 due:
   description:
-    - The names of the mailboxes that need work, in the order of the wishes.
+    - The names of the mailboxes that need work, in the order of O(desired_states).
   returned: success
   type: list
   elements: str
@@ -220,11 +223,11 @@ plans:
       type: str
     renew_at:
       description:
-        - Since when the certificate is due by the rules of time. Empty where there is no certificate yet.
+        - The time since which the certificate is due by its dates. Empty where there is no certificate yet.
       type: str
     order:
       description:
-        - Whether a certificate has to be ordered. Otherwise only the PKCS#12 file, or files of the chain, are written anew.
+        - Whether a certificate has to be ordered. Otherwise only the PKCS#12 file, or files of the chain, are written again.
       type: bool
     on_hold:
       description:
@@ -296,7 +299,7 @@ plans:
       type: str
     renewal_path:
       description:
-        - For O(mailcert.acme.smime_order#module:renewal_path). Null where the wish is to leave renewal information alone.
+        - For O(mailcert.acme.smime_order#module:renewal_path). Null where C(renewal_info) is V(false).
       type: str
     replaces_cert_id:
       description:
@@ -349,7 +352,7 @@ accounts:
       type: str
     keys_path:
       description:
-        - The folder that tells whose key is whose.
+        - The folder that records the owner of each key.
       type: str
     host:
       description:
@@ -373,15 +376,15 @@ untouched:
   sample: 1999
 orphans:
   description:
-    - The mailboxes of the store that no wish names, by their addresses. They are told, and never renewed.
-    - Empty unless O(complete), and where a wish cannot be read at all.
+    - The mailboxes of the store that O(desired_states) does not have, by their addresses. They are reported, and never renewed.
+    - Empty unless O(complete=true), and where a desired state cannot be read at all.
   returned: success
   type: list
   elements: dict
   contains:
     address:
       description:
-        - The primary address. Empty where the folder does not tell it.
+        - The primary address. Empty where the folder does not contain it.
       type: str
     folder:
       description:
@@ -409,9 +412,9 @@ orphans:
       error: ""
 on_hold:
   description:
-    - The mailboxes that are due and left alone for now, by their names, since the CA said no a moment ago.
-    - They are in none of the other lists, but for those whose PKCS#12 file is missing or stale, which are in RV(due) too.
-    - The wish C(retry_now) has them tried at once.
+    - The mailboxes that are due and on hold, by their names, since the CA refused an earlier attempt. They wait for their next try.
+    - They are in none of the other lists, except those whose PKCS#12 file is missing or stale, which are in RV(due) too.
+    - C(retry_now) in a desired state tries the mailbox at once.
   returned: success
   type: dict
   contains:
@@ -458,7 +461,7 @@ on_hold:
   sample: {}
 failed_mailboxes:
   description:
-    - The mailboxes whose wish or store cannot be used, by their names. The others are not concerned.
+    - The mailboxes whose desired state or store cannot be used, by their names. The others are not affected.
     - Each has C(msg), RV(error_code), RV(stage), RV(retryable), RV(problem) and RV(details).
   returned: success
   type: dict

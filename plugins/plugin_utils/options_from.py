@@ -51,8 +51,8 @@ def resolve(
 
     An option that is set itself wins. ``variables`` comes next: it maps options to variables; a dotted name reaches
     into a dictionary. ``options_from`` fills in the rest: a list of variables that hold dictionaries by option, and of
-    :data:`ROLE`; the first that has an option counts. A variable whose value is ``omit`` or null leaves its option
-    out.
+    :data:`ROLE`; the first that has an option counts. A variable whose value is ``omit`` or null does not set its
+    option.
 
     :arg spec: the argument spec of the module: the options that there are, and which of them are required or secret.
         No message shows what was given as the name of a variable for a secret option: it may be the secret itself.
@@ -140,7 +140,7 @@ class _Reader:
         self._filled: dict[str, t.Any] = {}
 
     def is_nothing(self, value: t.Any) -> bool:
-        """Whether a value leaves its option out."""
+        """Whether a value means that its option is not set."""
         return value is None or bool(value == self._omit)
 
     def value_or_none(self, variable: str, option: str) -> t.Any:

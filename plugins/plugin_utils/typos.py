@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Typing errors in names of variables: Ansible passes over a name that no one reads, and the default counts."""
+"""Typing errors in names of variables. Ansible ignores a name that nothing reads, and the default counts."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The tasks that do their work, for test_two_shells.py: the chain on the lab, and what needs no server."""
+"""The tasks that do their work, for test_two_runners.py: the chain on the lab, and what needs no server."""
 
 from __future__ import annotations
 

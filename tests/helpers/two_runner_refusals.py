@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tasks that cannot begin, for test_two_shells.py: arguments that are refused, libraries that are not installed."""
+"""Tasks that cannot begin, for test_two_runners.py: arguments that are refused, libraries that are not installed."""
 
 from __future__ import annotations
 

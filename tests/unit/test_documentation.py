@@ -193,7 +193,7 @@ def test_the_role_has_the_defaults_that_it_tells() -> None:
 
 def test_every_variable_of_the_role_is_told() -> None:
     told = set(role_options())
-    sources = [*(ROLE / "tasks").glob("*.yml"), *(ROLE / "vars").glob("*.yml"), *(ROOT / "playbooks").glob("*.yml")]
+    sources = [*(ROLE / "tasks").glob("*.yml"), *(ROLE / "vars").glob("*.yml"), *(ROOT / "playbooks").rglob("*.yml")]
     used = set()
     for path in sources:
         # names of modules and filters follow a dot, private variables two underscores

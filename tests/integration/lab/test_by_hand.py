@@ -97,7 +97,7 @@ def test_no_leaves_it_where_it_is(by_hand):
         first = terminal.expect(SENT.format(person.address))
         terminal.type("no")
         assert terminal.end() == 2, terminal.output
-        assert "awaiting reply; a person has to tell that its reply was sent" in terminal.output
+        assert "awaiting reply; a person has to confirm that its reply was sent" in terminal.output
     with Terminal(PLAYBOOK, made.inventory()) as terminal:
         # not asked for the subject again, and given the same text
         second = terminal.expect(SENT.format(person.address))
@@ -134,7 +134,7 @@ def test_enter_alone_leaves_it_for_another_time(by_hand):
         terminal.expect(SUBJECT.format(person.address))
         terminal.type("")
         assert terminal.end() == 2, terminal.output
-        assert f"{name}: awaiting reply; a person has to tell the subject" in terminal.output
+        assert f"{name}: awaiting reply; a person has to paste the subject" in terminal.output
     with Terminal(PLAYBOOK, made.inventory()) as terminal:
         terminal.expect(SUBJECT.format(person.address))
         terminal.type("it is not here")

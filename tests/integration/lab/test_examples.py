@@ -204,7 +204,7 @@ def test_examples_that_only_look(lab: t.Any, tmp_path: pathlib.Path, shell: str)
 
 
 def test_examples_in_check_mode(lab: t.Any, tmp_path: pathlib.Path) -> None:
-    """Through the module shell test_two_shells.py runs check mode."""
+    """Through the module shell test_two_runners.py runs check mode."""
     stage = Stage(lab, tmp_path, "in_process")
     *keeping, revoking = ORDER
     checked = stage.run(*BEGINNINGS, check=True)

@@ -87,7 +87,7 @@ def test_dates_that_the_ca_passes_over_are_told(lab, mailbox):
     result = mailbox.issue(not_after="+40d")
     (told,) = result["honored"]
     assert (told["option"], told["honored"]) == ("not_after", False)
-    assert told["given"] == result["not_after"].replace("+00:00", "Z")
+    assert told["received"] == result["not_after"].replace("+00:00", "Z")
     (warning,) = result["warnings"]
     assert warning.startswith("The CA did not honor not_after: ")
 
@@ -130,14 +130,14 @@ def test_profile_that_the_ca_does_not_know_of_is_told(lab, mailbox):
     lab.behaviour(profiles={}, unknown_profiles="ignore")
     result = mailbox.issue(profile="shortlived")
     (told,) = result["honored"]
-    assert told == {"option": "profile", "asked": "shortlived", "given": "", "honored": False}
+    assert told == {"option": "profile", "requested": "shortlived", "received": "", "honored": False}
     assert "its order names no profile" in result["warnings"][0]
 
 
 def test_profile_that_the_ca_knows(lab, mailbox):
     result = mailbox.issue(profile="shortlived")
     assert result["honored"] == [
-        {"option": "profile", "asked": "shortlived", "given": "shortlived", "honored": True}
+        {"option": "profile", "requested": "shortlived", "received": "shortlived", "honored": True}
     ]
 
 
@@ -175,7 +175,7 @@ def test_order_with_another_profile_that_the_ca_gives_back_is_given_up(lab, mail
     assert left == {"order_uri": first["order_uri"], "reason": "other_request", "deactivated": [authorization]}
     assert again["order_uri"] != first["order_uri"]
     mailbox.answer(again)
-    assert mailbox.fetch()["honored"][0]["given"] == "shortlived"
+    assert mailbox.fetch()["honored"][0]["received"] == "shortlived"
     assert len(lab.replies()) == 1
 
 

@@ -196,7 +196,7 @@ def test_profile_that_it_has_and_one_that_it_has_not(mailbox):
     mailbox.answer(ordered)
     told = mailbox.fetch(profile="short")
     # it takes the profile and does not say so in its orders
-    assert told["honored"] == [{"option": "profile", "asked": "short", "given": "", "honored": False}]
+    assert told["honored"] == [{"option": "profile", "requested": "short", "received": "", "honored": False}]
 
 
 def test_dates_are_passed_over_and_that_is_told(mailbox):
@@ -279,7 +279,7 @@ def test_chain_includes_the_root_and_there_is_no_other(issued, rig):
     root = x509.load_pem_x509_certificates(pathlib.Path(rig["smime_root"]).read_bytes())[0]
     assert chain[-1] == root and len(chain) == 2
     (told,) = issued.result["honored"]
-    assert (told["option"], told["given"], told["honored"]) == ("select_chain", root.subject.rfc4514_string(), False)
+    assert (told["option"], told["received"], told["honored"]) == ("select_chain", root.subject.rfc4514_string(), False)
     assert issued.result["chain"]["alternate"] is False
 
 

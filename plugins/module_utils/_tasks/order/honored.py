@@ -22,31 +22,36 @@ from .new_order import NewOrder, near
 class Honored:
     """An option that a CA may ignore.
 
-    :ivar option: its name. :ivar asked: the requested value. :ivar given: the value from the CA; both for people.
-    :ivar honored: whether the CA gave the requested value.
+    :ivar option: its name. :ivar requested: the requested value. :ivar received: the value from the CA; both for people.
+    :ivar honored: whether they are the same.
     """
 
     option: str
-    asked: str
-    given: str
+    requested: str
+    received: str
     honored: bool
 
     def to_result(self) -> dict[str, t.Any]:
         """The entry in the result of smime_order."""
-        return {"option": self.option, "asked": self.asked, "given": self.given, "honored": self.honored}
+        return {
+            "option": self.option,
+            "requested": self.requested,
+            "received": self.received,
+            "honored": self.honored,
+        }
 
     def warning(self) -> str:
         """The sentence for an option that was not honored."""
         if self.option == "profile":
-            names = f"names the profile {self.given}" if self.given else "names no profile"
-            return f"The CA did not honor profile: {self.asked} was requested, and its order {names}."
+            names = f"names the profile {self.received}" if self.received else "names no profile"
+            return f"The CA did not honor profile: {self.requested} was requested, and its order {names}."
         if self.option == "select_chain":
             return (
                 "No chain that the CA offers meets select_chain; its default is used, which ends below"
-                f" {self.given}."
+                f" {self.received}."
             )
         return (
-            f"The CA did not honor {self.option}: {self.asked} was requested, and the certificate has {self.given}."
+            f"The CA did not honor {self.option}: {self.requested} was requested, and the certificate has {self.received}."
         )
 
 

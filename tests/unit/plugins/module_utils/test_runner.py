@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The two shells, piece by piece; tests/integration/lab/test_two_shells.py runs them against each other."""
+"""The two shells, piece by piece; tests/integration/lab/test_two_runners.py runs them against each other."""
 
 from __future__ import annotations
 

@@ -38,16 +38,16 @@ def test_nothing_was_asked() -> None:
 @pytest.mark.parametrize(
     "asked, profile, result",
     [
-        (NewOrder(profile="short"), "short", {"option": "profile", "asked": "short", "given": "short"}),
+        (NewOrder(profile="short"), "short", {"option": "profile", "requested": "short", "received": "short"}),
         (
             NewOrder(not_before=NOW - HOUR),
             "",
-            {"option": "not_before", "asked": "2026-11-22T08:00:00Z", "given": "2026-11-22T09:00:00Z"},
+            {"option": "not_before", "requested": "2026-11-22T08:00:00Z", "received": "2026-11-22T09:00:00Z"},
         ),
         (
             NewOrder(not_after=NOW + MONTH),
             "",
-            {"option": "not_after", "asked": "2026-12-22T09:00:00Z", "given": "2026-12-22T09:00:00Z"},
+            {"option": "not_after", "requested": "2026-12-22T09:00:00Z", "received": "2026-12-22T09:00:00Z"},
         ),
     ],
 )
