@@ -31,10 +31,8 @@ def functions(tree: ast.AST) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
 def takes_parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     """Whether an argument is a dictionary of parameters, by its name or its annotation."""
     arguments = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
-    return any(
-        argument.arg == "params" or (argument.annotation is not None and ast.unparse(argument.annotation) in ANNOTATIONS)
-        for argument in arguments
-    )
+    annotations = {ast.unparse(argument.annotation) for argument in arguments if argument.annotation is not None}
+    return any(argument.arg == "params" for argument in arguments) or bool(annotations & ANNOTATIONS)
 
 
 def is_run(path: pathlib.Path, function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:

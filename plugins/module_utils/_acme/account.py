@@ -20,7 +20,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._text import one_lin
 from . import jws
 from .account_key import AccountKey
 from .client import AcmeClient
-from .http import Response
+from .https import Response
 from .problem import Problem, error_for
 from .transport import AnswerLostError, problem_of
 

@@ -21,7 +21,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._time import parse_r
 
 from . import parse
 from .client import AcmeClient
-from .http import Response
+from .https import Response
 from .problem import Problem
 from .transport import AnswerLostError
 

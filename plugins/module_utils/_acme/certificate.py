@@ -17,7 +17,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._text import one_lin
 
 from .account_key import AccountKey
 from .client import AcmeClient
-from .http import Response
+from .https import Response
 from .order import Order
 
 PEM_CHAIN = "application/pem-certificate-chain"

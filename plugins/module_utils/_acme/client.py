@@ -14,7 +14,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._net import host_of
 
 from .account_key import AccountKey
 from .directory import Directory
-from .http import Response
+from .https import Response
 from .transport import Transport, problem_of
 
 # seconds between two looks where the CA names none: the first, the longest, the shortest at the end, and the growth

@@ -19,7 +19,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._text import one_lin
 from ansible_collections.mailcert.acme.plugins.module_utils._time import parse_rfc3339_or_none
 
 from .client import AcmeClient
-from .http import Response
+from .https import Response
 from .problem import Problem, error_for
 from .transport import AnswerLostError, problem_of
 

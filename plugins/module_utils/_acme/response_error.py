@@ -9,7 +9,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import AcmeC
 from ansible_collections.mailcert.acme.plugins.module_utils._text import one_line
 
 from . import parse
-from .http import PROBLEM_LIMIT, Response
+from .https import PROBLEM_LIMIT, Response
 from .problem import Problem, error_for
 from .retry import PASSING_STATUSES
 

@@ -27,7 +27,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._time import utc_now
 
 from . import jws, parse, retry
 from .account_key import AccountKey
-from .http import BODY_LIMIT, Exchange, NoAnswerError, Response
+from .https import BODY_LIMIT, Exchange, NoAnswerError, Response
 from .response_error import is_limited, problem_of, refusal
 
 __all__ = ["AnswerLostError", "Transport", "problem_of"]

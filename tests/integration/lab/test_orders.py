@@ -186,7 +186,8 @@ def test_order_with_another_profile_after_the_loss_of_the_journal(lab, mailbox):
     mailbox.journal_path.unlink()
     lab.behaviour(reuse_orders=True)
     again = mailbox.order(profile="shortlived")
-    assert [(left["order_uri"], left["reason"]) for left in again["abandoned"]] == [(first["order_uri"], "other_request")]
+    reasons = [(entry["order_uri"], entry["reason"]) for entry in again["abandoned"]]
+    assert reasons == [(first["order_uri"], "other_request")]
     assert len(again["abandoned"][0]["deactivated"]) == 1
     assert again["order_uri"] != first["order_uri"]
     assert mailbox.journal()["previous_orders"] == []

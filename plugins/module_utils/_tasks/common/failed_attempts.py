@@ -10,7 +10,7 @@ import os
 import random
 import typing as t
 
-from ansible_collections.mailcert.acme.plugins.module_utils._acme.http import NoAnswerError
+from ansible_collections.mailcert.acme.plugins.module_utils._acme.https import NoAnswerError
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     AccountError,
     AcmeError,

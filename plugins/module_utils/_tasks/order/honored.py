@@ -22,7 +22,7 @@ from .new_order import NewOrder, near
 class Honored:
     """An option that a CA may ignore.
 
-    :ivar option: its name. :ivar requested: the requested value. :ivar received: the value from the CA; both for people.
+    :ivar option: its name. :ivar requested: what was asked for. :ivar received: what the CA gave; both for people.
     :ivar honored: whether they are the same.
     """
 
@@ -51,7 +51,8 @@ class Honored:
                 f" {self.received}."
             )
         return (
-            f"The CA did not honor {self.option}: {self.requested} was requested, and the certificate has {self.received}."
+            f"The CA did not honor {self.option}: {self.requested} was requested, and the certificate has"
+            f" {self.received}."
         )
 
 

@@ -249,7 +249,8 @@ def _take_all(folder, queue):
 
 def test_the_rate_holds_across_processes(tmp_path):
     queue = multiprocessing.Queue()
-    processes = [multiprocessing.Process(target=_take_all, args=(str(tmp_path / "throttle"), queue)) for dummy in range(4)]
+    arguments = (str(tmp_path / "throttle"), queue)
+    processes = [multiprocessing.Process(target=_take_all, args=arguments) for _number in range(4)]
     for process in processes:
         process.start()
     taken = [queue.get(timeout=60) for dummy in processes]
