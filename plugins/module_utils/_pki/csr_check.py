@@ -86,9 +86,10 @@ def _check_names(csr: Csr, wanted: list[str]) -> None:
     for kind, values in (("commonName", csr.common_names), ("emailAddress", csr.dn_email_addresses)):
         for value in values:
             if _canonical(value) not in wanted:
-                raise _refused(csr, f"has the {kind} {quote(value)}, not an address of the order")
+                raise _refused(csr, f"has the {kind} {quote(value)}, which is not in the order")
     if csr.other_dn_attributes:
-        raise _refused(csr, f"has a subject with attributes other than addresses: {quote_list(csr.other_dn_attributes)}")
+        others = quote_list(csr.other_dn_attributes)
+        raise _refused(csr, f"has a subject with other attributes than addresses: {others}")
 
 
 def _check_usage(csr: Csr, usage: str) -> None:

@@ -115,12 +115,12 @@ def test_only_part_of_two_addresses(ec_key: t.Any) -> None:
 @pytest.mark.parametrize(
     ("subject", "words"),
     [
-        ([(CN, "Jane Doe")], "the commonName 'Jane Doe', not an address of the order"),
+        ([(CN, "Jane Doe")], "the commonName 'Jane Doe', which is not in the order"),
         ([(CN, "boss@example.com")], "the commonName 'boss@example.com'"),
         ([(CN, ADDRESS), (CN, ADDRESS)], "more than one commonName"),
         ([(MAIL, "boss@example.com")], "the emailAddress 'boss@example.com'"),
         ([(MAIL, ADDRESS), (MAIL, "boss@example.com")], "the emailAddress 'boss@example.com'"),
-        ([(CN, ADDRESS), (ORG, "Bank")], "a subject with attributes other than addresses: '2.5.4.10'"),
+        ([(CN, ADDRESS), (ORG, "Bank")], "a subject with other attributes than addresses: '2.5.4.10'"),
     ],
 )
 def test_subject(subject: t.Any, words: str, ec_key: t.Any) -> None:
