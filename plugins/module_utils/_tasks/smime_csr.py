@@ -192,8 +192,8 @@ def _private_key(given: CsrOptions) -> _Key:
         if given.regenerate == "fail":
             raise KeyMismatchError(
                 f"The key at privatekey_path {path} is {has}, and the options ask for {given.key_spec}. Choose another"
-                " path, change the options of the key, or set regenerate: partial_idempotence, which keeps a copy of the"
-                " old key."
+                " path, change the options of the key, or set regenerate: partial_idempotence, which keeps a copy of"
+                " the old key."
             )
     key = keys.generate(given.key_spec)
     return _Key(key, keys.private_pem(key, passphrase=passphrase), present)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.account.connection import AcmeOptions
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.account.options import AccountOptions
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common.options import Content
