@@ -53,7 +53,8 @@ def test_a_hold_of_others_is_waited_out_before_anything_is_sent(ca, make_transpo
 )
 def test_a_hold_that_is_too_long_or_closed_is_told_and_nothing_is_sent(ca, make_transport, clock, hold, seconds, code):
     transport = make_transport(ca, throttle=Noted(hold), seconds=seconds)
-    with pytest.raises(AcmeError, match=r"gets no request for another \d+ seconds.*(slow down|HTTP status 503)\.$") as error:
+    says = r"gets no request for another \d+ seconds.*(slow down|HTTP status 503)\.$"
+    with pytest.raises(AcmeError, match=says) as error:
         transport.get(ca.directory_url, stage="finalize")
     assert (error.value.error_code, error.value.stage, error.value.retryable) == (code, "finalize", True)
     assert error.value.details == {"retry_after": hold.seconds, "on_hold": True}

@@ -13,7 +13,7 @@ import typing as t
 
 import pytest
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import JournalError
-from ansible_collections.mailcert.acme.plugins.module_utils._store.state.challenge_turns import Turn, ChallengeTurns
+from ansible_collections.mailcert.acme.plugins.module_utils._store.state.challenge_turns import ChallengeTurns, Turn
 
 CA = "https://ca.test/directory"
 NOW = datetime.datetime(2026, 11, 24, 9, 0, tzinfo=datetime.timezone.utc)
