@@ -175,7 +175,7 @@ def update(client: AcmeClient, *, contact: t.Sequence[str]) -> Account:
 
 
 def deactivate(client: AcmeClient) -> Account:
-    """Deactivate the account, for good (RFC 8555, section 7.3.6)."""
+    """Deactivate the account (RFC 8555, section 7.3.6). This cannot be undone."""
     uri = client.known_account_uri()
     response = client.post(uri, {"status": "deactivated"}, stage="account", tolerate=("unauthorized",))
     if response.status < 300:
@@ -188,7 +188,7 @@ def deactivate(client: AcmeClient) -> Account:
 
 
 def roll_key(client: AcmeClient, new_key: AccountKey) -> None:
-    """Replace the account key (RFC 8555, section 7.3.5); the client goes on with the new one.
+    """Replace the account key (RFC 8555, section 7.3.5); then the client uses the new one.
 
     The new key has to be on disk before the call. If the response is lost, the CA is asked with the new key.
 

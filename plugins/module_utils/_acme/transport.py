@@ -62,7 +62,7 @@ class Transport:
     :arg validate_certs: whether the server's TLS certificate is verified.
     :arg ca_path: roots to trust instead of the system's; None for those.
     :arg user_agent: name and version of the software; that of the HTTP library is put behind it.
-    :arg deadline: after it no request begins and no pause goes on.
+    :arg deadline: the end of all requests and pauses.
     :arg retries: how often a failed request is sent again at most, and how often one that met a rate limit.
     :arg throttle: the throttle of the CA, shared by all tasks that send requests to it.
     :arg sleep, random, now: taken as parameters for tests; ``random`` gives floats in [0, 1).

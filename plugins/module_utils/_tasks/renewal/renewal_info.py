@@ -275,7 +275,7 @@ class _Round:
     def _remember(self, wait: datetime.timedelta, problem: str) -> None:
         memory = Renewal(next_look=self._context.now() + wait, problem=problem)
         try:
-            memory.save(self._ca.memory)
+            memory.save(self._ca.next_look_path)
         except SmimeError as error:
             self._context.warn(f"The time of the next request to the CA could not be recorded: {error.message}")
 
