@@ -61,7 +61,11 @@ LIBRARIES = set(
 )
 STDLIB = frozenset(getattr(sys, "stdlib_module_names", ()))
 knows_stdlib = pytest.mark.skipif(not STDLIB, reason="not applicable: Python 3.9 does not name its own modules")
-LONGEST = 400
+LONGEST = 300
+# a file that is longer says why in its docstring, by these words
+REASON = "longer than"
+# and it is not longer than this
+LONGEST_WITH_REASON = 400
 # the code of a module next to its documentation: the imports, main() and the call
 LONGEST_INTERFACE = 40
 DOCUMENTATION = {"DOCUMENTATION", "EXAMPLES", "RETURN"}
@@ -251,7 +255,12 @@ def test_a_module_is_an_interface_only(path: pathlib.Path) -> None:
     ids=named,
 )
 def test_a_file_fits_in_a_head(path: pathlib.Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST
+    text = path.read_text(encoding="utf-8")
+    lines = len(text.splitlines())
+    # what is generated is for no head
+    if lines > LONGEST and "`make generate`" not in text[:800]:
+        assert REASON in (ast.get_docstring(ast.parse(text)) or "").replace("\n", " ")
+        assert lines <= LONGEST_WITH_REASON
 
 
 def test_no_package_markers() -> None:
