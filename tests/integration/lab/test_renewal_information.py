@@ -152,7 +152,7 @@ def test_ca_that_offers_none_or_does_not_answer_is_asked_once_for_the_whole_flee
     fleet.lab.faults(resource="renewalInfo", kind="rateLimited", retry_after=30.0, times=-1)
     result = select(fleet)
     assert result["untouched"] == 3
-    assert "answers are missing" in result["warnings"][0]
+    assert "gave no renewal information for 3 of 3 certificates" in result["warnings"][0]
     # a question that is under way when the first is refused has its answer too
     limited = requests(fleet, "renewalInfo")
     assert 1 <= limited <= 3
@@ -167,7 +167,7 @@ def test_ca_that_cannot_be_reached_stops_nothing(make_fleet):
     wait_is_over(fleet)
     fleet.lab.faults(resource="directory", kind="drop", times=-1)
     result = select(fleet)
-    assert result["untouched"] == 2 and "2 of 2 answers are missing" in result["warnings"][0]
+    assert result["untouched"] == 2 and "no renewal information for 2 of 2 certificates" in result["warnings"][0]
     fleet.lab.clear_faults()
     before = len(fleet.lab.log())
     # six hours long
