@@ -16,7 +16,7 @@ endif
 CLEAN := env $(patsubst %,-u %,$(filter ANSIBLE_% MOLECULE_% PYTHON_% PYTHONPATH PYTHONHOME LC_%,$(.VARIABLES))) LC_ALL=C.UTF-8
 RUN := $(CLEAN) $(PYTHON) tests/tools/bootstrap.py run
 CHECK := $(RUN) dev tests/tools/check.py
-PARTS := lint sanity units fuzz-quick chaos-quick integration-lab integration-rig molecule importer docs-lint
+PARTS := lint sanity units fuzz-quick chaos-quick integration-lab integration-rig molecule importer code-lint docs-lint
 
 .PHONY: help
 help:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs mailcert.acme.smime_select; without the option desired_states it reads the variables of the hosts of the play."""
+"""Runs mailcert.acme.smime_select; without desired_states it reads the variables of the hosts of the play."""
 
 from __future__ import annotations
 

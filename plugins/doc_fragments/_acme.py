@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Documentation fragment: the CA and the account; C(AcmeOptions) in module_utils/_tasks/account/connection.py has its spec."""
+"""Documentation fragment: the CA and the account. Its spec is AcmeOptions in _tasks/account/connection.py."""
 
 from __future__ import annotations
 
@@ -49,8 +49,10 @@ options:
     default: true
   ca_path:
     description:
-      - Absolute path of the roots that the CA's TLS certificate is verified against, a PEM file or a folder with hashed names.
-      - Without it the roots of the system are used, and the variables C(REQUESTS_CA_BUNDLE), C(CURL_CA_BUNDLE) and C(SSL_CERT_FILE) as usual.
+      - Absolute path of the roots that the CA's TLS certificate is verified against, a PEM file or a folder with hashed
+        names.
+      - Without it the roots of the system are used, and the variables C(REQUESTS_CA_BUNDLE), C(CURL_CA_BUNDLE) and
+        C(SSL_CERT_FILE) as usual.
     type: path
   allow_http:
     description:
@@ -65,9 +67,11 @@ options:
     default: 10
   request_retries:
     description:
-      - How many times a request is repeated where the CA cannot be reached, answers with a server error, or reports a rate limit.
+      - How many times a request is repeated where the CA cannot be reached, answers with a server error, or reports a
+        rate limit.
       - The time between two tries grows and is partly random. It is never shorter than the CA's C(Retry-After).
-      - A request that the CA refuses for another reason is not repeated. A bad nonce is replaced up to 15 times, and does not
+      - A request that the CA refuses for another reason is not repeated. A bad nonce is replaced up to 15 times, and
+        does not
         count here.
     type: int
     default: 7
@@ -80,7 +84,8 @@ options:
   throttle_path:
     description:
       - Absolute path of a folder for the throttle of the CA. Use one folder for all tasks that use the same CA.
-      - When the CA reports a rate limit to one task, all tasks wait. After several failures of the CA in a row the circuit
+      - When the CA reports a rate limit to one task, all tasks wait. After several failures of the CA in a row the
+        circuit
         breaker opens, and the other tasks fail at once.
       - The state in the folder counts for later runs too. There is none while no request fails.
     type: path
@@ -91,7 +96,8 @@ options:
 options:
   account_record_path:
     description:
-      - Absolute path of the record that M(mailcert.acme.smime_account) wrote, see its O(mailcert.acme.smime_account#module:account_record_path).
+      - Absolute path of the record that M(mailcert.acme.smime_account) wrote, see its
+        O(mailcert.acme.smime_account#module:account_record_path).
       - It contains the URL of the account, which saves a request to the CA. It is not an error if it does not exist.
       - O(account_uri) takes precedence.
     type: path

@@ -13,10 +13,12 @@ class ModuleDocFragment:
 options: {}
 attributes:
   action:
-    description: An action plugin of the same name decides where the module runs, and takes part of its options on the controller.
+    description: An action plugin of the same name decides where the module runs, and takes part of its options on the
+      controller.
     support: full
     details:
-      - Where the module would run on the controller anyway, as the same user and under the same Python, its code runs within the
+      - Where the module would run on the controller anyway, as the same user and under the same Python, its code runs
+        within the
         process of Ansible. In all other cases the module is sent to the host as usual. The results are the same.
   async:
     description: Supports being used with the C(async) keyword.
@@ -26,7 +28,8 @@ attributes:
   check_mode:
     description: Can run in C(check_mode) and return changed status prediction without modifying the target.
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff
+      mode.
   idempotent:
     description:
       - When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Documentation fragment: what the certificate is for; C(CertificateOptions) in module_utils/_tasks/common/options.py has its spec."""
+"""Documentation fragment: what the certificate is for. Its spec is CertificateOptions in _tasks/common/options.py."""
 
 from __future__ import annotations
 

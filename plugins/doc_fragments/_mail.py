@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Documentation fragment: mail servers and logins; C(MailOptions) in module_utils/_tasks/mailbox/options.py has its spec."""
+"""Documentation fragment: mail servers and logins. Its spec is MailOptions in _tasks/mailbox/options.py."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ options:
     description:
       - Where the challenge mail is read, or who reads it.
       - V(imap) is the mailbox at the IMAP server.
-      - V(maildir) is a Maildir on the host where the task runs, and V(files) a folder there into which a delivery agent drops each
+      - V(maildir) is a Maildir on the host where the task runs, and V(files) a folder there into which a delivery agent
+        drops each
         mail as a file. Both are at O(mail_path). The mail is proved as one from a server is.
-      - V(by_hand) is a person. No mail server is contacted, and the options of mail servers and of the proof do not count. The module
+      - V(by_hand) is a person. No mail server is contacted, and the options of mail servers and of the proof do not
+        count. The module
         says what to look for, makes the text of the reply, and continues after the person says that it was sent.
       - By hand nothing of the mail can be proved. The module says what the person must check instead.
       - M(mailcert.acme.smime_mail_check) has nothing to check with V(by_hand), and refuses it.
@@ -37,16 +39,19 @@ options:
     description:
       - Absolute path of the Maildir, or of the folder with files, for O(mail_access=maildir) and O(mail_access=files).
       - Of a Maildir the folders O(imap_folders) are read, each in C(new) and C(cur). Names are those of Maildir++.
-      - In a folder with files the module ignores names that begin with a dot or end in C(.tmp), C(.part), C(.lock) or C(~), and
+      - In a folder with files the module ignores names that begin with a dot or end in C(.tmp), C(.part), C(.lock) or
+        C(~), and
         files that were written within the last two seconds.
       - Symbolic links are not followed, and only regular files are read.
     type: path
   imap_host:
     description:
       - The IMAP server that has the mailbox.
-      - Without it, here and in O(mailboxes[].imap_host), it is looked for in DNS by the domain of the address. First come the SRV records of
+      - Without it, here and in O(mailboxes[].imap_host), it is looked for in DNS by the domain of the address. First
+        come the SRV records of
         RFC 6186 and RFC 8314, which have port and encryption too, then C(imap) and C(mail) in the domain.
-      - Only a host inside the domain or inside one of O(provider_domains) is used, and only with O(mail_validate_certs=true).
+      - Only a host inside the domain or inside one of O(provider_domains) is used, and only with
+        O(mail_validate_certs=true).
     type: str
   imap_port:
     description:
@@ -73,15 +78,18 @@ options:
   imap_password:
     description:
       - The password of the login at the IMAP server.
-      - Required with O(mail_access=imap) and O(imap_auth=password), here or in O(mailboxes[].imap_password), for each address whose
+      - Required with O(mail_access=imap) and O(imap_auth=password), here or in O(mailboxes[].imap_password), for each
+        address whose
         challenge is open.
     type: str
   imap_folders:
     description:
       - The folders in which the challenge mail is looked for, each by its name.
-      - An entry such as V(\\Junk) names a special use instead (RFC 6154), and means the folder that the server has for it,
+      - An entry such as V(\\Junk) names a special use instead (RFC 6154), and means the folder that the server has for
+        it,
         whatever its name is. Where the server does not list special uses, the usual names are looked for.
-      - There are V(\\All), V(\\Archive), V(\\Drafts), V(\\Flagged), V(\\Important), V(\\Junk), V(\\Sent) and V(\\Trash).
+      - There are V(\\All), V(\\Archive), V(\\Drafts), V(\\Flagged), V(\\Important), V(\\Junk), V(\\Sent) and
+        V(\\Trash).
       - It is an error if there is no folder of a name, but not if there is none for a special use.
       - The first one is watched for new mail where the server supports C(IDLE). All of them are searched periodically.
     type: list
@@ -92,7 +100,8 @@ options:
   smtp_host:
     description:
       - The SMTP submission server that takes the reply.
-      - Without it O(imap_host). Without both it is looked for in DNS as that is, in the end as C(smtp) and C(mail) in the domain.
+      - Without it O(imap_host). Without both it is looked for in DNS as that is, in the end as C(smtp) and C(mail) in
+        the domain.
     type: str
   smtp_port:
     description:
@@ -124,7 +133,8 @@ options:
       - V(password) uses O(imap_password).
       - V(xoauth2) and V(oauthbearer) use an OAuth 2 access token, which is O(imap_token) or is fetched by
         O(oauth_grant). Exchange Online and Google know V(xoauth2). V(oauthbearer) is the standard (RFC 7628).
-      - V(external) uses the client certificate O(mail_client_cert_path), from which the server takes the user (SASL EXTERNAL).
+      - V(external) uses the client certificate O(mail_client_cert_path), from which the server takes the user (SASL
+        EXTERNAL).
         Neither O(imap_user) nor a password is sent then.
     type: str
     choices:
@@ -467,7 +477,8 @@ options:
       - How replies are sent.
       - V(smtp) submits them to O(smtp_host).
       - V(sendmail) gives them to the command O(sendmail_path) on the host where the module runs. The options of the
-        submission server are not used then. That host must be one that may send mail for the domains of the addresses, and
+        submission server are not used then. That host must be one that may send mail for the domains of the addresses,
+        and
         its mail must be signed with DKIM.
     type: str
     choices:
@@ -482,7 +493,8 @@ options:
     default: /usr/sbin/sendmail
   provider_domains:
     description:
-      - Domains, in addition to that of the address, in which a mail server may be that only DNS names, such as that of a mail provider.
+      - Domains, in addition to that of the address, in which a mail server may be that only DNS names, such as that of
+        a mail provider.
     type: list
     elements: str
     default: []
@@ -494,7 +506,8 @@ options:
     default: true
   mail_ca_path:
     description:
-      - Absolute path of the roots that the mail servers' TLS certificates are verified against, a PEM file or a folder with hashed names.
+      - Absolute path of the roots that the mail servers' TLS certificates are verified against, a PEM file or a folder
+        with hashed names.
       - Without it the roots of the system are used.
     type: path
   mail_timeout:
@@ -512,7 +525,8 @@ options:
     type: path
   allow_plaintext:
     description:
-      - Whether O(imap_encryption=none) and O(smtp_encryption=none) are allowed to servers outside the loopback interface.
+      - Whether O(imap_encryption=none) and O(smtp_encryption=none) are allowed to servers outside the loopback
+        interface.
     type: bool
     default: false
 """

@@ -15,18 +15,22 @@ options:
     description:
       - The sources of the options that the task does not set. The first entry that has an option counts.
       - V(smime_*) means the variables of the role P(mailcert.acme.smime#role), each for its own option.
-      - Another entry is the name of a variable that holds a dictionary by option. Keys that are no option of the module are ignored.
+      - Another entry is the name of a variable that holds a dictionary by option. Keys that are no option of the module
+        are ignored.
         A name with dots reaches into a dictionary.
-      - A value that is null or V(omit) does not set its option, and neither does a variable of the role that is not defined.
+      - A value that is null or V(omit) does not set its option, and neither does a variable of the role that is not
+        defined.
       - It takes less time than a template for each option.
     type: list
     elements: str
   variables:
     description:
       - Options that get their value from a variable, as a dictionary of the option to the name of the variable.
-      - It means the same as a template for each of these options, and takes less time, which counts for thousands of mailboxes.
+      - It means the same as a template for each of these options, and takes less time, which counts for thousands of
+        mailboxes.
       - A name with dots reaches into a dictionary.
       - A variable that is null or V(omit) does not set its option.
-      - An option that the task sets itself keeps that value. Options that are named here do not come from O(options_from).
+      - An option that the task sets itself keeps that value. Options that are named here do not come from
+        O(options_from).
     type: dict
 """

@@ -14,7 +14,8 @@ version_added: 0.1.0
 author:
   - mailcert.acme contributors (@mailcert)
 description:
-  - Returns the mailboxes that are due, without those whose ACME account failed in this run. These fail with the reason of their
+  - Returns the mailboxes that are due, without those whose ACME account failed in this run. These fail with the reason
+    of their
     account, without a request to the CA for each of them.
   - The role P(mailcert.acme.smime#role) uses it between the accounts and the certificates.
 positional: hostvars

@@ -16,7 +16,8 @@ version_added: 0.1.0
 author:
   - mailcert.acme contributors (@mailcert)
 description:
-  - Counts the mailboxes that were issued, rebuilt, untouched or failed, that await the reply of a person, or that are on hold. It
+  - Counts the mailboxes that were issued, rebuilt, untouched or failed, that await the reply of a person, or that are
+    on hold. It
     reads the selection and the results that the hosts registered.
   - The role P(mailcert.acme.smime#role) uses it for the summary at the end of a run.
 positional: hostvars, check_mode
@@ -64,7 +65,8 @@ _value:
       description: How many mailboxes needed nothing.
       type: int
     failed:
-      description: Mailboxes that failed, each with C(mailbox), C(stage), C(error_code), C(retryable), C(msg), C(problem) and C(line).
+      description: Mailboxes that failed, each with C(mailbox), C(stage), C(error_code), C(retryable), C(msg),
+        C(problem) and C(line).
       type: list
       elements: dict
     awaiting:
@@ -75,7 +77,8 @@ _value:
       elements: dict
     orphans:
       description:
-        - Mailboxes of the store that the inventory no longer names, each with C(address), C(folder), C(lines), C(not_after) and
+        - Mailboxes of the store that the inventory no longer names, each with C(address), C(folder), C(lines),
+          C(not_after) and
           C(error). They are not renewed.
         - Empty in a run over a part of the inventory.
       type: list
@@ -83,7 +86,8 @@ _value:
     on_hold:
       description:
         - Mailboxes that are due and wait for their next try, since the CA refused an earlier one.
-        - Each has C(mailbox), C(next_try), C(attempts), C(last_try), C(error_code), C(stage), C(retryable), C(msg), C(problem) and
+        - Each has C(mailbox), C(next_try), C(attempts), C(last_try), C(error_code), C(stage), C(retryable), C(msg),
+          C(problem) and
           C(line).
       type: list
       elements: dict
@@ -169,7 +173,8 @@ def _on_hold(name: str, hold: dict[str, t.Any]) -> dict[str, t.Any]:
     """One mailbox that is on hold until its next try."""
     keys = ("next_try", "attempts", "last_try", "error_code", "stage", "retryable", "msg", "problem")
     tries = hold["attempts"]
-    count = f" after {tries} failed attempt{'' if tries == 1 else 's'}" if tries else ", without a request to the CA yet"
+    attempts = "attempt" if tries == 1 else "attempts"
+    count = f" after {tries} failed {attempts}" if tries else ", without a request to the CA yet"
     line = (
         f"{name}: on hold until {hold['next_try'][:19]}Z{count}; the last error: {hold['stage']}, {hold['error_code']}:"
         f" {hold['msg']} To try it now: -e smime_retry_now=true"

@@ -4,10 +4,10 @@
 """Mail addresses: what this chain certifies, and when two of them are the same.
 
 An address here is a Mailbox (RFC 5321, section 4.1.2) without quotes: no display name, no comment, no angle brackets.
-Its domain is kept as lower-case A-labels, the one form that certificates and comparisons use (RFC 5280, section 7.5;
-RFC 9598, section 5). Orders have it too: RFC 8823, section 3 allows U-labels there, but what is ordered is compared with
-the request, and some CAs compare texts. The local part is kept as given: upper and lower case (RFC 5321, section 2.4),
-and the very octets, since RFC 9598, section 5 forbids to normalize it.
+The domain is kept as lower-case A-labels, the form that certificates and comparisons use (RFC 5280, section 7.5;
+RFC 9598, section 5). Orders use the same form: RFC 8823, section 3 allows U-labels, but the CA compares the order with
+the request, and some CAs compare the text. The local part is kept as given, octet for octet: its case can matter
+(RFC 5321, section 2.4), and RFC 9598, section 5 forbids to normalize it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._libs.idna import id
 from ansible_collections.mailcert.acme.plugins.module_utils._libs.require import REQUIREMENTS, is_missing
 from ansible_collections.mailcert.acme.plugins.module_utils._text import quote
 
-# RFC 5321, section 4.5.3.1: octets of the local part; a path of 256 octets leaves 254 between its angle brackets
+# RFC 5321, section 4.5.3.1: octets of the local part; a path has 256 octets, 254 of them between its angle brackets
 MAX_LOCAL = 64
 MAX_ADDRESS = 254
 
@@ -74,7 +74,7 @@ def parse(address: str) -> Address:
 def same(a: str, b: str) -> bool:
     """Whether two addresses name the same mailbox: local parts equal, case included; domains equal as A-labels.
 
-    What is no address is the same as nothing, not even as itself.
+    A text that is no address equals nothing, not even itself.
     """
     try:
         return parse(a) == parse(b)
@@ -96,9 +96,9 @@ def _parse(address: str) -> Address:
         raise _refused(address, "has more than one @; give one address each")
     if len(local.encode("utf-8")) > MAX_LOCAL:
         raise _refused(address, f"has a local part of more than {MAX_LOCAL} octets (RFC 5321, section 4.5.3.1.1)")
-    # what is not ASCII is allowed in an atom beside atext (RFC 6531, section 3.3)
+    # an atom may hold characters that are not ASCII, in addition to atext (RFC 6531, section 3.3)
     if not _DOT_STRING.fullmatch("".join(c if c.isascii() else "x" for c in local)):
-        raise _refused(address, "is no mail address: its local part has a character or a dot where none may stand")
+        raise _refused(address, "is no mail address: its local part has a character or a dot that is not allowed there")
     parsed = Address(local=local, domain=_domain(address, domain))
     if len(parsed.ascii.encode("utf-8")) > MAX_ADDRESS:
         raise _refused(address, f"is longer than {MAX_ADDRESS} octets (RFC 5321, section 4.5.3.1.3)")
@@ -135,8 +135,8 @@ def _domain(address: str, domain: str) -> str:
 def _to_a_labels(address: str, domain: str) -> str:
     if is_missing("idna"):
         raise AddressError(
-            f"The mail address {quote(address, limit=80)} has a domain that is not ASCII, and the Python library idna is not "
-            f"installed for {sys.executable}. Give the domain as A-labels (xn--...), or install it: "
+            f"The mail address {quote(address, limit=80)} has a domain that is not ASCII, and the Python library idna"
+            f" is not installed for {sys.executable}. Give the domain as A-labels (xn--...), or install it: "
             f"{sys.executable} -m pip install '{REQUIREMENTS['idna']}'"
         )
     try:

@@ -28,7 +28,7 @@ class Deadline:
         return f"Deadline({self.seconds:g} s, {self.remaining():.3f} s left)"
 
     def remaining(self) -> float:
-        """Seconds that are left: never below 0, ``inf`` without a deadline."""
+        """The remaining seconds: never below 0, ``inf`` without a deadline."""
         return max(0.0, self._end - self.clock())
 
     @property
@@ -37,16 +37,15 @@ class Deadline:
         return self.clock() >= self._end
 
     def clip(self, seconds: float) -> float:
-        """``seconds``, or what is left if that is less."""
+        """``seconds``, or the remaining seconds if they are less."""
         return min(seconds, self.remaining())
 
     def within(self, seconds: float | None) -> Deadline:
         """A deadline of its own for one step, never later than this one."""
-        left = self.remaining()
-        return Deadline(min(left, math.inf if seconds is None else seconds), self.clock)
+        return Deadline(min(self.remaining(), math.inf if seconds is None else seconds), self.clock)
 
     def error(self, what: str, *, stage: str | None = None, details: dict[str, t.Any] | None = None) -> DeadlineError:
-        """The error that tells that this deadline ended ``what``: words that go on from "while"."""
+        """The error of this deadline. ``what``: what was going on, in words that continue "while"."""
         return DeadlineError(
             f"The deadline of {self.seconds:g} seconds was reached while {what}.", stage=stage, details=details
         )
@@ -54,7 +53,7 @@ class Deadline:
     def check(self, what: str, *, stage: str | None = None) -> None:
         """Raise :class:`DeadlineError` if the moment has come.
 
-        :arg what: what was going on, in words that go on from "while": ``waiting for the order``.
+        :arg what: what was going on, in words that continue "while", such as ``waiting for the order``.
         """
         if self.expired:
             raise self.error(what, stage=stage)

@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The one tree of exceptions of the collection.
 
-Whatever a layer finds wrong, it raises as a :class:`SmimeError`. Each one carries what the result of a task tells the
-user: a sentence (``msg``), a stable ``error_code``, the ``stage`` of the chain, and whether trying again later can help
-(``retryable``). A problem document of the CA (RFC 8555, section 6.7) travels word for word in ``problem``. The
-file is longer than others, since every error is in it.
+Each layer reports an error as a :class:`SmimeError`. The error has the fields that the result of a failed task shows: a
+sentence (``msg``), a stable ``error_code``, the ``stage`` of the chain, and whether a later try can succeed
+(``retryable``). ``problem`` is the problem document of the CA, unchanged (RFC 8555, section 6.7). The file is longer
+than 300 lines, because it has every error of the collection.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class InputError(SmimeError):
 
 
 class AddressError(InputError):
-    """A mail address that is none, or one that this chain cannot certify."""
+    """A text that is no mail address, or an address that this chain cannot certify."""
 
     error_code = "invalid_address"
 
@@ -82,7 +82,7 @@ class CaChangeError(InputError):
 
 
 class TooManyChangesError(InputError):
-    """More mailboxes than allowed would be reissued for a changed wish; ``details["mailboxes"]`` tells what changed."""
+    """Changed variables would reissue more mailboxes than allowed; ``details["mailboxes"]`` has what changed."""
 
     error_code = "too_many_changes"
     stage = "select"
@@ -105,7 +105,7 @@ class StoreError(SmimeError):
 
 
 class UnsafePathError(StoreError):
-    """A path through which another user could read or swap what is ours."""
+    """A path through which another user could read or replace a file of the store."""
 
     error_code = "unsafe_path"
 
@@ -152,13 +152,13 @@ class KeyPolicyError(PkiError):
 
 
 class KeyMismatchError(PkiError):
-    """A key that exists is not the one wished for; it is never overwritten by itself."""
+    """An existing key is of another kind than requested; it is overwritten only where the user asks for that."""
 
     error_code = "key_mismatch"
 
 
 class CsrError(PkiError):
-    """A certificate request is unreadable or does not say what was wished."""
+    """A certificate request is unreadable, or differs from the desired state."""
 
     error_code = "invalid_csr"
 
@@ -181,7 +181,7 @@ class Pkcs12Error(PkiError):
 
 
 class AcmeError(SmimeError):
-    """Something went wrong between us and the CA."""
+    """A request to the CA failed."""
 
     error_code = "acme_error"
     stage = "order"
@@ -201,7 +201,7 @@ class AcmeTlsError(AcmeError):
 
 
 class NotAcmeError(AcmeError):
-    """What answered is no ACME server."""
+    """The server that answered is no ACME server."""
 
     error_code = "not_acme"
 
@@ -220,7 +220,7 @@ class AcmeRateLimitedError(AcmeProblemError):
 
 
 class RateReachedError(SmimeError):
-    """As many orders were sent as the user allows for a time; the CA was not asked."""
+    """The user's limit of orders in a time is reached; the CA was not asked."""
 
     error_code = "rate_reached"
     stage = "order"
@@ -235,7 +235,7 @@ class AccountError(AcmeProblemError):
 
 
 class TermsError(AccountError):
-    """The CA wants terms of service agreed to; ``details`` has their URL as ``terms_url``, where the CA tells it."""
+    """The CA requires agreement to its terms of service; ``details["terms_url"]`` is their URL, if the CA gives it."""
 
     error_code = "terms_not_agreed"
 
@@ -272,7 +272,7 @@ class DeadlineError(SmimeError):
 
 
 class MailError(SmimeError):
-    """Something went wrong between us and a mail server."""
+    """A request to a mail server failed."""
 
     error_code = "mail_error"
     stage = "challenge"
@@ -298,7 +298,7 @@ class LoginError(MailError):
 
 
 class TokenError(MailError):
-    """No access token for the mail login could be had; ``details`` has the token endpoint's ``oauth_error``, if any."""
+    """There is no access token for the mail login; ``details`` has the token endpoint's ``oauth_error``, if any."""
 
     error_code = "token_unavailable"
 
@@ -310,20 +310,20 @@ class FolderError(MailError):
 
 
 class ResolverError(MailError):
-    """DNS could not answer for now; neither proof nor disproof (RFC 6376, section 6.1.2)."""
+    """DNS gives no answer at present, so nothing is proved or disproved (RFC 6376, section 6.1.2)."""
 
     error_code = "dns_unavailable"
     retryable = True
 
 
 class ServerNotFoundError(MailError):
-    """No mail server was configured, and DNS tells of none that may be used."""
+    """No mail server is configured, and DNS names none that may be used."""
 
     error_code = "mail_server_unknown"
 
 
 class MailCheckError(MailError):
-    """A mailbox is not ready for an order; ``details`` has what was found."""
+    """A mailbox is not ready for an order; ``details`` has the findings."""
 
     error_code = "mail_check_failed"
 
@@ -350,7 +350,7 @@ class ReplyRefusedError(MailError):
 
 
 class ReplyUnknownError(MailError):
-    """It cannot be known whether the reply left; it is never sent again."""
+    """It is not known whether the reply was sent; it is never sent again."""
 
     error_code = "reply_unknown"
     stage = "reply"

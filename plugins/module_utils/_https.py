@@ -1,10 +1,10 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One request over HTTPS: whom it trusts, how much it reads and for how long, and why there is no response.
+"""One request over HTTPS: the trust store, the limits of size and time, and the reason where there is no response.
 
-The adapter of requests is used without a session. What a failure means for the user is up to the caller, who knows what
-was asked and which option to look at.
+The adapter of the library requests is used without a session. The caller turns a failure into the sentence for the
+user: it knows the purpose of the request and the options to check.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def exchange(adapter: t.Any, request: t.Any, *, seconds: float, limit: int, **op
         if not whole and length.isdecimal() and len(data) < int(length):
             raise ConnectionResetError("the body is shorter than announced")
     except BaseException:
-        # half a response must not be taken for the beginning of the next
+        # a part of this response must not be read as the beginning of the next one
         answer.close()
         raise
     answer.raw.release_conn()
@@ -115,7 +115,7 @@ def exchange(adapter: t.Any, request: t.Any, *, seconds: float, limit: int, **op
 def _read(raw: t.Any, *, limit: int, seconds: float) -> bytes:
     """The body.
 
-    ``read1`` returns what is there, so that a server that drips cannot keep us beyond the time; urllib3 1 lacks it.
+    ``read1`` returns the octets that have arrived, so a slow server cannot exceed the time limit; urllib3 1 lacks it.
     """
     read = getattr(raw, "read1", None) or raw.read
     end = time.monotonic() + seconds
@@ -136,7 +136,7 @@ def _read(raw: t.Any, *, limit: int, seconds: float) -> bytes:
 def failure_of(error: BaseException, *, outer: BaseException | None = None) -> Failure:
     """What an exception of :func:`exchange` means.
 
-    :arg outer: what the caller was handling when it began; it has nothing to do with this failure.
+    :arg outer: an exception that the caller was handling before; it is no cause of this failure.
     """
     exceptions = urllib3.exceptions
     chain = list(_chain(error, outer))

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import datetime
 
-# A random value may be answered for 24 hours at most (S/MIME Baseline Requirements, section 3.2.2.4), so an older
-# challenge is dead, and so is everything that exists for its sake.
+# A challenge may be answered for 24 hours at most (S/MIME Baseline Requirements, section 3.2.2.4). An older challenge
+# has expired, and so have the files that exist only for it.
 CHALLENGE_LIFETIME = datetime.timedelta(hours=24)
 
-# A date or a note that lies further in the future than this was written by a clock that is wrong: clocks of signers and
-# of machines that share a store differ by minutes, time zones included by hours.
+# A date that is further in the future than this comes from a wrong clock. The clocks of signers, and of machines that
+# share a store, differ by minutes, or by hours where a time zone is wrong.
 MOST_AHEAD = datetime.timedelta(hours=24)
 
 # Seconds. A Retry-After (RFC 9110, section 10.2.3) that says more is taken for this: ten years, longer than any CA asks
@@ -22,8 +22,8 @@ LONGEST_RETRY_AFTER = 10 * 365 * 86400
 # Seconds. A server that asks for a longer pause gets no other request in the same run.
 LONGEST_PAUSE_IN_A_RUN = 300.0
 
-# Seconds. A pause that a CA asks for counts up to this from one run to the next. No limit of a CA is known that lasts
-# longer, and a slip such as milliseconds must not stop a fleet until its certificates expire.
+# Seconds. The longest pause of a CA that later runs observe. No longer limit of a CA is known, and a mistake of the CA,
+# such as milliseconds, must not stop a fleet until its certificates expire.
 LONGEST_PAUSE_BETWEEN_RUNS = 7 * 86400.0
 
 # The clocks of two machines that share a store may differ by this.

@@ -40,10 +40,10 @@ def host_of(url: str) -> str:
 
 
 def check_url(url: object, *, allow_http_loopback: bool, fragment: bool = True) -> str:
-    """The URL itself, if a request may go there: https, or http to loopback where that is allowed.
+    """The URL itself, if requests to it are allowed: https, or http to loopback where that is allowed.
 
     :arg fragment: whether the URL may have a fragment.
-    :raises ValueError: with the reason, in words that go on from the URL's name.
+    :raises ValueError: with the reason, in words that follow the name of the URL.
     """
     if not isinstance(url, str) or not url:
         raise ValueError("is no URL")
@@ -59,9 +59,9 @@ def check_url(url: object, *, allow_http_loopback: bool, fragment: bool = True) 
     if not host or port == 0:
         raise ValueError("names no host")
     if parts.username is not None or parts.password is not None:
-        raise ValueError("holds a user name or password, which has no place there")
+        raise ValueError("holds a user name or password, which is not allowed there")
     if parts.fragment and not fragment:
-        raise ValueError("has a fragment (#), which is never sent")
+        raise ValueError("has a fragment (#), which is not sent to a server")
     if parts.scheme == "https":
         return url
     if not is_loopback(host):

@@ -1,11 +1,11 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The two shells: one task, run as an Ansible module or within the controller's process.
+"""The two runners: a task runs as an Ansible module, or in the process of the controller.
 
-Starting a module costs about 350 ms of CPU, running the same code in the worker that Ansible has forked anyway about
-20 ms (docs/performance.md). Both shells validate with Ansible's own validator, call the same ``run`` and mask the same
-secrets, so that the results are equal; tests/integration/lab/test_two_runners.py holds them to it.
+The start of a module takes about 350 ms of CPU; the same code in the worker that Ansible has forked takes about 20 ms
+(docs/performance.md). Both runners validate with Ansible's own validator, call the same ``run`` and mask the same
+secrets. So their results are equal; tests/integration/lab/test_two_runners.py checks this.
 """
 
 from __future__ import annotations
@@ -25,31 +25,31 @@ from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
 
 
 class InternalError(SmimeError):
-    """A defect of ours; what went wrong is in the message, the traceback in ``exception``."""
+    """A defect of the collection; ``exception`` has the traceback."""
 
     error_code = "internal_error"
 
 
 def perform(task: Task, params: dict[str, t.Any], context: Context) -> dict[str, t.Any]:
-    """Run a task with validated parameters; gives the result, ``failed`` among its keys where it failed."""
+    """Run a task with validated parameters. The result has the key ``failed`` if the task failed."""
     try:
         require(*task.libraries)
         return task.run(params, context).as_result(diff=context.diff)
     except SmimeError as error:
         return {"failed": True, **error.as_result()}
-    except Exception as error:  # a defect: the other mailboxes of the fleet must not suffer, and both shells agree
+    except Exception as error:  # a defect must not stop the other mailboxes; both runners report it in the same way
         sentence = f"This is a defect of mailcert.acme: {type(error).__name__}: {error}. Please report it."
         return {"failed": True, "exception": traceback.format_exc(), **InternalError(sentence).as_result()}
 
 
 class _Module(AnsibleModule):  # type: ignore[misc]  # ansible-core has no types
-    """AnsibleModule that also hides secrets which stand in the wrong place."""
+    """AnsibleModule that also hides secrets in options where they do not belong."""
 
     params: dict[str, t.Any]
 
     def _set_internal_properties(self, *args: t.Any, **kwargs: t.Any) -> None:
         super()._set_internal_properties(*args, **kwargs)
-        # from here on the parameters are the user's alone, and they are not validated yet
+        # now the parameters are the user's only, and they are not validated yet
         sifted = sift(self.argument_spec, self.params)
         self.params = sifted.params
         self.no_log_values.update(sifted.secrets)
@@ -57,7 +57,7 @@ class _Module(AnsibleModule):  # type: ignore[misc]  # ansible-core has no types
             self.fail_json(**sifted.problem.as_result())
 
     def _log_invocation(self) -> None:
-        """Ansible quotes what is inside of lists and dictionaries before it looks for the secrets in there."""
+        """Ansible quotes the contents of lists and dictionaries before it searches them for secrets."""
         params = self.params
         secret = secret_options(self.argument_spec)
         self.params = {
@@ -71,7 +71,7 @@ class _Module(AnsibleModule):  # type: ignore[misc]  # ansible-core has no types
 
 
 def run_as_module(task: Task) -> None:
-    """The shell of ``plugins/modules``: validate, run, print the result, leave."""
+    """The runner of ``plugins/modules``: validate, run, print the result, exit."""
     module = _Module(argument_spec=copy.deepcopy(task.argument_spec), supports_check_mode=True, **task.rules())
     context = Context(check_mode=module.check_mode, diff=module._diff)
     result = perform(task, module.params, context)
@@ -85,10 +85,10 @@ def run_as_module(task: Task) -> None:
 def run_in_process(
     task: Task, args: dict[str, t.Any], context: Context, *, name: str, show_invocation: bool = True
 ) -> dict[str, t.Any]:
-    """The shell of ``plugins/action``: the same in the calling process.
+    """The runner of ``plugins/action``: the same in the calling process.
 
     :arg args: the task's arguments as plain values (what JSON would carry to a module).
-    :arg name: the module's name as Ansible would tell it in a message.
+    :arg name: the module's name as Ansible writes it in a message.
     :arg show_invocation: whether the result has the arguments.
     """
     sifted = sift(task.argument_spec, args)
@@ -111,6 +111,6 @@ def run_in_process(
         result["invocation"] = {"module_args": params}
     if context.warnings:
         result["warnings"] = list(context.warnings)
-    # AnsibleModule keeps what is no text at the top level, and masks everything else
+    # AnsibleModule keeps values at the top level that are no text, and masks all other values
     untouched = {key: value for key, value in result.items() if value is None or isinstance(value, bool)}
     return {**remove_values(result, secrets), **untouched}

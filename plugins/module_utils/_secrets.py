@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Secrets among the arguments of a task, wherever the user has put them.
 
-Ansible masks what stands in an option that is ``no_log``, and needs the right types and names for it. Where a
-dictionary is a list, where an option is misspelled or a password is a list, it shows the secret in ``invocation``, or
-takes it for another one. So the arguments are sifted before Ansible validates them: what stands where a secret could
-have been meant is refused, and not repeated.
+Ansible masks the value of an option that is ``no_log``, if the option has the right name and type. If a dictionary is a
+list, an option is misspelled or a password is a list, Ansible shows the secret in ``invocation``. So the arguments are
+checked before Ansible validates them. A value of the wrong shape, in a place where a secret is possible, is refused and
+not repeated.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import Input
 
 # Ansible's own word for it
 HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
-# an option that does not exist is told by its name, unless that looks like no name
+# a message names an option that does not exist, unless the name itself could be a secret
 _NAME = re.compile(r"[a-z]+(_[a-z0-9]+)*")
 # user and password before the host, as browsers take them
 _CREDENTIALS = re.compile(r"://[^/?#\s]*@")
@@ -33,10 +33,10 @@ _WORDS = {bool: "a boolean", float: "a number with a point", list: "a list", dic
 
 @dataclasses.dataclass
 class Sifted:
-    """Arguments without what must not be shown.
+    """Arguments without secrets.
 
-    ``params``: the arguments; :data:`HIDDEN` stands for the values of unknown options, and for what is of the wrong
-    shape where secrets may stand. ``secrets``: texts to mask in the result. ``problem``: set where a shape is wrong.
+    ``params``: the arguments; :data:`HIDDEN` replaces the values of unknown options, and values of the wrong shape
+    where a secret is possible. ``secrets``: texts to mask in the result. ``problem``: set where a shape is wrong.
     """
 
     params: dict[str, t.Any]
@@ -44,7 +44,7 @@ class Sifted:
     problem: InputError | None = None
 
     def refuse(self, sentence: str) -> str:
-        """Note what is wrong, the first time; gives what to show instead of the value."""
+        """Record the first error. Returns the text to show instead of the value."""
         self.problem = self.problem or InputError(f"{sentence} What it holds is not shown, for it may be a secret.")
         return HIDDEN
 
@@ -74,7 +74,7 @@ def _options(
     for name, value in params.items():
         if name not in known:
             found[name if _NAME.fullmatch(name) else sifted.refuse("A name of an option is none.")] = HIDDEN
-        elif known[name].get("type") == "path" and _is_beside(name, secret):
+        elif known[name].get("type") == "path" and _is_path_of(name, secret):
             found[name] = _path(sifted, value, where=name + where)
         else:
             found[name] = _value(sifted, known[name], value, where=name + where)
@@ -101,7 +101,7 @@ def _value(sifted: Sifted, spec: dict[str, t.Any], value: t.Any, *, where: str) 
 
 
 def _passwords(value: t.Any) -> t.Iterator[str]:
-    """What stands as a password in the URLs of a value, quoted and not."""
+    """The passwords in the URLs of a value, quoted and unquoted."""
     if isinstance(value, str):
         if "@" in value:
             for found in _PASSWORD.findall(value):
@@ -115,14 +115,14 @@ def _passwords(value: t.Any) -> t.Iterator[str]:
             yield from _passwords(item)
 
 
-def _is_beside(name: str, secret: t.Iterable[str]) -> bool:
-    """Whether the option is the path of what others hold: its content, or a passphrase for it."""
+def _is_path_of(name: str, secret: t.Iterable[str]) -> bool:
+    """Whether the option is a path whose content, or the passphrase for it, is another option."""
     base = name.rpartition("_")[0]
     return bool(base) and any(other.startswith(base) for other in secret)
 
 
 def _path(sifted: Sifted, value: t.Any, *, where: str) -> t.Any:
-    """A key or a token itself is no absolute path."""
+    """An absolute path; a key or a token is none."""
     if value is None:
         return None
     if isinstance(value, str):
@@ -133,7 +133,7 @@ def _path(sifted: Sifted, value: t.Any, *, where: str) -> t.Any:
 
 
 def _secret(sifted: Sifted, value: t.Any, *, where: str) -> t.Any:
-    """Ansible would make text of whatever it is given: of ``no`` a password that is "False"."""
+    """A text. Ansible would convert other types: a password ``no`` would become "False"."""
     for kind, word in _WORDS.items():
         if isinstance(value, kind):
             return sifted.refuse(f"{where} must be text, not {word}; put it in quotes.")

@@ -21,7 +21,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._time import utc_now
 class Context:
     """How a task is run.
 
-    ``check_mode``: nothing may be changed, no CA state touched, no mailbox read. ``diff``: the user asked for a diff.
+    ``check_mode``: the task changes nothing, also not at the CA, and reads no mailbox. ``diff``: the user wants a diff.
     ``now``: the clock, aware UTC. ``warnings``: sentences for the user, in order.
     """
 
@@ -31,14 +31,14 @@ class Context:
     warnings: list[str] = dataclasses.field(default_factory=list)
 
     def warn(self, sentence: str) -> None:
-        """Tell the user something that does not stop the task; each sentence once."""
+        """Report something to the user that does not stop the task; each sentence once."""
         if sentence not in self.warnings:
             self.warnings.append(sentence)
 
 
 @dataclasses.dataclass
 class Outcome:
-    """What a task did or would do.
+    """The outcome of a task, or in check mode what it would be.
 
     :ivar result: a dataclass whose fields are the module's return keys, so that they are the same on every path. Its
         values are what JSON can carry; a tuple becomes a list.
@@ -46,18 +46,16 @@ class Outcome:
     """
 
     changed: bool
-    values: dict[str, t.Any] = dataclasses.field(default_factory=dict)
+    result: t.Any
     before: str | None = None
     after: str | None = None
-    result: t.Any = None
 
     def as_result(self, *, diff: bool) -> dict[str, t.Any]:
         """The keys of the result; with ``diff`` Ansible's before and after."""
-        found: dict[str, t.Any] = {"changed": self.changed, **self.values}
-        if self.result is not None:
-            for field in dataclasses.fields(self.result):
-                value = getattr(self.result, field.name)
-                found[field.name] = list(value) if isinstance(value, tuple) else value
+        found: dict[str, t.Any] = {"changed": self.changed}
+        for field in dataclasses.fields(self.result):
+            value = getattr(self.result, field.name)
+            found[field.name] = list(value) if isinstance(value, tuple) else value
         if diff:
             found["diff"] = {"before": self.before or "", "after": self.after or ""}
         return found
@@ -65,7 +63,7 @@ class Outcome:
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """One module's substance.
+    """The code of one module.
 
     ``result``: the dataclass of its return keys.
     ``libraries``: the libraries that it needs whatever its options are, by their names in ``_libs.require``.
@@ -74,7 +72,7 @@ class Task:
 
     run: t.Callable[[dict[str, t.Any], Context], Outcome]
     argument_spec: dict[str, t.Any]
-    result: type | None = None
+    result: type
     libraries: tuple[str, ...] = ()
     mutually_exclusive: tuple[t.Any, ...] = ()
     required_together: tuple[t.Any, ...] = ()
@@ -83,7 +81,7 @@ class Task:
     required_by: dict[str, t.Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        # every module takes both; the action plugin has replaced them by options before either shell sees them
+        # every module takes both; the action plugin replaces them by options before a runner sees them
         self.argument_spec["variables"] = {"type": "dict"}
         self.argument_spec["options_from"] = {"type": "list", "elements": "str"}
 

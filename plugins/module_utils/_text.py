@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Foreign text on its way into a message: from a CA, a mail server, a mail, a certificate, a file or an option.
+"""Foreign text in messages: from a CA, a mail server, a mail, a certificate, a file or an option.
 
 There is one function for each way to show it:
 
@@ -27,7 +27,7 @@ from urllib.parse import quote as url_quote
 from urllib.parse import quote_plus
 
 MASK = "********"
-# so many characters in a row of a long secret are no coincidence
+# a text that has so many consecutive characters of a long secret has them from the secret
 PIECE = 12
 
 _UNSEEN = re.compile(r"(?is)<(script|style)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)")
@@ -70,7 +70,7 @@ def escape(text: object, *, limit: int = 8000) -> str:
 def quote(value: object, *, limit: int = 120) -> str:
     """A value in quotes, in ASCII: quotes, backslashes and all that is not printable ASCII are escaped.
 
-    So a letter of another alphabet that looks like a Latin one is seen.
+    So a letter of another alphabet that looks like a Latin letter is visible.
 
     :arg value: text, octets that are UTF-8, or what has a text.
     :arg limit: characters of the value; what is longer ends in three dots.
@@ -91,7 +91,7 @@ def quote_list(values: t.Iterable[object], *, limit: int = 10) -> str:
 
 
 def first_words(body: bytes, *, limit: int = 80) -> str:
-    """What a reader of a page sees first of it; the tags of HTML, its scripts and its styles are left out."""
+    """The first words of a page as a reader sees them, without the tags, scripts and styles of HTML."""
     text = _UNSEEN.sub(" ", body[:_MOST_OF_A_PAGE].decode("utf-8", "replace"))
     return one_line(_TAG.sub(" ", text), limit=limit).replace('"', "'")
 

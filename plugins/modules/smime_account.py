@@ -26,7 +26,8 @@ attributes:
   check_mode:
     support: full
     details:
-      - The CA is asked whether there is an account, unless O(account_record_path) has the answer. Nothing is changed at the CA.
+      - The CA is asked whether there is an account, unless O(account_record_path) has the answer. Nothing is changed at
+        the CA.
   diff_mode:
     support: full
   idempotent:
@@ -37,10 +38,12 @@ options:
   state:
     description:
       - V(present) makes or updates the account.
-      - V(absent) deactivates it. This cannot be undone. The file of the account key stays, and the record says that the account
+      - V(absent) deactivates it. This cannot be undone. The file of the account key stays, and the record says that the
+        account
         is deactivated. From then on certificates of this account can be revoked only by their own keys.
       - V(changed_key) gives the account another key (RFC 8555, section 7.3.5). The new key is on the disk before it is
-        sent to the CA. The old key is kept. After a run that was stopped the module asks the CA which of the two keys it knows, and
+        sent to the CA. The old key is kept. After a run that was stopped the module asks the CA which of the two keys
+        it knows, and
         continues with that one.
     type: str
     choices:
@@ -81,7 +84,8 @@ options:
   terms_url:
     description:
       - The URL of the terms of service that you have read and agree to.
-      - It is needed where the CA's terms change after the account was made. O(terms_agreed) alone agrees to those of that day.
+      - It is needed where the CA's terms change after the account was made. O(terms_agreed) alone agrees to those of
+        that day.
       - The task fails where the CA's terms are at another URL.
       - It has no effect unless O(terms_agreed) is V(true).
     type: str
@@ -104,13 +108,15 @@ options:
   store_path:
     description:
       - Absolute path of the store whose mailboxes use the account, for O(state=changed_key).
-      - The key is not changed while challenges of the account are open, since replies to them hold the key's thumbprint.
+      - The key is not changed while challenges of the account are open, since replies to them hold the key's
+        thumbprint.
         The store has these challenges.
       - Without it the CA is asked for the pending orders of the account. Many CAs do not list them.
     type: path
   keys_path:
     description:
-      - Absolute path of a folder that records the owner of each key, in one small file for each key. Use one O(keys_path) for
+      - Absolute path of a folder that records the owner of each key, in one small file for each key. Use one
+        O(keys_path) for
         all certificates and accounts.
       - With it a key is refused that is a certificate's (RFC 8555, section 11.1).
     type: path
@@ -153,10 +159,12 @@ options:
     type: path
   attempts_path:
     description:
-      - Absolute path of a JSON file in which failed attempts are kept from run to run, with the last error and the time of the
+      - Absolute path of a JSON file in which failed attempts are kept from run to run, with the last error and the time
+        of the
         next try.
       - The next success removes it. Nothing is kept while all goes well.
-      - The module itself does not wait for that time. M(mailcert.acme.smime_select) puts the mailbox on hold until then.
+      - The module itself does not wait for that time. M(mailcert.acme.smime_select) puts the mailbox on hold until
+        then.
     type: path
 seealso:
   - module: mailcert.acme.smime_order
@@ -247,14 +255,16 @@ contact:
     - mailto:postmaster@example.com
 public_key_fingerprint:
   description:
-    - The SHA-256 fingerprint of the account's public key, in hex. Empty for O(state=absent), and in check mode for a key that
+    - The SHA-256 fingerprint of the account's public key, in hex. Empty for O(state=absent), and in check mode for a
+      key that
       would be made.
   returned: success
   type: str
   sample: 8b2a7cc1f1b1d5a4e3c5f6f0f8a9d4c37f1e8b0c2d3a4f5e6b7c8d9e0f1a2b3c
 old_account_key_path:
   description:
-    - Where the old key is kept that O(state=changed_key) has replaced at O(account_key_src). Empty where it replaced none.
+    - Where the old key is kept that O(state=changed_key) has replaced at O(account_key_src). Empty where it replaced
+      none.
   returned: success
   type: str
   sample: /etc/smime/account/account.key.8b2a7cc1f1b1d5a4

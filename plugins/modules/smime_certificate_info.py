@@ -39,7 +39,8 @@ options:
     type: str
   chain_path:
     description:
-      - Absolute path of the certificates of the issuers, nearest first. It takes precedence over those that follow the certificate.
+      - Absolute path of the certificates of the issuers, nearest first. It takes precedence over those that follow the
+        certificate.
       - It has no effect with O(store_path).
     type: path
   privatekey_path:
@@ -199,9 +200,11 @@ certificates:
     reason:
       description:
         - Why it is due, or V(not_due).
-        - One of V(not_due), V(remaining_days), V(remaining_percentage), V(renewal_information), V(run_interval), V(expired),
+        - One of V(not_due), V(remaining_days), V(remaining_percentage), V(renewal_information), V(run_interval),
+          V(expired),
           V(forced) and V(unreadable).
-        - The renewal information of the CA (RFC 9773) counts for the certificates of a store. The CA is not contacted here.
+        - The renewal information of the CA (RFC 9773) counts for the certificates of a store. The CA is not contacted
+          here.
       type: str
       sample: not_due
     detail:

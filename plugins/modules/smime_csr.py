@@ -12,8 +12,10 @@ short_description: Make a private key and an S/MIME certificate request
 version_added: 0.1.0
 description:
   - Makes a private key if there is none, or uses the one that is there.
-  - Makes a PKCS#10 request, signed by the key, with all addresses in its subject alternative name and the key usage for O(usage).
-  - A request that differs from the options is made again. A private key is only overwritten with O(regenerate), and never without a copy.
+  - Makes a PKCS#10 request, signed by the key, with all addresses in its subject alternative name and the key usage for
+    O(usage).
+  - A request that differs from the options is made again. A private key is only overwritten with O(regenerate), and
+    never without a copy.
 author:
   - mailcert.acme contributors (@mailcert)
 requirements:
@@ -78,7 +80,8 @@ options:
     description:
       - What to do with a private key that exists and differs from the options.
       - V(fail) fails.
-      - V(partial_idempotence) makes a new key where the old one has another type, size or curve. It fails where the old one cannot be read.
+      - V(partial_idempotence) makes a new key where the old one has another type, size or curve. It fails where the old
+        one cannot be read.
       - V(always) makes a new key at each run.
       - A copy of the old key stays next to the new one, whatever O(backup) says.
     type: str

@@ -11,11 +11,13 @@ module: smime_email_challenge
 short_description: Answer the challenge mail of an S/MIME certificate order
 version_added: 0.1.0
 description:
-  - Looks for the challenge mail of each open challenge, proves that it comes from the CA, and answers it with one reply.
+  - Looks for the challenge mail of each open challenge, proves that it comes from the CA, and answers it with one
+    reply.
   - Then posts the challenge to the CA, and waits until the authorization is valid.
   - At most one reply is ever sent for a challenge. The reply is on disk before it is sent.
   - A mail that cannot be proved gets no reply. The module continues to wait for the genuine one.
-  - The mailbox is only read, unless O(answered_mail) says what happens to the mail that was answered, or O(sent_copy) keeps
+  - The mailbox is only read, unless O(answered_mail) says what happens to the mail that was answered, or O(sent_copy)
+    keeps
     a copy of the reply.
 author:
   - mailcert.acme contributors (@mailcert)
@@ -63,7 +65,8 @@ options:
         default: pending
       fetched:
         description:
-          - Whether the authorization was fetched. The module fetches it otherwise, once no other challenge for the address is open at this CA.
+          - Whether the authorization was fetched. The module fetches it otherwise, once no other challenge for the
+            address is open at this CA.
         type: bool
         default: true
       uri:
@@ -104,7 +107,8 @@ options:
       account_thumbprint:
         description:
           - The thumbprint (RFC 7638) of the key of the account that ordered.
-          - Where the account key is another one, the module fails with C(account_error) before anything is sent, since the CA would
+          - Where the account key is another one, the module fails with C(account_error) before anything is sent, since
+            the CA would
             invalidate the challenge. A newer key of the account that is in O(account_record_path) is accepted.
           - Where it is empty nothing is compared.
         type: str
@@ -112,16 +116,19 @@ options:
   replies_path:
     description:
       - Absolute path of a folder in which the module writes down what it answered.
-      - Each address has a folder of its own in it. Use one O(replies_path) for all certificates that can contain the same address.
+      - Each address has a folder of its own in it. Use one O(replies_path) for all certificates that can contain the
+        same address.
       - Keep it with the journals of the orders. Without it a challenge might be answered twice.
     type: path
     required: true
   attempts_path:
     description:
-      - Absolute path of a JSON file in which failed attempts are kept from run to run, with the last error and the time of the
+      - Absolute path of a JSON file in which failed attempts are kept from run to run, with the last error and the time
+        of the
         next try.
       - The next success removes it. Nothing is kept while all goes well.
-      - The module itself does not wait for that time. M(mailcert.acme.smime_select) puts the mailbox on hold until then.
+      - The module itself does not wait for that time. M(mailcert.acme.smime_select) puts the mailbox on hold until
+        then.
     type: path
   run_id:
     description:
@@ -130,10 +137,14 @@ options:
   authentication:
     description:
       - How the challenge mail is proved to come from the CA.
-      - V(dkim) demands a DKIM signature by the domain of the sender that covers the whole mail and all headers that count (RFC 8823, section 3.1).
-      - V(smime) demands an S/MIME signature by the address of the sender, with protected headers, under one of the CAs in O(signer_ca_path).
-      - V(gateway) accepts the result that your own mail gateway O(authserv_id) wrote about the DKIM signature. Use it where a gateway changes subject or body.
-      - V(none) answers any mail with the expected sender and subject. Anyone can forge those. The reply goes to the sender that the CA named.
+      - V(dkim) demands a DKIM signature by the domain of the sender that covers the whole mail and all headers that
+        count (RFC 8823, section 3.1).
+      - V(smime) demands an S/MIME signature by the address of the sender, with protected headers, under one of the CAs
+        in O(signer_ca_path).
+      - V(gateway) accepts the result that your own mail gateway O(authserv_id) wrote about the DKIM signature. Use it
+        where a gateway changes subject or body.
+      - V(none) answers any mail with the expected sender and subject. Anyone can forge those. The reply goes to the
+        sender that the CA named.
     type: str
     choices:
       - dkim
@@ -145,7 +156,8 @@ options:
     description:
       - Which headers the DKIM signature must cover.
       - V(default) demands all headers that the mail has and that count.
-      - V(strict) demands the headers too that RFC 8823 only recommends, and headers that the mail does not have, so that none can be added.
+      - V(strict) demands the headers too that RFC 8823 only recommends, and headers that the mail does not have, so
+        that none can be added.
     type: str
     choices:
       - default
@@ -171,7 +183,8 @@ options:
     default: []
   dns_servers:
     description:
-      - The DNS servers that are queried for DKIM keys, each an IP address, or an IP address and a port such as V(192.0.2.53:5353).
+      - The DNS servers that are queried for DKIM keys, each an IP address, or an IP address and a port such as
+        V(192.0.2.53:5353).
       - Without it those of the system are used.
     type: list
     elements: str
@@ -218,7 +231,8 @@ options:
       - before_mail
   settle_delay:
     description:
-      - How many seconds to wait between the reply and the POST to the challenge, for CAs that look for the reply only once.
+      - How many seconds to wait between the reply and the POST to the challenge, for CAs that look for the reply only
+        once.
       - Without it O(ca_preset) decides, V(0) by default.
     type: float
   post_again:
@@ -268,7 +282,8 @@ options:
     description:
       - The folder that answered challenge mails are moved to, by name or by special use such as V(\\Trash).
       - A folder of this name is made where there is none. Write the name as the server has it, with its delimiter.
-      - With O(mail_access=maildir) it is a folder of the Maildir, and with O(mail_access=files) the absolute path of a folder on
+      - With O(mail_access=maildir) it is a folder of the Maildir, and with O(mail_access=files) the absolute path of a
+        folder on
         the same file system. It must be there.
       - Required with O(answered_mail=move).
     type: str
@@ -291,7 +306,8 @@ options:
     default: false
   reply_retries:
     description:
-      - How many times a reply that was certainly not sent is tried again before O(deadline), where the server put it off or could not be reached.
+      - How many times a reply that was certainly not sent is tried again before O(deadline), where the server put it
+        off or could not be reached.
       - The pause between two attempts grows from 1 to 60 seconds.
     type: int
     default: 8
@@ -312,7 +328,8 @@ options:
     default: 0
   would_exist:
     description:
-      - In check mode, whether an earlier step of the same run would have made the order. It is no error then that there are no challenges.
+      - In check mode, whether an earlier step of the same run would have made the order. It is no error then that there
+        are no challenges.
     type: bool
     default: false
 seealso:
@@ -521,7 +538,8 @@ replies:
       description:
         - Its text, three lines.
       type: str
-      sample: "-----BEGIN ACME RESPONSE-----\nLoqXcYV8q5ONbJQxbmR7SCTNo3tiAXDfowyjxAjEuX0\n-----END ACME RESPONSE-----\n"
+      sample: "-----BEGIN ACME RESPONSE-----\nLoqXcYV8q5ONbJQxbmR7SCTNo3tiAXDfowyjxAjEuX0\n-----END ACME
+        RESPONSE-----\n"
   sample: []
 servers:
   description:

@@ -11,11 +11,13 @@ module: smime_mail_check
 short_description: Check whether mailboxes can answer challenges, before anything is ordered
 version_added: 0.1.0
 description:
-  - Logs in where the challenge mail would be read and where the reply would be sent, opens the folders, and checks whether mail may be sent
+  - Logs in where the challenge mail would be read and where the reply would be sent, opens the folders, and checks
+    whether mail may be sent
     as the address. Checks in DNS whether CAA and SPF allow the certificate and the reply.
   - It sends no mail, unless O(probe=true), and it changes nothing in the mailboxes. No CA is contacted.
   - The mail servers and DNS are contacted in check mode too, since that is all this module does.
-  - What is wrong is in RV(checks). The task itself fails only with O(fail_on_error=true), or where an option cannot be used.
+  - What is wrong is in RV(checks). The task itself fails only with O(fail_on_error=true), or where an option cannot be
+    used.
 author:
   - mailcert.acme contributors (@mailcert)
 requirements:
@@ -57,7 +59,8 @@ options:
     default: 5
   ca_from:
     description:
-      - An address at the CA. The module checks whether the submission server accepts mail to it, and sends nothing there.
+      - An address at the CA. The module checks whether the submission server accepts mail to it, and sends nothing
+        there.
       - Without it the mailbox's own address.
     type: str
   caa_identities:
@@ -70,13 +73,15 @@ options:
   outbound_addresses:
     description:
       - The IP addresses from which the submission server sends mail to other domains. SPF is checked for them.
-      - Without them SPF is checked for the addresses of the submission server itself. Where SPF does not allow these, the answer is V(unknown).
+      - Without them SPF is checked for the addresses of the submission server itself. Where SPF does not allow these,
+        the answer is V(unknown).
     type: list
     elements: str
     default: []
   probe:
     description:
-      - Whether to send one mail to the address itself, to see how the submission server signs it with DKIM. Nothing else shows this.
+      - Whether to send one mail to the address itself, to see how the submission server signs it with DKIM. Nothing
+        else shows this.
       - The mail stays in the mailbox.
     type: bool
     default: false
@@ -161,7 +166,8 @@ checks:
       description:
         - The same as a sentence, with the remedy.
       type: str
-      sample: The IMAP server imap.example.com:993 refused the login of anna@example.com. Check imap_user and imap_password.
+      sample: The IMAP server imap.example.com:993 refused the login of anna@example.com. Check imap_user and
+        imap_password.
   sample:
     - address: anna@example.com
       check: imap_login
@@ -170,7 +176,8 @@ checks:
       message: The login of anna@example.com works.
 servers:
   description:
-    - The mail servers that were contacted, and how they were found. Those of an address are missing where they could not be found.
+    - The mail servers that were contacted, and how they were found. Those of an address are missing where they could
+      not be found.
   returned: success
   type: list
   elements: dict
@@ -253,7 +260,8 @@ details:
         check: imap_login
         state: failed
         code: login_refused
-        message: The IMAP server imap.example.com:993 refused the login of anna@example.com. Check imap_user and imap_password.
+        message: The IMAP server imap.example.com:993 refused the login of anna@example.com. Check imap_user and
+          imap_password.
     servers: []
 """
 

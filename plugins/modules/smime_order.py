@@ -14,7 +14,8 @@ description:
   - Orders a certificate for a request in two steps, with M(mailcert.acme.smime_email_challenge) between them.
   - With O(state=requested) it makes the order, or resumes the one of an earlier run, and returns the open challenges.
   - With O(state=issued) it finalizes the order, downloads the certificate and its chain, checks them, and writes them.
-  - It does nothing while O(certificate_path) holds a certificate that fits the request and is not due. With O(record_path) and
+  - It does nothing while O(certificate_path) holds a certificate that fits the request and is not due. With
+    O(record_path) and
     O(state=issued) it writes the files of the chain as they were, where someone changed or removed them, and warns.
   - A journal records the requests to the CA. The next run resumes a run that was stopped at any moment.
 author:
@@ -54,7 +55,8 @@ options:
     description:
       - Absolute path of the request, in PEM or DER format.
       - Exactly one of O(csr_path) and O(csr_content) must be set.
-      - The request must be for exactly O(addresses) and O(usage), be signed by its own key, and not use the account key. It may come from another host.
+      - The request must be for exactly O(addresses) and O(usage), be signed by its own key, and not use the account
+        key. It may come from another host.
     type: path
   csr_content:
     description:
@@ -87,7 +89,8 @@ options:
     type: path
   record_path:
     description:
-      - Absolute path of a JSON file in which the module writes down what the certificate was ordered with, and the chain. It holds no secret.
+      - Absolute path of a JSON file in which the module writes down what the certificate was ordered with, and the
+        chain. It holds no secret.
     type: path
   current_path:
     description:
@@ -110,7 +113,8 @@ options:
   renewal_path:
     description:
       - Absolute path of a JSON file for the renewal information of the certificate (RFC 9773).
-      - With it O(state=issued) requests the renewal information after the certificate is installed, where the CA offers it.
+      - With it O(state=issued) requests the renewal information after the certificate is installed, where the CA offers
+        it.
         A missing answer is no failure.
     type: path
   replaces_cert_id:
@@ -121,9 +125,11 @@ options:
     type: str
   keys_path:
     description:
-      - Absolute path of a folder that records the owner of each key, in one small file for each key. Use one O(keys_path) for
+      - Absolute path of a folder that records the owner of each key, in one small file for each key. Use one
+        O(keys_path) for
         all certificates and accounts.
-      - With it a request is refused whose key is that of another mailbox or of an account. A mailbox is known by the first of
+      - With it a request is refused whose key is that of another mailbox or of an account. A mailbox is known by the
+        first of
         O(addresses).
     type: path
   profile:
@@ -134,7 +140,8 @@ options:
   not_before:
     description:
       - When the certificate is to begin to be valid. Many CAs refuse or ignore this.
-      - A time such as V(2027-01-01T00:00:00Z) or V(20270101000000Z), or a distance from the moment of the order such as V(+1d) or V(+32w1d2h3m4s).
+      - A time such as V(2027-01-01T00:00:00Z) or V(20270101000000Z), or a distance from the moment of the order such as
+        V(+1d) or V(+32w1d2h3m4s).
       - A certificate that is not valid yet is not installed. O(state=issued) fails until it is.
       - It counts for the order that is made next. A valid certificate is not replaced for it.
     type: str
@@ -146,8 +153,10 @@ options:
     type: str
   select_chain:
     description:
-      - Which of the chains is wanted that the CA offers for the certificate, as the options of C(community.crypto.acme_certificate).
-      - The criteria are tried one after the other, each on the CA's default chain first and then on the alternate ones. The first chain that meets one is used.
+      - Which of the chains is wanted that the CA offers for the certificate, as the options of
+        C(community.crypto.acme_certificate).
+      - The criteria are tried one after the other, each on the CA's default chain first and then on the alternate ones.
+        The first chain that meets one is used.
       - Where none does, the default chain is used, with a warning.
       - RV(chain) has the chosen one. A valid certificate is not replaced for another chain.
     type: list
@@ -155,8 +164,10 @@ options:
     suboptions:
       test_certificates:
         description:
-          - Which certificates of the chain are looked at. The certificate itself, which is the same in all chains, is never among them.
-          - V(first) is the one that signed the certificate, V(last) the one furthest away from it, and V(all) is each of them.
+          - Which certificates of the chain are looked at. The certificate itself, which is the same in all chains, is
+            never among them.
+          - V(first) is the one that signed the certificate, V(last) the one furthest away from it, and V(all) is each
+            of them.
         type: str
         choices:
           - first
@@ -165,7 +176,8 @@ options:
         default: all
       issuer:
         description:
-          - 'Attributes that must be in the issuer of the certificate that is looked at, such as V({"commonName": "My Preferred CA Root"}).'
+          - 'Attributes that must be in the issuer of the certificate that is looked at, such as V({"commonName": "My
+            Preferred CA Root"}).'
           - All conditions of a criterion must be met by one and the same certificate.
         type: dict
       subject:
@@ -182,21 +194,25 @@ options:
         type: str
   attempts_path:
     description:
-      - Absolute path of a JSON file in which failed attempts are kept from run to run, with the last error and the time of the
+      - Absolute path of a JSON file in which failed attempts are kept from run to run, with the last error and the time
+        of the
         next try.
       - The next success removes it. Nothing is kept while all goes well.
-      - The module itself does not wait for that time. M(mailcert.acme.smime_select) puts the mailbox on hold until then.
+      - The module itself does not wait for that time. M(mailcert.acme.smime_select) puts the mailbox on hold until
+        then.
     type: path
   order_rate:
     description:
       - At most so many orders in so much time, as in V(300/3h). The time has a unit of V(s), V(m), V(h), V(d) or V(w).
       - All orders are counted that tasks with the same O(throttle_path) send, in any run.
-      - An order that has to wait for less than O(deadline) waits. Another one fails with RV(error_code=rate_reached), and the CA
+      - An order that has to wait for less than O(deadline) waits. Another one fails with RV(error_code=rate_reached),
+        and the CA
         is not contacted.
     type: str
   run_id:
     description:
-      - A name for the run, the same in both steps. The run then has the lock of the order from the first step to the second.
+      - A name for the run, the same in both steps. The run then has the lock of the order from the first step to the
+        second.
       - Another run that wants the same order fails meanwhile with RV(error_code=busy).
       - Without it each step has the lock for itself only.
     type: str
@@ -207,7 +223,8 @@ options:
     default: 3600
   would_exist:
     description:
-      - In check mode, whether an earlier step of the same run would have made the request. It is no error then that the file is missing.
+      - In check mode, whether an earlier step of the same run would have made the request. It is no error then that the
+        file is missing.
       - It has no effect outside check mode.
     type: bool
     default: false
@@ -376,7 +393,8 @@ challenges:
       sample: https://acme.example.com/acct/7
     account_thumbprint:
       description:
-        - The thumbprint (RFC 7638) of the account key. M(mailcert.acme.smime_email_challenge) answers with no other account's key.
+        - The thumbprint (RFC 7638) of the account key. M(mailcert.acme.smime_email_challenge) answers with no other
+          account's key.
       type: str
       sample: NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs
   sample:
@@ -449,7 +467,8 @@ chain:
     issuer: CN=Example S/MIME Root 2,O=Example,C=XX
 honored:
   description:
-    - Whether the CA honored the options that it may ignore, O(profile), O(not_before), O(not_after) and O(select_chain),
+    - Whether the CA honored the options that it may ignore, O(profile), O(not_before), O(not_after) and
+      O(select_chain),
       where they were set when the order was made.
     - There is a warning for each that was not honored. Empty where no certificate was issued by this task.
   returned: success
@@ -479,7 +498,8 @@ honored:
   sample: []
 abandoned:
   description:
-    - Orders that this task abandoned, since they could not lead to the certificate that is wanted. Their open authorizations
+    - Orders that this task abandoned, since they could not lead to the certificate that is wanted. Their open
+      authorizations
       are deactivated where the CA allows it.
   returned: success
   type: list
@@ -493,7 +513,8 @@ abandoned:
     reason:
       description:
         - V(invalid), V(expired), or V(gone) where the CA does not know it any more.
-        - V(stale) where its challenge is older than 24 hours, V(authorization_lost) where one of its authorizations cannot become valid any more.
+        - V(stale) where its challenge is older than 24 hours, V(authorization_lost) where one of its authorizations
+          cannot become valid any more.
         - V(other_request) where it was for other options, V(other_dates) where its dates are not those requested,
           V(other_key) where its certificate is for another key.
       type: str
@@ -507,7 +528,8 @@ abandoned:
   sample: []
 lint_warnings:
   description:
-    - What is not as it should be with a certificate that was issued by this task, but does not make it useless. Sentences.
+    - What is not as it should be with a certificate that was issued by this task, but does not make it useless.
+      Sentences.
   returned: success
   type: list
   elements: str

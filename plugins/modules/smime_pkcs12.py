@@ -80,7 +80,8 @@ options:
     description:
       - The name that mail programs show for the key.
       - Without it the first address of the certificate.
-      - Keys of O(history) have this name too, with the end of their lifetime and a part of their serial number behind it.
+      - Keys of O(history) have this name too, with the end of their lifetime and a part of their serial number behind
+        it.
     type: str
   passphrase:
     description:
@@ -95,7 +96,8 @@ options:
     description:
       - How the file is encrypted.
       - V(modern) is AES-256 with SHA-256.
-      - V(compatible) is Triple DES with SHA-1, for older programs that read nothing else. It protects weakly, so use a long passphrase.
+      - V(compatible) is Triple DES with SHA-1, for older programs that read nothing else. It protects weakly, so use a
+        long passphrase.
     type: str
     choices:
       - modern
@@ -110,7 +112,8 @@ options:
   record_path:
     description:
       - Absolute path of a JSON file in which the module writes down what the PKCS#12 file was made of.
-      - With it nothing has to be decrypted to see that there is nothing to do. It holds no passphrase, and nothing to guess one from.
+      - With it nothing has to be decrypted to see that there is nothing to do. It holds no passphrase, and nothing to
+        guess one from.
       - It needs O(record_key_path).
     type: path
   record_key_path:
@@ -120,7 +123,8 @@ options:
     type: path
   would_exist:
     description:
-      - In check mode, whether an earlier step of the same run would have made the certificate. It is no error then that the file is missing.
+      - In check mode, whether an earlier step of the same run would have made the certificate. It is no error then that
+        the file is missing.
       - It has no effect outside check mode.
     type: bool
     default: false
@@ -171,7 +175,8 @@ filename:
   sample: /etc/smime/dual/identity.p12
 friendly_names:
   description:
-    - The names of the keys in the file, the current one first. Empty in check mode where the certificate does not exist yet.
+    - The names of the keys in the file, the current one first. Empty in check mode where the certificate does not exist
+      yet.
   returned: success
   type: list
   elements: str
@@ -194,7 +199,8 @@ backup_files:
   sample: []
 would_exist:
   description:
-    - In check mode, whether the file would exist after a run outside check mode, while its certificate does not exist yet.
+    - In check mode, whether the file would exist after a run outside check mode, while its certificate does not exist
+      yet.
   returned: success
   type: bool
   sample: false

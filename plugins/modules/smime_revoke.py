@@ -28,7 +28,8 @@ attributes:
   check_mode:
     support: partial
     details:
-      - Only a request shows whether the certificate is revoked already. In check mode none is sent, and a change is reported.
+      - Only a request shows whether the certificate is revoked already. In check mode none is sent, and a change is
+        reported.
   diff_mode:
     support: full
   idempotent:
@@ -70,7 +71,8 @@ options:
   revoke_by:
     description:
       - Which key signs the request.
-      - V(account_key) is the key of the account that ordered the certificate. It needs O(account_key_src) or O(account_key_content).
+      - V(account_key) is the key of the account that ordered the certificate. It needs O(account_key_src) or
+        O(account_key_content).
       - V(certificate_key) is the key of the certificate. It needs no account.
     type: str
     choices:

@@ -14,7 +14,8 @@ description:
   - Compares the desired state of each mailbox with the content of the store, in one task for the whole fleet.
   - Returns which mailboxes need work, and the paths in the store for everything that belongs to them.
   - It is the first step of the playbook C(mailcert.acme.issue_smime). No private key is read.
-  - If a CA offers renewal information (RFC 9773), the module requests it for each certificate, no more often than the CA says.
+  - If a CA offers renewal information (RFC 9773), the module requests it for each certificate, no more often than the
+    CA says.
     No other server is contacted, and in check mode none at all.
 author:
   - mailcert.acme contributors (@mailcert)
@@ -39,31 +40,40 @@ options:
     description:
       - Absolute path of the store.
       - The folders of mailboxes that are due are created in it, unless they exist.
-      - A version that an earlier run began for another desired state is set aside. Only the temporary files of killed runs are
+      - A version that an earlier run began for another desired state is set aside. Only the temporary files of killed
+        runs are
         removed.
     type: path
     required: true
   desired_states:
     description:
-      - The desired state of each mailbox, a dictionary of dictionaries. The keys are the names of the mailboxes, which the results
+      - The desired state of each mailbox, a dictionary of dictionaries. The keys are the names of the mailboxes, which
+        the results
         use too.
       - Without it the module takes the variables C(smime_*) of the hosts of the play, where each host is one mailbox.
-      - The keys of a desired state are variables of the role P(mailcert.acme.smime#role), without C(smime_). Some of them make a
-        certificate due when they change. These are C(addresses), C(acme_directory), C(usage), C(privatekey_type), C(privatekey_size), C(privatekey_curve),
-        C(account_name), C(staging), C(profile), C(common_name), C(pkcs12), C(pkcs12_encoding), C(pkcs12_friendly_name) and
+      - The keys of a desired state are variables of the role P(mailcert.acme.smime#role), without C(smime_). Some of
+        them make a
+        certificate due when they change. These are C(addresses), C(acme_directory), C(usage), C(privatekey_type),
+        C(privatekey_size), C(privatekey_curve),
+        C(account_name), C(staging), C(profile), C(common_name), C(pkcs12), C(pkcs12_encoding), C(pkcs12_friendly_name)
+        and
         C(pkcs12_generation).
       - Others say when a certificate is renewed. These are C(remaining_days), C(remaining_percentage), C(force),
-        C(retry_now), C(spread_days), C(run_interval), C(renewal_info) and C(allow_ca_change), and for the CA's renewal information
+        C(retry_now), C(spread_days), C(run_interval), C(renewal_info) and C(allow_ca_change), and for the CA's renewal
+        information
         C(acme_validate_certs), C(acme_ca_path) and C(acme_request_timeout).
-      - With C(former_addresses) the private keys of other mailboxes of the store go into the PKCS#12 file. An address that
+      - With C(former_addresses) the private keys of other mailboxes of the store go into the PKCS#12 file. An address
+        that
         the desired state of another mailbox has is refused.
       - C(addresses) and C(acme_directory) must be set.
     type: dict
   max_changes:
     description:
-      - The change limit. It is how many mailboxes may be reissued because their desired state or their key changed, although they
+      - The change limit. It is how many mailboxes may be reissued because their desired state or their key changed,
+        although they
         are not due by time.
-      - A number of mailboxes such as V(20), or a percentage of all mailboxes such as V(10%), which is never less than five
+      - A number of mailboxes such as V(20), or a percentage of all mailboxes such as V(10%), which is never less than
+        five
         mailboxes.
       - If there are more, the task fails before anything is done, and lists them.
     type: str
@@ -77,13 +87,15 @@ options:
   run_id:
     description:
       - A name for the run, which is returned in RV(run_id).
-      - Without it the module makes a new name, which contains the process of the run. From it another run on the same machine
+      - Without it the module makes a new name, which contains the process of the run. From it another run on the same
+        machine
         can see that this run was stopped.
     type: str
   complete:
     description:
       - Whether O(desired_states) has all mailboxes, so that RV(orphans) lists the other mailboxes of the store.
-      - Where O(desired_states) are taken from the play, this is true if no host outside the play has C(smime_address) or
+      - Where O(desired_states) are taken from the play, this is true if no host outside the play has C(smime_address)
+        or
         C(smime_addresses), which is to say not under C(--limit).
     type: bool
     default: false
@@ -214,8 +226,10 @@ plans:
     reason:
       description:
         - Why there is something to do, as a stable word.
-        - One of V(missing), V(incomplete), V(desired_state_changed), V(key_mismatch), V(key_changed), V(remaining_days),
-          V(remaining_percentage), V(renewal_information), V(run_interval), V(expired), V(forced), V(chain) and V(pkcs12).
+        - One of V(missing), V(incomplete), V(desired_state_changed), V(key_mismatch), V(key_changed),
+          V(remaining_days),
+          V(remaining_percentage), V(renewal_information), V(run_interval), V(expired), V(forced), V(chain) and
+          V(pkcs12).
       type: str
     detail:
       description:
@@ -227,11 +241,13 @@ plans:
       type: str
     order:
       description:
-        - Whether a certificate has to be ordered. Otherwise only the PKCS#12 file, or files of the chain, are written again.
+        - Whether a certificate has to be ordered. Otherwise only the PKCS#12 file, or files of the chain, are written
+          again.
       type: bool
     on_hold:
       description:
-        - Whether the mailbox is among RV(on_hold) too. Only its PKCS#12 file is written then, of the certificate that is there.
+        - Whether the mailbox is among RV(on_hold) too. Only its PKCS#12 file is written then, of the certificate that
+          is there.
       type: bool
     folder:
       description:
@@ -303,11 +319,13 @@ plans:
       type: str
     replaces_cert_id:
       description:
-        - For O(mailcert.acme.smime_order#module:replaces_cert_id). Null where the order replaces no certificate of the account.
+        - For O(mailcert.acme.smime_order#module:replaces_cert_id). Null where the order replaces no certificate of the
+          account.
       type: str
     attempts_path:
       description:
-        - For O(mailcert.acme.smime_order#module:attempts_path) and O(mailcert.acme.smime_email_challenge#module:attempts_path).
+        - For O(mailcert.acme.smime_order#module:attempts_path) and
+          O(mailcert.acme.smime_email_challenge#module:attempts_path).
       type: str
     account_attempts_path:
       description:
@@ -337,7 +355,8 @@ plans:
       privatekey_path: /etc/smime/store/mailboxes/anna%40example.com/dual/0001/privkey.pem
 accounts:
   description:
-    - The accounts that the mailboxes which order a certificate need, each once. With O(accounts_only) those of all mailboxes.
+    - The accounts that the mailboxes which order a certificate need, each once. With O(accounts_only) those of all
+      mailboxes.
   returned: success
   type: list
   elements: dict
@@ -376,7 +395,8 @@ untouched:
   sample: 1999
 orphans:
   description:
-    - The mailboxes of the store that O(desired_states) does not have, by their addresses. They are reported, and never renewed.
+    - The mailboxes of the store that O(desired_states) does not have, by their addresses. They are reported, and never
+      renewed.
     - Empty unless O(complete=true), and where a desired state cannot be read at all.
   returned: success
   type: list
@@ -412,8 +432,10 @@ orphans:
       error: ""
 on_hold:
   description:
-    - The mailboxes that are due and on hold, by their names, since the CA refused an earlier attempt. They wait for their next try.
-    - They are in none of the other lists, except those whose PKCS#12 file is missing or stale, which are in RV(due) too.
+    - The mailboxes that are due and on hold, by their names, since the CA refused an earlier attempt. They wait for
+      their next try.
+    - They are in none of the other lists, except those whose PKCS#12 file is missing or stale, which are in RV(due)
+      too.
     - C(retry_now) in a desired state tries the mailbox at once.
   returned: success
   type: dict

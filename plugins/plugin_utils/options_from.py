@@ -73,8 +73,9 @@ def resolve(
     names = _source_names(sources)
     table = role_variables or {}
     offers = [_of_role(reader, table) if name == ROLE else _of_dictionary(reader, name) for name in names]
+    decided = {*own, *found, *OURS}
     for option, entry in spec.items():
-        if option in own or option in found or option in OURS:
+        if option in decided:
             continue
         for offer in offers:
             value = offer(option)
@@ -104,9 +105,7 @@ def _source_names(sources: t.Any) -> list[str]:
 def _of_role(reader: _Reader, role_variables: t.Mapping[str, str]) -> _Offer:
     def offer(option: str) -> t.Any:
         variable = role_variables.get(option)
-        if variable is None or not reader.has(variable):
-            return None
-        return reader.value(variable, _Purpose("options_from", option))
+        return None if variable is None else reader.value_or_none(variable, option)
 
     return offer
 
@@ -116,7 +115,9 @@ def _of_dictionary(reader: _Reader, name: str) -> _Offer:
 
     def offer(option: str) -> t.Any:
         value = whole.get(option)
-        return value if filled else reader.fill(f"{name}.{option}", value, _Purpose("options_from", option))
+        if filled or not is_template(value):
+            return value
+        return reader.fill(f"{name}.{option}", value, _Purpose("options_from", option))
 
     return offer
 
@@ -142,9 +143,10 @@ class _Reader:
         """Whether a value means that its option is not set."""
         return value is None or bool(value == self._omit)
 
-    def has(self, variable: str) -> bool:
-        """Whether a variable is defined."""
-        return variable in self._task_vars
+    def value_or_none(self, variable: str, option: str) -> t.Any:
+        """The value of a variable of the role; None where it is not defined."""
+        value = self._task_vars.get(variable)
+        return self.fill(variable, value, _Purpose("options_from", option)) if is_template(value) else value
 
     def value(self, name: str, purpose: _Purpose) -> t.Any:
         """The value of a variable, or what a dotted name leads to inside of one."""

@@ -104,7 +104,7 @@ def lacking() -> tuple:
 def command_for(packages: list) -> str:
     """The line that installs Debian packages."""
     sudo = "" if os.geteuid() == 0 else "sudo "
-    return "{}apt-get update && {}apt-get install -y --no-install-recommends {}".format(sudo, sudo, " ".join(packages))
+    return f"{sudo}apt-get update && {sudo}apt-get install -y --no-install-recommends {' '.join(packages)}"
 
 
 def require_machine() -> Python:

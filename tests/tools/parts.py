@@ -69,7 +69,11 @@ def pytest(*words: str) -> tuple[str, ...]:
 
 # what Ansible itself loads, on the controller; ansible-test runs each test in a process of its own, which is no use to
 # the thousands of others and costs more than they do
-LOADED = ("tests/unit/plugins/filter/", "tests/unit/plugins/plugin_utils/", "tests/unit/plugins/test_shell.py")
+LOADED = (
+    "tests/unit/plugins/filter/",
+    "tests/unit/plugins/plugin_utils/",
+    "tests/unit/plugins/module_utils/test_runner.py",
+)
 
 # the long ones first: two run at a time
 PARTS = (
@@ -106,6 +110,22 @@ PARTS = (
             # each file says whose it is and under which licence
             ("reuse", "lint"),
         ),
+        results=None,
+    ),
+    Part(
+        "code-lint",
+        "dev",
+        (
+            ("ruff", "check", "--no-cache", "{collection}"),
+            (
+                "mypy",
+                "--config-file",
+                "{collection}/mypy.ini",
+                *(f"{COLLECTION}/plugins/{folder}" for folder in ("module_utils", "plugin_utils")),
+            ),
+        ),
+        # mypy finds the collection by its name from here
+        folder="../../..",
         results=None,
     ),
     Part(

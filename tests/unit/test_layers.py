@@ -23,7 +23,7 @@ SHARED = {f"{OURS}.module_utils.{name}" for name in SHARED_NAMES}
 # The rooms of each layer, the upper ones first: an import leads downwards, and never up or in a ring. A file that is in
 # no folder is a room of its own; for _tasks these are the modules' own files, which may use all folders.
 ROOMS = {
-    "_tasks": ("smime_*", "order", "challenge", "fleet", "mailbox", "renewal", "account", "common"),
+    "_tasks": ("smime_*", "order", "challenge", "fleet", "mailbox", "renewal", "account", "pkcs12", "common"),
     "_mail": (
         "reply",
         "authentication",

@@ -52,7 +52,7 @@ def test_each_part_is_imported() -> None:
 
 
 def test_only_the_play_for_a_store_on_the_controller_sets_its_connection() -> None:
-    """Variables of a play are stronger than those of the inventory: they would hide a store host from its play."""
+    """Variables of a play win over those of the inventory: in the other play they would hide the store host."""
     found = {play["name"]: play.get("vars", {}) for path in PLAYBOOKS.glob("*.yml") for play in plays(path)}
     assert found[ON_CONTROLLER]["ansible_connection"] == "local"
     others = {name: variables for name, variables in found.items() if name != ON_CONTROLLER}

@@ -20,11 +20,11 @@ from ansible_collections.mailcert.acme.plugins.module_utils._text import one_lin
 from . import jws
 from .account_key import AccountKey
 from .client import AcmeClient
-from .http import Response
+from .https import Response
 from .problem import Problem, error_for
 from .transport import AnswerLostError, problem_of
 
-# what a CA may say of a binding that it does not take (RFC 8555, section 7.3.4, leaves it open)
+# the problems by which CAs refuse a binding (RFC 8555, section 7.3.4, does not specify one)
 _BINDING_PROBLEMS = frozenset(("unauthorized", "malformed", "externalAccountRequired", "badSignatureAlgorithm"))
 
 
@@ -43,7 +43,7 @@ class Account:
 
 @dataclass(frozen=True)
 class ExternalAccountBinding:
-    """What a CA gives to bind the ACME account to one of its own (RFC 8555, section 7.3.4).
+    """The credentials with which the CA binds the ACME account to an account of its own (RFC 8555, section 7.3.4).
 
     ``key`` is base64url, ``alg`` HS256, HS384 or HS512.
     """
@@ -59,7 +59,7 @@ def _account(response: Response, *, uri: str, created: bool = False) -> Account:
     terms = raw.get("termsOfServiceAgreed")
     return Account(
         uri=uri,
-        # some answer a lookup with nothing but the Location
+        # some CAs answer a look-up with the Location only
         status=one_line(raw.get("status"), limit=40) or "valid",
         contact=tuple(entry for entry in contact if isinstance(entry, str)) if isinstance(contact, list) else (),
         terms=terms if isinstance(terms, bool) else None,
@@ -72,8 +72,8 @@ def _account(response: Response, *, uri: str, created: bool = False) -> Account:
 def find(client: AcmeClient, *, key: AccountKey | None = None) -> Account | None:
     """The account of the client's key, or of another; None if the CA has none. Creates nothing.
 
-    The account is returned whatever its status; the client keeps the URL of its own. Of a deactivated account the CA
-    may not even tell the URL (RFC 8555, section 7.3.6); it is empty then.
+    The account is returned in any status; the client keeps the URL of its own account. The CA may hide the URL of a
+    deactivated account (RFC 8555, section 7.3.6); then it is empty.
     """
     response = client.lookup(key=key)
     if response.status >= 400:
@@ -96,23 +96,23 @@ def create(
     terms_agreed: bool = False,
     eab: ExternalAccountBinding | None = None,
 ) -> Account:
-    """Create the account; the one that exists for this key is returned as it is, with ``created`` False.
+    """Create the account. If the key has an account, that one is returned unchanged, with ``created`` False.
 
     :arg contact: URLs, ``mailto:`` for mail.
     :raises InputError: a contact that RFC 8555, section 7.3 forbids, a binding that is missing.
     :raises TermsError: terms not agreed to.
-    :raises AccountError: the account of this key is not valid any more.
+    :raises AccountError: the account of this key is no longer valid.
     """
     directory = client.fetch_directory("account")
     if directory.terms_of_service and not terms_agreed:
         raise TermsError(
-            f"The CA wants its terms of service agreed to: {directory.terms_of_service}. Read them and set terms_agreed"
-            " to true.",
+            f"The CA requires agreement to its terms of service: {directory.terms_of_service}. Read them and set"
+            " terms_agreed to true.",
             details={"terms_url": directory.terms_of_service},
         )
     if directory.external_account_required and eab is None:
         raise InputError(
-            "The CA binds accounts to its own customers. Set external_account_binding to the key that it gave you.",
+            "The CA requires an external account. Set external_account_binding to the key that the CA gave you.",
             stage="account",
         )
     payload: dict[str, t.Any] = {}
@@ -131,7 +131,7 @@ def create(
             _blame_binding(error, eab)
         raise
     uri = client.account_location(response)
-    # a repeated request finds what the lost one created
+    # a repeated request finds the account that the first request created
     account = _account(response, uri=uri, created=response.status == 201 or response.resent)
     if account.status != "valid":
         raise AccountError(
@@ -142,10 +142,10 @@ def create(
 
 
 def _blame_binding(error: AcmeProblemError, eab: ExternalAccountBinding) -> None:
-    """Where an account with a binding is refused, the binding is what to look at first."""
+    """Add the binding to the message: it is the most common reason for a refusal."""
     error.message += (
-        f" Check external_account_binding (kid {one_line(eab.kid, limit=100)}, alg {eab.alg}): kid, key and alg must be what"
-        " the CA gave you, and many CAs take each only once."
+        f" Check external_account_binding (kid {one_line(eab.kid, limit=100)}, alg {eab.alg}): kid, key and alg must be"
+        " what the CA gave you, and many CAs take each only once."
     )
     error.args = (error.message,)
 
@@ -160,8 +160,8 @@ def agree(client: AcmeClient) -> Account:
     if account.terms is False:
         terms = client.fetch_directory("account").terms_of_service
         raise TermsError(
-            f"The CA does not take the agreement to its terms of service {terms} from here. Agree where the CA says it,"
-            " on its website.",
+            f"The CA does not accept the agreement to its terms of service {terms} by ACME. Agree on the website of the"
+            " CA.",
             details={"terms_url": terms},
         )
     return account
@@ -175,22 +175,22 @@ def update(client: AcmeClient, *, contact: t.Sequence[str]) -> Account:
 
 
 def deactivate(client: AcmeClient) -> Account:
-    """Deactivate the account, for good (RFC 8555, section 7.3.6)."""
+    """Deactivate the account (RFC 8555, section 7.3.6). This cannot be undone."""
     uri = client.known_account_uri()
     response = client.post(uri, {"status": "deactivated"}, stage="account", tolerate=("unauthorized",))
     if response.status < 300:
         return _account(response, uri=uri)
     problem = problem_of(response)
-    # a first request whose response was lost has done it: from then on the CA says no to this account
+    # the first request, whose response was lost, has deactivated the account; now the CA refuses its requests
     if not response.resent:
         raise error_for(problem, "account")
     return Account(uri=uri, status="deactivated")
 
 
 def roll_key(client: AcmeClient, new_key: AccountKey) -> None:
-    """Replace the account key (RFC 8555, section 7.3.5); the client goes on with the new one.
+    """Replace the account key (RFC 8555, section 7.3.5); then the client uses the new one.
 
-    The new key has to be on disk before this is called. Where the response was lost the CA is asked by the new key.
+    The new key has to be on disk before the call. If the response is lost, the CA is asked with the new key.
 
     :raises InputError: the new key is the old one.
     :raises AcmeProblemError: the CA refused; also where the new key has another account already.
@@ -217,7 +217,7 @@ def roll_key(client: AcmeClient, new_key: AccountKey) -> None:
 
 
 def find_by_keys(client: AcmeClient, keys: t.Sequence[AccountKey]) -> tuple[AccountKey, Account] | None:
-    """Which of several keys the CA knows, one of a valid account first: how a rollover is resumed (rule 29)."""
+    """The key that the CA knows, a key of a valid account first: how a rollover is resumed (rule 29)."""
     other: tuple[AccountKey, Account] | None = None
     for key in keys:
         try:

@@ -68,7 +68,7 @@ class AccountKey:
             return cls(josepy.JWKEC(key=key), _EC_ALGORITHMS[key.curve.name])
         found = f"EC on {key.curve.name}" if isinstance(key, ec.EllipticCurvePrivateKey) else type(key).__name__
         raise KeyPolicyError(
-            f"{source} is a key of a kind that cannot sign ACME requests here ({found.strip('_')}). Use an EC key on"
+            f"{source} is a key of a kind that cannot sign ACME requests ({found.strip('_')}). Use an EC key on"
             " P-256, P-384 or P-521, or an RSA key of 2048 bits or more.",
             stage="account",
         )
@@ -139,7 +139,7 @@ def load_account_key(pem: bytes, *, passphrase: str | None = None, source: str) 
         raise PassphraseError(f"{source} is encrypted. Set account_key_passphrase.", stage="account")
     if password is not None and not encrypted:
         raise PassphraseError(
-            f"{source} is not encrypted, but account_key_passphrase is set. Leave it out.", stage="account"
+            f"{source} is not encrypted, but account_key_passphrase is set. Remove the option.", stage="account"
         )
     try:
         key = serialization.load_pem_private_key(block, password, unsafe_skip_rsa_key_validation=True)

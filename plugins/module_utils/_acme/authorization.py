@@ -21,14 +21,14 @@ from ansible_collections.mailcert.acme.plugins.module_utils._time import parse_r
 
 from . import parse
 from .client import AcmeClient
-from .http import Response
+from .https import Response
 from .problem import Problem
 from .transport import AnswerLostError
 
 CHALLENGE_TYPE = "email-reply-00"
 STATUSES = frozenset(("pending", "valid", "invalid", "deactivated", "expired", "revoked"))
 FINAL = STATUSES - {"pending"}
-# seconds until the first look after a challenge was told: no CA has read the reply at once
+# seconds between the response to a challenge and the first look: no CA reads the reply mail immediately
 _SETTLE = 0.1
 
 
@@ -59,7 +59,7 @@ class Authorization:
 
     @property
     def challenge(self) -> EmailChallenge | None:
-        """The email challenge; None where the CA shows none, as it may once the authorization is final."""
+        """The email challenge; None where the CA shows none, which is allowed once the authorization is final."""
         return self.challenges[0] if self.challenges else None
 
     def reason(self) -> str:
@@ -71,7 +71,7 @@ class Authorization:
         return self.error.raw if self.error else {}
 
     def failure(self) -> AuthorizationError:
-        """The error of an authorization that has come to its end without being valid."""
+        """The error of an authorization that has ended and is not valid."""
         reason = self.reason()
         return AuthorizationError(
             f"The authorization for {one_line(self.address, limit=320)} is {self.status}"
@@ -85,7 +85,7 @@ def _challenge(client: AcmeClient, raw: dict[str, t.Any], *, stage: str) -> Emai
     if not isinstance(token, str) or len(token) > 1024 or not parse.BASE64URL.fullmatch(token):
         raise NotAcmeError("The CA gave an email challenge without a usable token.", stage=stage)
     try:
-        # what is no address could never be that of a mail
+        # no mail could come from a text that is no address
         _address.parse(t.cast(str, sender))
     except AddressError:
         raise NotAcmeError(
@@ -115,7 +115,7 @@ def _authorization(client: AcmeClient, response: Response, *, url: str) -> Autho
         or not isinstance(identifier, dict)
         or not isinstance(identifier.get("value"), str)
     ):
-        raise NotAcmeError("The CA gave an authorization of which nothing can be made.", stage=stage)
+        raise NotAcmeError("The CA sent an authorization that cannot be used: it is incomplete.", stage=stage)
     if identifier.get("type") != "email":
         raise AuthorizationError(
             f"The CA wants an authorization for {one_line(identifier.get('type'), limit=40)}"
@@ -129,7 +129,8 @@ def _authorization(client: AcmeClient, response: Response, *, url: str) -> Autho
     if status == "pending" and not challenges:
         offered = ", ".join(one_line(entry.get("type"), limit=40) for entry in entries[:10]) or "nothing"
         raise AuthorizationError(
-            f"The CA offers no {CHALLENGE_TYPE} challenge for {one_line(identifier['value'], limit=320)}, but {offered}.",
+            f"The CA offers no {CHALLENGE_TYPE} challenge for {one_line(identifier['value'], limit=320)},"
+            f" but {offered}.",
             stage=stage,
         )
     return Authorization(
@@ -146,7 +147,7 @@ def _authorization(client: AcmeClient, response: Response, *, url: str) -> Autho
 
 
 def fetch(client: AcmeClient, url: str) -> Authorization:
-    """The authorization as it is now (POST-as-GET). The first time, this is what makes CAs send the challenge mail."""
+    """The authorization as it is now (POST-as-GET). The first request makes CAs send the challenge mail."""
     client.transport.check_url(url, name="the URL of the authorization", stage="authorization")
     return _authorization(client, client.get(url, stage="authorization"), url=url)
 
@@ -154,11 +155,11 @@ def fetch(client: AcmeClient, url: str) -> Authorization:
 def respond(
     client: AcmeClient, challenge: EmailChallenge | str, *, authorization_url: str | None = None
 ) -> EmailChallenge | None:
-    """Tell the CA that the reply is sent (RFC 8555, section 7.5.1). The challenge as the CA shows it in return.
+    """Notify the CA that the reply is sent (RFC 8555, section 7.5.1). Returns the challenge as the CA then shows it.
 
-    There is no second POST of a challenge (rule 12). Where the response was lost, None comes back and the
-    authorization tells how things stand. With ``authorization_url`` that is looked at here: only if the CA shows the
-    challenge as pending still, so that the first POST never arrived, it is sent again.
+    There is no second POST of a challenge (rule 12). If the response is lost, the return value is None, and the
+    authorization shows the state of the challenge. With ``authorization_url`` this function fetches the authorization.
+    Only if the challenge is still pending, so the first POST did not arrive, it sends the POST again.
 
     :arg challenge: the challenge or its URL.
     """
@@ -181,7 +182,7 @@ def respond(
         try:
             answer = response.json()
         except NotAcmeError:
-            answer = {}  # the CA took it; what it shows of it is of no more use
+            answer = {}  # the CA accepted the POST; the rest of the answer is not needed
         for known in (authorization_url, *response.links("up")[:1]):
             if known:
                 client.note_retry_after(
@@ -194,9 +195,9 @@ def respond(
 
 
 def wait(client: AcmeClient, authorization: Authorization | str, *, deadline: Deadline) -> Authorization:
-    """Look at the authorization until it is final, whatever that is; never faster than the CA's Retry-After.
+    """Look at the authorization until it is final, in any status; never faster than the CA's Retry-After.
 
-    The caller branches on ``status``; ``failure()`` is the error of all that is not valid.
+    The caller checks ``status``; ``failure()`` is the error for every status but ``valid``.
 
     :arg authorization: the authorization or its URL.
     :raises DeadlineError: it is still pending.
@@ -218,7 +219,7 @@ def wait(client: AcmeClient, authorization: Authorization | str, *, deadline: De
 
 
 def deactivate(client: AcmeClient, url: str) -> Authorization:
-    """Give the authorization up, for good (RFC 8555, section 7.5.2)."""
+    """Deactivate the authorization (RFC 8555, section 7.5.2). This cannot be undone."""
     client.transport.check_url(url, name="the URL of the authorization", stage="authorization")
     response = client.post(url, {"status": "deactivated"}, stage="authorization")
     return _authorization(client, response, url=url)

@@ -17,11 +17,11 @@ from ansible_collections.mailcert.acme.plugins.module_utils._text import one_lin
 
 from .account_key import AccountKey
 from .client import AcmeClient
-from .http import Response
+from .https import Response
 from .order import Order
 
 PEM_CHAIN = "application/pem-certificate-chain"
-# no CA has more; what a hostile one names beyond is not fetched
+# no CA offers more; further chains, of a hostile CA, are not fetched
 MOST_ALTERNATES = 10
 #: reason codes of RFC 5280, section 5.3.1; 7 is not used
 REASONS = (0, 1, 2, 3, 4, 5, 6, 8, 9, 10)
@@ -69,11 +69,11 @@ def _chain(client: AcmeClient, url: str) -> Response:
 
 
 def revoke(client: AcmeClient, cert_der: bytes, *, reason: int | None = None, certificate_key: t.Any = None) -> str:
-    """Revoke a certificate; ``revoked``, or ``already_revoked`` if someone has done so before.
+    """Revoke a certificate. Returns ``revoked``, or ``already_revoked`` if it was revoked before.
 
     :arg client: of the account that ordered it, or of one that holds authorizations for all its addresses. With a
         certificate key it needs no account key.
-    :arg reason: code of RFC 5280; 0, unspecified, is sent by leaving it out (docs/rules.md, rule 28).
+    :arg reason: code of RFC 5280; 0 (unspecified) is not sent, which means the same (docs/rules.md, rule 28).
     :arg certificate_key: the certificate's private key, as an :class:`AccountKey` or a key of the library
         cryptography; it signs instead of the account's.
     :raises InputError: the reason is none.
@@ -96,5 +96,5 @@ def revoke(client: AcmeClient, cert_der: bytes, *, reason: int | None = None, ce
         if not isinstance(key, AccountKey):
             key = AccountKey.from_private_key(key, source="The certificate's private key")
         response = client.transport.signed_post(url, payload, key=key, **options)
-    # a repeated request meets what the lost one did
+    # a repeated request finds the certificate revoked by the first one
     return "already_revoked" if response.status >= 400 and not response.resent else "revoked"

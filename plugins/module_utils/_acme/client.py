@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One account's way to the CA: the directory fetched once, requests signed, the account's URL looked up when needed."""
+"""The requests of one account: the directory is fetched once, and the account's URL is looked up when it is needed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._net import host_of
 
 from .account_key import AccountKey
 from .directory import Directory
-from .http import Response
+from .https import Response
 from .transport import Transport, problem_of
 
 # seconds between two looks where the CA names none: the first, the longest, the shortest at the end, and the growth
@@ -28,7 +28,7 @@ class AcmeClient:
     """Requests of one account at one CA.
 
     :arg account_key: None for revocation by a certificate's key alone.
-    :arg account_uri: the account's URL where it is known; else it is asked for, once (RFC 8555, section 7.3.1).
+    :arg account_uri: the account's URL, if known; otherwise the CA is asked for it, once (RFC 8555, section 7.3.1).
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class AcmeClient:
         self._uri_checked = False
         self._clock = clock
         self._directory: Directory | None = None
-        # RFC 8555, sections 7.4 and 7.5.1: a resource's URL, and the moment before which it is not to be asked
+        # RFC 8555, sections 7.4 and 7.5.1: the URL of a resource, and the moment before which it gets no request
         self._not_before: dict[str, float] = {}
 
     @property
@@ -58,14 +58,14 @@ class AcmeClient:
         return self.fetch_directory()
 
     def fetch_directory(self, stage: str = "order") -> Directory:
-        """The CA's directory, fetched on first use; an error tells the stage."""
+        """The CA's directory, fetched on first use. ``stage``: of an error."""
         if self._directory is None:
             self._directory = Directory.fetch(self.transport, self.directory_url, stage=stage)
         return self._directory
 
     @property
     def moved_to(self) -> str:
-        """Where the directory was found if that is elsewhere; empty also while it was not fetched."""
+        """The URL to which the directory redirects; empty without a redirect, and before the directory is fetched."""
         return self._directory.moved_to if self._directory else ""
 
     @property
@@ -79,7 +79,7 @@ class AcmeClient:
         return self.account_key
 
     def lookup(self, *, key: AccountKey | None = None) -> Response:
-        """newAccount with onlyReturnExisting (RFC 8555, section 7.3.1): the account, or the problem that tells of none.
+        """newAccount with onlyReturnExisting (RFC 8555, section 7.3.1): the account, or the problem document.
 
         :arg key: another key than the client's own, as when a rollover is resumed.
         """
@@ -88,18 +88,18 @@ class AcmeClient:
             {"onlyReturnExisting": True},
             key=key or self.key,
             stage="account",
-            # CAs that bind accounts may ask for the binding before they look; unauthorized tells of a deactivated one
+            # a CA with external accounts may require the binding for a look-up, too; unauthorized: it is deactivated
             tolerate=("accountDoesNotExist", "externalAccountRequired", "unauthorized"),
         )
 
     def known_account_uri(self) -> str:
-        """The account's URL, asked for if need be, also where the one that is known is of another host than newAccount.
+        """The account's URL. The CA is asked if it is not known, or if its host is not the host of newAccount.
 
         :raises AccountError: the CA has no account for the key, or it is deactivated.
         """
         if self.account_uri is not None and not self._uri_checked:
             self._uri_checked = True
-            # a CA that has moved may know the account by another URL; the key is what it is known by for sure
+            # a CA that has moved may use another URL for the account; the key identifies the account in any case
             if host_of(self.account_uri) != host_of(self.fetch_directory("account").new_account):
                 self.account_uri = None
         if self.account_uri is None:
@@ -123,7 +123,7 @@ class AcmeClient:
 
     def post(self, url: str, payload: t.Mapping[str, t.Any] | None, **options: t.Any) -> Response:
         """A POST signed with the account key and its ``kid``; options as of :meth:`Transport.signed_post`."""
-        # it tells the transport where nonces come from
+        # this gives the transport the URL for fresh nonces
         self.fetch_directory(options.get("stage", "order"))
         kid = self.known_account_uri()
         response = self.transport.signed_post(url, payload, key=self.key, kid=kid, **options)
@@ -137,7 +137,7 @@ class AcmeClient:
     # --- polling -------------------------------------------------------------------------------------------------
 
     def note_retry_after(self, response: Response, url: str, *, at_least: float = 0.0) -> None:
-        """Keep in mind when a resource may be asked again, by the Retry-After of a response that tells of it."""
+        """Record when a resource may be requested again, by the Retry-After of a response about it."""
         wait = max(response.retry_after or 0.0, at_least)
         if wait > 0:
             self._not_before[url] = self._clock() + wait
@@ -145,27 +145,27 @@ class AcmeClient:
             self._not_before.pop(url, None)
 
     def not_before(self, url: str, wait: float) -> None:
-        """Keep in mind what the CA told another task: this resource is not to be asked again for so many seconds."""
+        """Record that a resource gets no request for so many seconds, as the CA said to another task."""
         self._not_before[url] = max(self._not_before.get(url, 0.0), self._clock() + wait)
 
-    def told_wait(self, url: str) -> float:
-        """Seconds that the CA wants us to wait before this resource is asked again."""
+    def remaining_wait(self, url: str) -> float:
+        """The seconds of the CA's Retry-After that remain for a resource."""
         return max(0.0, self._not_before.get(url, 0.0) - self._clock())
 
     def pause_before_look(self, url: str, looks: int, *, deadline: Deadline, what: str, stage: str) -> None:
-        """Sleep until a resource is to be looked at again: never earlier than told.
+        """Sleep until the next look at a resource: never less than the CA's Retry-After.
 
-        :arg looks: how often it was looked at in vain; 0 sleeps only if told to.
-        :arg what: what is waited for, in words that go on from "while".
+        :arg looks: how many looks brought no result yet; with 0 only a Retry-After of the CA causes a pause.
+        :arg what: what the task waits for, in words that continue "while".
         :raises DeadlineError: the deadline has come, or the CA's own wait ends after it.
         """
         deadline = deadline if deadline.remaining() <= self.transport.deadline.remaining() else self.transport.deadline
         deadline.check(what, stage=stage)
-        told = self.told_wait(url)
-        if told >= deadline.remaining():
-            raise deadline.error(what, stage=stage, details={"retry_after": round(told, 1)})
+        required = self.remaining_wait(url)
+        if required >= deadline.remaining():
+            raise deadline.error(what, stage=stage, details={"retry_after": round(required, 1)})
         own = min(_LONGEST_LOOK, _FIRST_LOOK * _LOOK_GROWTH ** min(looks - 1, 30)) if looks else 0.0
-        # one last look right before the deadline is worth more than none
-        pause = max(told, min(own, max(deadline.remaining() * 0.9, _SHORTEST_LOOK)))
+        # the last look comes right before the deadline
+        pause = max(required, min(own, max(deadline.remaining() * 0.9, _SHORTEST_LOOK)))
         if pause > 0:
             self.transport.sleep(pause)

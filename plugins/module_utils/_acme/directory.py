@@ -17,7 +17,7 @@ from .transport import Transport
 
 @dataclass(frozen=True)
 class Directory:
-    """Where each resource is. What a CA does not offer is empty; ``renewal_info`` is None then."""
+    """The URLs of the resources. A resource that the CA does not offer is empty; ``renewal_info`` is None then."""
 
     url: str
     new_nonce: str
@@ -37,10 +37,10 @@ class Directory:
 
     @classmethod
     def fetch(cls, transport: Transport, url: str, *, stage: str = "order") -> Directory:
-        """GET the directory, and tell the transport where nonces come from.
+        """GET the directory, and give the transport the URL for fresh nonces.
 
         :raises InputError: the URL cannot be used.
-        :raises NotAcmeError: what answers is no ACME directory.
+        :raises NotAcmeError: the answer is no ACME directory.
         :raises AcmeError: see :meth:`Transport.get`.
         """
         transport.check_url(url, name="", option="acme_directory", stage=stage)
@@ -62,8 +62,8 @@ class Directory:
             if value is None or value == "":
                 if required:
                     raise NotAcmeError(
-                        f"acme_directory {one_line(url, limit=200)} is no ACME directory: it names no {name}. Check the URL"
-                        " with the CA.",
+                        f"acme_directory {one_line(url, limit=200)} is no ACME directory: it names no {name}. Check the"
+                        " URL with the CA.",
                         stage=stage,
                     )
                 return ""

@@ -1,10 +1,10 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""JSON Web Signatures as ACME wants them: flattened, everything protected (RFC 8555, section 6.2; RFC 7515).
+"""JSON Web Signatures for ACME: flattened, with only a protected header (RFC 8555, section 6.2; RFC 7515).
 
-josepy's own JWS class knows neither ``nonce`` nor ``url`` and puts what it does not protect into an unprotected header,
-which ACME forbids; so the envelope is put together here, from josepy's keys, algorithms and base64url.
+josepy's own JWS class has neither ``nonce`` nor ``url``, and writes an unprotected header, which ACME forbids. So this
+file builds the JWS, with the keys, algorithms and base64url of josepy.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def compact_json(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":"), sort_keys=True).encode("ascii")
 
 
-def _assemble(header: dict[str, t.Any], payload: bytes, sign: t.Callable[[bytes], bytes]) -> dict[str, str]:
+def _build(header: dict[str, t.Any], payload: bytes, sign: t.Callable[[bytes], bytes]) -> dict[str, str]:
     protected = josepy.encode_b64jose(compact_json(header))
     body = josepy.encode_b64jose(payload)
     signature = josepy.encode_b64jose(sign(f"{protected}.{body}".encode("ascii")))
@@ -46,7 +46,7 @@ def sign(payload: bytes, *, key: AccountKey, url: str, nonce: str | None, kid: s
         header["jwk"] = key.jwk_public
     else:
         header["kid"] = kid
-    return _assemble(header, payload, key.sign)
+    return _build(header, payload, key.sign)
 
 
 def bind_external_account(*, account_key: AccountKey, url: str, kid: str, mac_key: str, alg: str) -> dict[str, str]:
@@ -68,4 +68,4 @@ def bind_external_account(*, account_key: AccountKey, url: str, kid: str, mac_ke
     secret = josepy.decode_b64jose(text)
     signer = getattr(josepy, alg)
     header = {"alg": alg, "kid": kid, "url": url}
-    return _assemble(header, compact_json(account_key.jwk_public), lambda data: signer.sign(secret, data))
+    return _build(header, compact_json(account_key.jwk_public), lambda data: signer.sign(secret, data))

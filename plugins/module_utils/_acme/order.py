@@ -19,7 +19,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._text import one_lin
 from ansible_collections.mailcert.acme.plugins.module_utils._time import parse_rfc3339_or_none
 
 from .client import AcmeClient
-from .http import Response
+from .https import Response
 from .problem import Problem, error_for
 from .transport import AnswerLostError, problem_of
 
@@ -60,7 +60,7 @@ def read(client: AcmeClient, response: Response, *, url: str, stage: str = "orde
     check = client.transport.check_url
 
     def broken(what: str) -> NotAcmeError:
-        return NotAcmeError(f"The CA gave an order of which nothing can be made: {what}.", stage=stage)
+        return NotAcmeError(f"The CA sent an order that cannot be used: {what}.", stage=stage)
 
     status = raw.get("status")
     if not isinstance(status, str) or status not in STATUSES:
@@ -103,9 +103,9 @@ def fetch(client: AcmeClient, url: str, *, stage: str = "order") -> Order:
 
 
 def finalize(client: AcmeClient, order: Order, csr_der: bytes) -> Order:
-    """Ask for the certificate (RFC 8555, section 7.4); what comes back may be processing, valid or invalid.
+    """Ask for the certificate (RFC 8555, section 7.4). The returned order may be processing, valid or invalid.
 
-    Where a response was lost the order is looked at, and finalized again only if it is still ready.
+    If the response is lost, the order is fetched, and finalized again only if it is still ready.
 
     :raises OrderError: the order is not ready.
     :raises AcmeProblemError: the CA refused the request (badCSR and others).
@@ -130,7 +130,7 @@ def finalize(client: AcmeClient, order: Order, csr_der: bytes) -> Order:
                 continue
             return now
         if response.status >= 400:
-            # RFC 8555, section 7.4: the status of the order tells what to do
+            # RFC 8555, section 7.4: the status of the order decides the next step
             now = fetch(client, order.url, stage="finalize")
             if now.status in ("pending", "ready"):
                 raise error_for(problem_of(response), "finalize")
@@ -143,8 +143,8 @@ def wait(
 ) -> Order:
     """Look at the order until it has one of the statuses, never faster than the CA's Retry-After.
 
-    :raises OrderError: it has become invalid, or valid where that was not waited for.
-    :raises DeadlineError: neither came about in time.
+    :raises OrderError: the order became invalid, or valid where that is not one of the statuses.
+    :raises DeadlineError: the order had none of the statuses in time.
     """
     looks = 0
     while order.status not in until:
@@ -163,7 +163,7 @@ def wait(
 
 
 def final_error(order: Order, *, stage: str = "order") -> OrderError:
-    """The error of an order that has come to its end, with the CA's reason."""
+    """The error of an order that has ended, with the CA's reason."""
     reason = f": {order.error.describe()}" if order.error else ""
     return OrderError(
         f"The order {one_line(order.url, limit=200)} is {order.status}{reason}.",

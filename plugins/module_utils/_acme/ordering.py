@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""newOrder, sent once whatever is lost, and finding an order that was made (RFC 8555, sections 7.1.2.1 and 7.4)."""
+"""newOrder, of which no second order is made if a response is lost (RFC 8555, sections 7.1.2.1 and 7.4)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .client import AcmeClient
 from .order import Order, fetch, read
 from .transport import AnswerLostError
 
-# how far the list of an account's orders is searched: pages, orders looked at
+# limits for the search in the list of an account's orders: pages, and orders that are fetched
 _PAGES = 5
 _LOOKED_AT = 50
 
@@ -43,10 +43,10 @@ def new_order(
     not_after: dt.datetime | None = None,
     fits: t.Callable[[Order], bool] = lambda order: True,
 ) -> Order:
-    """Order a certificate. The CA may give an older order, in any status: branch on ``status`` (rule 23).
+    """Order a certificate. The CA may return an older order, in any status: check ``status`` (rule 23).
 
     :arg replaces: identifier of the certificate that this one follows (RFC 9773, section 5); sent only where the CA
-        advertises renewalInfo, and left out on a second try if the CA refuses the order with it.
+        advertises renewalInfo, and not on the second try if the CA refuses the order with it.
     :arg not_before, not_after: aware times.
     :arg fits: whether an order that is found after a lost response may be this one.
     :raises InputError: the CA has profiles, but not this one.
@@ -76,7 +76,7 @@ def new_order(
         except AcmeProblemError as error:
             if error.retryable:
                 raise
-            # the refused one has made no order, and so it is counted once for both
+            # the refused request made no order, so the two requests count as one
             order = _send_new_order(client, payload, addresses, fits, counted=True)
     if _comparable(order.addresses) != _comparable(addresses) or len(order.addresses) != len(order.identifiers):
         raise OrderError(
@@ -94,9 +94,9 @@ def _send_new_order(
     *,
     counted: bool = False,
 ) -> Order:
-    """newOrder; where a response was lost, the order that it may have made is looked for before another is made.
+    """newOrder. If the response is lost, the list of orders is searched before another newOrder is sent.
 
-    :arg counted: whether the rate of orders knows of the first one already.
+    :arg counted: whether the rate of orders has counted this order already.
     """
     failures = 0
     while True:
@@ -110,8 +110,8 @@ def _send_new_order(
             failures += 1
         else:
             if not response.location:
-                response.json()  # a page in place of an order is reported as such
-                raise NotAcmeError("The CA gave an order without its URL.", stage="order")
+                response.json()  # reports a page that is no order
+                raise NotAcmeError("The CA sent an order without its URL.", stage="order")
             url = client.transport.check_url(response.location, name="the URL of the order")
             return read(client, response, url=url)
         order = find_open(client, addresses, fits=fits)
@@ -126,7 +126,7 @@ def find_open(
 
     None where there is none, and where the CA keeps no list of orders, as many do not.
 
-    :arg fits: whether an order is the one, as far as the addresses leave that open.
+    :arg fits: decides between several orders for the same addresses.
     """
     wanted = _comparable(addresses)
     try:
@@ -137,7 +137,7 @@ def find_open(
                 break
             response = client.get(client.transport.check_url(page, name="the list of orders"))
             urls = response.json().get("orders")
-            # what was ordered last is mostly listed last
+            # most CAs list the newest order last
             for url in reversed(urls if isinstance(urls, list) else []):
                 looked_at += 1
                 if looked_at > _LOOKED_AT:
@@ -155,7 +155,7 @@ def find_open(
 
 
 def entry(client: AcmeClient, url: object) -> Order | None:
-    """An order of a list of orders; None where it cannot be read, as one that the CA has removed: the others can be."""
+    """An order of a list of orders; None if it cannot be read, for example because the CA has removed it."""
     try:
         return fetch(client, client.transport.check_url(url, name="an entry of the list of orders"))
     except (AcmeProblemError, NotAcmeError) as error:

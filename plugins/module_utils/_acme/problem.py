@@ -20,13 +20,13 @@ from ansible_collections.mailcert.acme.plugins.module_utils._text import escape,
 _URNS = ("urn:ietf:params:acme:error:", "urn:acme:error:")
 # one for each address of a certificate at most
 _SHOWN_SUBPROBLEMS = 100
-# octets as the store writes it: enough for a sentence on each address, and what is kept of a failure stays readable
+# octets as the store writes it: enough for a sentence on each address, and small enough for the record of a failure
 _MOST_OCTETS = 1 << 15
 _MOST_OF_A_TEXT = 2000
-# what may pass by itself
+# problems that may end without a change by the user
 _PASSING = frozenset(("serverInternal", "badNonce", "connection", "dns", "rateLimited"))
 
-# what was refused, in words that go on from "The CA refused"
+# the refused request, in words that continue "The CA refused"
 _REFUSED = {
     "account": "the account request",
     "order": "the order",
@@ -44,8 +44,8 @@ _REMEDIES = {
     " terms_url to the URL of the terms.",
     "invalidContact": "Correct the option contact.",
     "unsupportedContact": "Correct the option contact.",
-    "badRevocationReason": "Choose another revocation reason, or leave it out.",
-    "invalidProfile": "Choose a profile of the CA's directory, or leave the option profile out.",
+    "badRevocationReason": "Choose another revocation reason, or remove the option.",
+    "invalidProfile": "Choose a profile of the CA's directory, or remove the option profile.",
     "badSignatureAlgorithm": "Use an account key of another type.",
     "badPublicKey": "Use an account key of another type or size.",
 }
@@ -57,7 +57,7 @@ def _is_number(value: t.Any) -> bool:
 
 
 def _bounded(value: dict[str, t.Any]) -> dict[str, t.Any]:
-    """The document itself; of an enormous one only what RFC 7807 names, each text cut."""
+    """The document; of a very large one only the fields of RFC 7807, with each text cut."""
     if len(json.dumps(value, indent=1)) <= _MOST_OCTETS:
         return value
     return {
@@ -69,9 +69,9 @@ def _bounded(value: dict[str, t.Any]) -> dict[str, t.Any]:
 
 @dataclass(frozen=True)
 class Problem:
-    """A problem document, or one of its subproblems; texts as received, ``describe()`` is what may be shown.
+    """A problem document, or one of its subproblems. Its texts are as received; ``describe()`` is safe to show.
 
-    ``kind`` is the token of the ACME name space (``badCSR``), or the whole type where it is of another.
+    ``kind`` is the token of the ACME name space (``badCSR``), or the whole type of another name space.
     """
 
     type: str = "about:blank"
@@ -85,7 +85,7 @@ class Problem:
 
     @classmethod
     def from_json(cls, value: object, *, status: int | None = None, depth: int = 0) -> Problem:
-        """Read what a CA sent, whatever it is; what has the wrong shape is left out."""
+        """Read a problem document; parts of the wrong shape are ignored."""
         if not isinstance(value, dict):
             return cls(status=status)
 
@@ -122,7 +122,7 @@ class Problem:
     def describe(self, *, whole: bool = False) -> str:
         """One line without a full stop: kind, detail, status where that is all there is, and the subproblems.
 
-        The CA's words are given word for word; a control character stands there as its escape.
+        The CA's words are unchanged, except that control characters are escaped.
 
         :arg whole: keep the CA's own full stop.
         """
@@ -157,9 +157,9 @@ def error_for(
     """The error of a refusal, ready to be raised.
 
     :arg stage: of the chain, see :class:`SmimeError`.
-    :arg retry_after: seconds after which the CA says it may succeed (RFC 8555, section 6.6); shown in ``details``.
+    :arg retry_after: seconds of the CA's Retry-After (RFC 8555, section 6.6); for ``details``.
     :arg help_urls: link relation ``help`` of the response.
-    :arg terms_urls: link relation ``terms-of-service`` (RFC 8555, section 7.3.3); the first stands in ``details``.
+    :arg terms_urls: link relation ``terms-of-service`` (RFC 8555, section 7.3.3); ``details`` has the first.
     """
     details: dict[str, t.Any] = {}
     kind = problem.kind

@@ -40,7 +40,7 @@ class RenewalInfo:
     retry_after: float = RETRY_AFTER_FAILURE
 
     def pick(self, random: t.Callable[[], float] = randomness.random) -> dt.datetime:
-        """A uniform random moment within the window (section 4.2); to be drawn once for each window (rule 24)."""
+        """A uniform random moment within the window (section 4.2). The caller draws once for each window (rule 24)."""
         return self.start + (self.end - self.start) * random()
 
 
@@ -61,11 +61,11 @@ def fetch(
     """Ask the CA when to renew a certificate: one GET without authentication (section 4.1).
 
     :arg ari_id: see :func:`certificate_id`.
-    :arg asking: called before the question leaves, and only then; what it raises is raised, and nothing is asked.
+    :arg asking: is called right before the request is sent; if it raises, no request is sent.
     :raises DeadlineError: there is no time to ask.
     :raises InputError: the identifier is none.
-    :raises AcmeError: there is no usable answer; ``details["retry_after"]`` tells the seconds until the next try, and
-        the other rules for renewal count meanwhile. A broken window is such an answer (section 4.2).
+    :raises AcmeError: there is no usable answer, or its window is invalid (section 4.2). ``details["retry_after"]`` has
+        the seconds until the next try; until then the other rules for renewal apply.
     """
     if not _ID.fullmatch(ari_id):
         raise InputError(
@@ -111,7 +111,7 @@ def _window(raw: dict[str, t.Any]) -> tuple[dt.datetime, dt.datetime, str]:
 
 
 def _delayed(error: AcmeError) -> AcmeError:
-    """The same error, telling when to ask again: six hours, or what the CA asked for if that is longer."""
+    """The same error with ``retry_after`` in its details: six hours, or the CA's Retry-After if that is longer."""
     asked = error.details.get("retry_after")
     asked = float(asked) if isinstance(asked, (int, float)) else 0.0
     error.details["retry_after"] = min(max(RETRY_AFTER_FAILURE, asked), LONGEST_RETRY)

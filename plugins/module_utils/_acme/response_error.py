@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a response that is no success means: a refusal of the CA, a CA out of order, or no ACME server at all."""
+"""The error of a failed request: the CA refuses it, the CA is out of order, or the server is no ACME server."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import AcmeC
 from ansible_collections.mailcert.acme.plugins.module_utils._text import one_line
 
 from . import parse
-from .http import PROBLEM_LIMIT, Response
+from .https import PROBLEM_LIMIT, Response
 from .problem import Problem, error_for
 from .retry import PASSING_STATUSES
 
@@ -49,5 +49,5 @@ def refusal(response: Response, problem: Problem, *, method: str) -> AcmeError:
         )
     what = f"{where} answers with HTTP status {response.status} and {response.looks_like}"
     if response.status in PASSING_STATUSES:
-        return AcmeConnectionError(f"The CA is out of order for now: {what}.", stage=response.stage)
+        return AcmeConnectionError(f"The CA is out of order at present: {what}.", stage=response.stage)
     return NotAcmeError(f"{what}, which no ACME server does. Check acme_directory.", stage=response.stage)

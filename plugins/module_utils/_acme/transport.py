@@ -1,9 +1,9 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Signed requests that get through: nonces, retries, rate limits (RFC 8555, sections 6.2 to 6.7).
+"""Signed requests with nonces, retries and rate limits (RFC 8555, sections 6.2 to 6.7).
 
-The file is longer than others: the loop of tries, its pauses and its nonces are one state, and are read together.
+The file is longer than 300 lines: the loop of tries, its pauses and its nonces share one state and belong together.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._time import utc_now
 
 from . import jws, parse, retry
 from .account_key import AccountKey
-from .http import BODY_LIMIT, Exchange, NoAnswerError, Response
+from .https import BODY_LIMIT, Exchange, NoAnswerError, Response
 from .response_error import is_limited, problem_of, refusal
 
 __all__ = ["AnswerLostError", "Transport", "problem_of"]
@@ -38,9 +38,9 @@ _NONCES_KEPT = 8
 
 
 class AnswerLostError(AcmeConnectionError):
-    """A request that must not simply be sent again may have been acted on: look before sending again.
+    """The CA may have acted on a request whose answer is lost. The caller looks before it sends the request again.
 
-    ``failure`` is what to tell the user if it cannot be mended, ``wait`` the server's Retry-After in seconds.
+    ``failure``: the error for the user if the look does not help. ``wait``: the server's Retry-After in seconds.
     """
 
     def __init__(self, failure: AcmeError, *, wait: float | None) -> None:
@@ -56,15 +56,15 @@ class AnswerLostError(AcmeConnectionError):
 
 
 class Transport:
-    """The way to one CA.
+    """The connection to one CA.
 
     :arg timeout: seconds for one request, see :class:`Exchange`.
     :arg validate_certs: whether the server's TLS certificate is verified.
     :arg ca_path: roots to trust instead of the system's; None for those.
     :arg user_agent: name and version of the software; that of the HTTP library is put behind it.
-    :arg deadline: after it no request begins and no pause goes on.
+    :arg deadline: the end of all requests and pauses.
     :arg retries: how often a failed request is sent again at most, and how often one that met a rate limit.
-    :arg throttle: what those who ask this CA at the same time share of its throttle.
+    :arg throttle: the throttle of the CA, shared by all tasks that send requests to it.
     :arg sleep, random, now: taken as parameters for tests; ``random`` gives floats in [0, 1).
     :arg allow_http_loopback: allow http to loopback.
     :raises InputError: see :class:`Exchange`.
@@ -91,7 +91,7 @@ class Transport:
         self.sleep = sleep
         #: where fresh nonces come from; :meth:`Directory.fetch` sets it
         self.new_nonce_url = ""
-        #: how far the server's clock is ahead of ours, by its last response; None if it does not tell
+        #: how far the server's clock is ahead of ours, by its last response; None without a Date field
         self.clock_skew: dt.timedelta | None = None
         self._random = random
         self._nonces: list[str] = []
@@ -115,7 +115,7 @@ class Transport:
         self._exchange.close()
 
     def check_url(self, url: object, *, name: str, option: str = "", stage: str = "order") -> str:
-        """The URL itself, if requests may go there.
+        """The URL itself, if requests to it are allowed.
 
         :arg name: whose URL it is, for the message: ``the finalize URL of the order``.
         :arg option: the option it comes from, if it comes from one.
@@ -128,7 +128,7 @@ class Transport:
             if option:
                 raise InputError(f"{option} {one_line(url, limit=200)} {error}.", stage=stage) from None
             raise NotAcmeError(
-                f"The CA gave something of which nothing can be made: {name} {error}.", stage=stage
+                f"The CA sent a URL that cannot be used: {name} {error}.", stage=stage
             ) from None
 
     # --- requests ------------------------------------------------------------------------------------------------
@@ -136,7 +136,7 @@ class Transport:
     def get(self, url: str, *, stage: str = "order", accept: str = JSON_TYPE, limit: int = BODY_LIMIT) -> Response:
         """An unauthenticated GET: directory and renewal information only (RFC 8555, section 6.3; RFC 9773).
 
-        :raises AcmeError: no success in the end; see :meth:`signed_post`.
+        :raises AcmeError: all tries failed; see :meth:`signed_post`.
         """
         return self._plain("GET", url, stage=stage, accept=accept, limit=limit)
 
@@ -153,18 +153,18 @@ class Transport:
         resend: bool = True,
         tolerate: t.Sequence[str] = (),
     ) -> Response:
-        """A POST with a JWS; signed anew, with a fresh nonce, for each try.
+        """A POST with a JWS; each try is signed again, with a fresh nonce.
 
         :arg payload: an object; None for POST-as-GET (RFC 8555, section 6.3), whose payload is the empty string.
         :arg kid: the account's URL; None puts the key itself in.
-        :arg resend: False for what must not happen twice: :class:`AnswerLostError` tells that it may have happened.
-        :arg tolerate: kinds of problems for which the response itself is wanted; ``problem_of`` reads it.
-        :raises AcmeRateLimitedError: the CA asks for fewer requests, for longer than we may wait or may try; with
-            ``retry_after`` in its details.
+        :arg resend: False for a request that must not be acted on twice; a lost answer raises :class:`AnswerLostError`.
+        :arg tolerate: kinds of problems for which the response is returned; ``problem_of`` reads it.
+        :raises AcmeRateLimitedError: the CA asks for fewer requests, and the wait is longer than the deadline or the
+            tries allow; ``retry_after`` is in the details.
         :raises AcmeProblemError: the CA refused.
         :raises AcmeConnectionError: no answer, or none but server errors, after all tries.
         :raises AcmeTlsError, NotAcmeError: at once.
-        :raises DeadlineError: before a try, never while the server may be acting on one.
+        :raises DeadlineError: only between two tries, so never while the server may be acting on a request.
         """
         body = b"" if payload is None else jws.compact_json(dict(payload))
         headers = {"Content-Type": "application/jose+json", "Accept": accept}
@@ -173,7 +173,7 @@ class Transport:
         resent = False
         looking = payload is None
         while True:
-            self._heed(stage, looking=looking)
+            self._wait_for_throttle(stage, looking=looking)
             nonce = nonce or self._nonce(stage)
             data = jws.compact_json(jws.sign(body, key=key, url=url, nonce=nonce, kid=kid))
             nonce = None
@@ -229,28 +229,28 @@ class Transport:
 
         :arg failures: how many tries failed before this one.
         :arg wait: seconds of the server's Retry-After.
-        :arg limited: whether it was a rate limit, which concerns all who ask this CA.
-        :arg looking: whether the request only looks at something.
-        :raises: ``failure``, if no try is left, or if it would come after the deadline.
+        :arg limited: whether it was a rate limit, which concerns all tasks that use this CA.
+        :arg looking: whether the request only reads.
+        :raises: ``failure``, if there are no more tries, or if the next one would come after the deadline.
         """
         pause = retry.pause(self._random(), failures, wait=wait, limited=limited)
         if wait is not None:
             failure.details.setdefault("retry_after", wait)
         too_long = (wait or 0.0) > LONGEST_PAUSE_IN_A_RUN or pause >= self.deadline.remaining()
         if failures >= self.retries or too_long:
-            self.throttle.gave_up(failure, retry.place(failure.stage, looking=looking))
+            self.throttle.failed(failure, retry.place(failure.stage, looking=looking))
             raise failure
         if limited:
-            # nothing was done, so whatever it was may be sent again, but later, and all others wait too
+            # the CA has not acted on the request, so it may be sent again after the pause; all other tasks wait too
             self.throttle.limited(failure, pause if wait is None else wait)
         self.sleep(pause)
 
     # --- parts ---------------------------------------------------------------------------------------------------
 
-    def _heed(self, stage: str, *, looking: bool) -> None:
-        """Before each request: wait until the CA may be asked, by us and by all who share its throttle.
+    def _wait_for_throttle(self, stage: str, *, looking: bool) -> None:
+        """Wait until the shared throttle of the CA allows a request.
 
-        :raises AcmeError: it may not be asked for longer than we can wait.
+        :raises AcmeError: the throttle blocks requests for longer than this task can wait.
         :raises DeadlineError: the deadline has come.
         """
         while True:
@@ -263,9 +263,9 @@ class Transport:
             self.sleep(hold.seconds)
 
     def _send(self, method: str, url: str, **arguments: t.Any) -> Response:
-        # the last gate, whatever way a URL came here
+        # every request passes this check, wherever its URL comes from
         self.check_url(url, name="a URL", stage=arguments["stage"])
-        response = self._exchange.send(method, url, left=self.deadline.remaining(), **arguments)
+        response = self._exchange.send(method, url, remaining=self.deadline.remaining(), **arguments)
         date = response.date if self.clock_skew is None else None
         if date is not None:
             self.clock_skew = date - response.received
@@ -275,7 +275,7 @@ class Transport:
         """GET or HEAD, with retries and a few redirects."""
         failures = limits = redirects = 0
         while True:
-            self._heed(stage, looking=True)
+            self._wait_for_throttle(stage, looking=True)
             failure: AcmeError
             wait: float | None = None
             try:
@@ -306,7 +306,7 @@ class Transport:
         if self._nonces:
             return self._nonces.pop()
         if not self.new_nonce_url:
-            raise NotAcmeError("No directory was fetched, so nothing tells where nonces come from.", stage=stage)
+            raise NotAcmeError("The URL for nonces is not known, because no directory was fetched.", stage=stage)
         response = self._plain("HEAD", self.new_nonce_url, stage=stage, accept="*/*", limit=BODY_LIMIT)
         nonce = _nonce_of(response)
         if nonce is None:

@@ -1,13 +1,13 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which third-party libraries can be used, and the one sentence about those that cannot.
+"""The third-party libraries: which can be used, and the error for those that cannot.
 
-Each other file of this folder imports one library under a guard. Where the import fails, it notes the library in
-:data:`MISSING` and puts stand-ins in place of its names: every file of the collection imports without any library, and
-the first use of a stand-in raises the same sentence as :func:`require`.
+Each other file of this folder imports one library and catches the ImportError. Then it records the library in
+:data:`MISSING` and replaces its names by placeholders. So every file of the collection can be imported without any
+library, and the first use of a placeholder raises the same error as :func:`require`.
 
-A task pays only for the files that it imports: no file here imports another one.
+No file here imports another one, so a task loads only the libraries that it needs.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ REQUIREMENTS: t.Mapping[str, str] = {
     "requests": "requests>=2.28",
 }
 
-#: what each layer cannot do without; what only one option needs is asked for where that option is used
+#: the libraries that each layer always needs; a library that only one option needs is required where the option is used
 ACME = ("cryptography", "josepy", "requests")
 PKI = ("cryptography", "asn1crypto")
 MAIL = ("authres", "cryptography", "asn1crypto", "dnspython", "dkimpy", "PyNaCl", "imapclient")
@@ -44,7 +44,7 @@ MISSING: dict[str, str] = {}
 
 
 def missing(name: str, module: str) -> None:
-    """Note that a library cannot be imported.
+    """Record that a library cannot be imported.
 
     :arg name: a key of :data:`REQUIREMENTS`.
     :arg module: the name of its package. Where only a part of a library is missing, its package is in
@@ -81,17 +81,17 @@ def error_for(*names: str, purpose: str = "") -> MissingLibraryError:
     needed = f", and {purpose} needs {'them' if several else 'it'}" if purpose else ""
     requirements = " ".join(f"'{REQUIREMENTS[name]}'" for name in names)
     return MissingLibraryError(
-        f"The Python {'libraries' if several else 'library'} {', '.join(names)} {'are' if several else 'is'} not installed"
-        f"{unfit} for {sys.executable}{needed}. Install {'them' if several else 'it'}: "
+        f"The Python {'libraries' if several else 'library'} {', '.join(names)} {'are' if several else 'is'} not"
+        f" installed{unfit} for {sys.executable}{needed}. Install {'them' if several else 'it'}: "
         f"{sys.executable} -m pip install {requirements}"
     )
 
 
 class Absent:
-    """Is in the place of a module, class or function of a library that is missing.
+    """The placeholder for a module, class or function of a missing library.
 
-    Every use raises :class:`MissingLibraryError`. What inspects code asks every object for names with two underscores;
-    this one has none of them.
+    Every use raises :class:`MissingLibraryError`. Tools that inspect code ask for names with two underscores; of these
+    it has none.
     """
 
     def __init__(self, name: str) -> None:
@@ -107,4 +107,4 @@ class Absent:
 
 
 class NeverRaised(Exception):
-    """Is in the place of an exception of a library that is missing: an except clause needs a class."""
+    """The placeholder for an exception of a missing library: an except clause needs a class."""

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What all places of mail have in common: an IMAP server, a Maildir, a folder of files."""
+"""The interface of all sources of mail: an IMAP server, a Maildir, a folder of files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if t.TYPE_CHECKING:
     from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 
 DEFAULT_INTERVAL = 15.0
-# how long the look after the deadline may take, where somebody floods the mailbox
+# seconds that the search after the deadline may take, if somebody floods the mailbox
 LAST_LOOK = 5.0
 
 
@@ -22,7 +22,7 @@ class Candidate:
     """A mail that may be a challenge.
 
     :ivar raw: the whole mail.
-    :ivar folder: its name, or its path; with ``uidvalidity`` and ``uid`` it tells the mail from all others there.
+    :ivar folder: its name, or its path; with ``uidvalidity`` and ``uid`` it identifies the mail.
     :ivar received: when the server got it, aware, or ``None``.
     """
 
@@ -39,10 +39,10 @@ class Candidate:
 
 
 class Reader(t.Protocol):
-    """A place of mail, opened; a context manager.
+    """A source of mail, opened; a context manager.
 
     :ivar skipped: mails that were too large to be read: folder, uid and size.
-    :ivar unreadable: paths of files that may be mails, and that may not be read.
+    :ivar unreadable: paths of files that may be mails, and that this user may not read.
     """
 
     skipped: list[dict[str, t.Any]]
@@ -61,13 +61,13 @@ class Reader(t.Protocol):
         interval: float = DEFAULT_INTERVAL,
         recipient: str | None = None,
     ) -> t.Iterator[Candidate]:
-        """Mails that may be the challenge, newest first, each once; waits for more when there are none left.
+        """Mails that may be the challenge, newest first, each once; then waits for more.
 
         :arg from_address: ``from`` of the challenge object. Mails with its subject from others come too, to be refused.
-        :arg since: older mails are left out, as far as days tell; aware.
+        :arg since: mails of earlier days are omitted; aware.
         :arg until: the end of the wait.
         :arg interval: seconds between two searches.
-        :arg recipient: if given, mails whose only To is another address are left out.
+        :arg recipient: if given, mails whose only To is another address are omitted.
         :raises FolderError: where a folder cannot be opened.
         :raises DeadlineError: at the deadline, after a last search.
         """
@@ -76,7 +76,7 @@ class Reader(t.Protocol):
 def offered(
     look: t.Callable[[], t.Iterable[Candidate]], wait: t.Callable[[], None], *, from_address: str, until: Deadline
 ) -> t.Iterator[Candidate]:
-    """What a reader gives: look, offer what was found, wait, and look once more at the deadline.
+    """Search and wait in turns; give the mails that were found, and search once more at the deadline.
 
     :arg look: a search for candidates; :arg wait: for new mail, not beyond the deadline.
     :raises DeadlineError: at the deadline, after a last search.

@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The special uses of folders (RFC 6154), and the names that folders for them usually have.
 
-A folder is wanted by its name or by its special use, whatever it is called. The server says what a folder is for, or its
-name does. Everything here is about plain data; ``imap.folders`` asks the server, ``local.reader`` looks at a Maildir.
+An option names a folder by its name or by its special use. The server says what the special use of a folder is;
+otherwise its name shows it. This file handles names only: ``imap.folders`` asks the server, ``local.reader`` reads a
+Maildir.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
 from ansible_collections.mailcert.acme.plugins.module_utils._text import quote
 
-# INBOX, and where spam filters put what they take a CA's mail for
+# INBOX, and the folder into which spam filters may put a CA's mail
 DEFAULT = ("INBOX", "\\Junk")
 
 # The special uses of RFC 6154 and RFC 8457, each with the names that such folders usually have, in lower case
@@ -47,7 +48,7 @@ class Listed:
 
 
 def check(wanted: t.Sequence[str], option: str) -> None:
-    """Refuse what can be no folder.
+    """Refuse names that no folder can have.
 
     :raises InputError: naming the option.
     """
@@ -67,14 +68,14 @@ def has_control(name: str) -> bool:
 
 
 def is_special(name: str) -> bool:
-    """Whether a special use is wanted, and not a name."""
+    """Whether it is a special use, and not a name."""
     return name.startswith("\\")
 
 
 def resolve(wanted: t.Sequence[str], listed: t.Sequence[Listed]) -> tuple[list[str], list[str]]:
-    """The names of the folders that are wanted, each once, and the special uses that no folder has.
+    """The names of the configured folders, each once, and the special uses that no folder has.
 
-    A name is taken as it is: a server may open folders that it does not list.
+    A name is not looked up: a server may open folders that it does not list.
     """
     names: list[str] = []
     absent = []
@@ -87,7 +88,7 @@ def resolve(wanted: t.Sequence[str], listed: t.Sequence[Listed]) -> tuple[list[s
 
 
 def with_use(use: str, listed: t.Sequence[Listed]) -> list[str]:
-    """The folders of a special use: those of which the server says so, else the first with a usual name."""
+    """The folders of a special use: those that the server lists with it, else the first with a usual name."""
     # a name with a line break might begin a command of its own, and no user gives a folder such a name
     able = [folder for folder in listed if not folder.attributes & NOT_FOR_MAIL and not has_control(folder.name)]
     marked = [folder.name for folder in able if use in folder.attributes]
@@ -105,7 +106,7 @@ def canonical(name: str) -> str:
 
 
 def _usual(folder: Listed) -> str:
-    """What a folder is called, in lower case; below a parent that means the mailbox itself without that."""
+    """The name of a folder in lower case, without a parent that stands for the mailbox itself."""
     name = folder.name.lower()
     if folder.delimiter:
         parent, _delimiter, rest = name.partition(folder.delimiter)

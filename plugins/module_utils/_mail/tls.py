@@ -1,7 +1,10 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Connections to mail servers: TLS that verifies, plain text only where nobody can listen, and answers in time."""
+"""Connections to mail servers: verified TLS, plain text only where no one can listen, and limits of time.
+
+The file is longer than others, since IMAP and SMTP share all of it: hosts, TLS, time limits and errors of a connection.
+"""
 
 from __future__ import annotations
 
@@ -31,10 +34,10 @@ ENCRYPTIONS = ("tls", "starttls", "none")
 
 @dataclasses.dataclass(frozen=True)
 class ClientCertificate:
-    """Who we are to a server in the TLS handshake.
+    """The certificate that the client shows to a server in the TLS handshake.
 
     :ivar path: PEM file of the certificate, and of those between it and its root.
-    :ivar key_path: PEM file of its private key; ``None`` where that stands in *path*.
+    :ivar key_path: PEM file of its private key; ``None`` where the key is in *path*.
     :ivar passphrase: of the key; ``None`` where it has none.
     """
 
@@ -44,7 +47,7 @@ class ClientCertificate:
 
 
 class Endpoint(t.Protocol):
-    """What IMAP and SMTP settings have in common."""
+    """The settings that IMAP and SMTP have in common."""
 
     @property
     def host(self) -> str: ...
@@ -75,13 +78,14 @@ class Endpoint(t.Protocol):
 
 
 def reach(settings: Settings, connect: t.Callable[[Settings], T]) -> tuple[Settings, T]:
-    """Connect to the first of the hosts of an endpoint that can be reached, and tell which one that was (RFC 2782).
+    """Connect to the first host of an endpoint that can be reached (RFC 2782); return its settings and the connection.
 
-    One whose certificate does not verify, or that refuses the login, ends the search: another would hide that.
+    No further host is tried after one whose certificate does not verify or that refuses the login: that would hide the
+    error.
 
-    :arg settings: a dataclass; its ``alternatives`` are hosts with port and encryption. ``on_reached`` is called with those
-        of the one that was reached.
-    :raises MailConnectionError: of the first host, where none can be reached; and what *connect* raises beside that.
+    :arg settings: a dataclass; its ``alternatives`` are hosts with port and encryption. ``on_reached`` is called with
+        the host, port and encryption of the connection.
+    :raises MailConnectionError: of the first host, where none can be reached. Other errors of *connect* pass through.
     """
     choices = [settings]
     for host, port, encryption in settings.alternatives:
@@ -99,30 +103,30 @@ def reach(settings: Settings, connect: t.Callable[[Settings], T]) -> tuple[Setti
         return choice, connection
     if len(choices) > 1:
         others = ", ".join(f"{choice.host}:{choice.port}" for choice in choices[1:])
-        failures[0].message = f"{failures[0].message} Neither can {others}, which DNS names too, be reached."
+        failures[0].message += f" The other hosts that DNS names cannot be reached either: {others}."
         failures[0].args = (failures[0].message,)
     raise failures[0]
 
 
 def context(endpoint: Endpoint) -> ssl.SSLContext:
-    """TLS as the settings ask for: verified against ``ca_path`` alone, or against the system's roots.
+    """The TLS context of an endpoint: verified with the roots in ``ca_path`` only, or with the system's roots.
 
     :raises InputError: for a ``ca_path`` or a client certificate that cannot be used.
     """
     if endpoint.client_certificate is not None:
-        # one of its own: the certificate of one mailbox must not be shown for another
-        made = _trusting(endpoint, _make)
-        _show(made, endpoint.client_certificate)
+        # not a cached context: the certificate of one mailbox must not be shown for another
+        made = _with_roots(endpoint, _make)
+        _load_client_certificate(made, endpoint.client_certificate)
         return made
-    return _trusting(endpoint, _context)
+    return _with_roots(endpoint, _context)
 
 
-def _trusting(endpoint: Endpoint, make: t.Callable[[bool, str | None, t.Any], ssl.SSLContext]) -> ssl.SSLContext:
+def _with_roots(endpoint: Endpoint, make: t.Callable[[bool, str | None, t.Any], ssl.SSLContext]) -> ssl.SSLContext:
     """A context with the roots of an endpoint."""
     if not endpoint.validate_certs:
         return make(False, None, None)
     if endpoint.ca_path is None:
-        # OpenSSL's own variables decide, as for other programs of the machine
+        # OpenSSL's environment variables apply, as for other programs
         return make(True, None, (os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")))
     try:
         stat = os.stat(endpoint.ca_path)
@@ -134,15 +138,15 @@ def _trusting(endpoint: Endpoint, make: t.Callable[[bool, str | None, t.Any], ss
         ) from error
 
 
-def _show(made: ssl.SSLContext, certificate: ClientCertificate) -> None:
-    """Have a client certificate shown to servers that ask for one.
+def _load_client_certificate(made: ssl.SSLContext, certificate: ClientCertificate) -> None:
+    """Load the client certificate, which servers may ask for.
 
     :raises InputError: certificate and key cannot be used together.
     """
     asked = []
 
     def passphrase() -> str:
-        # without this OpenSSL would ask at the terminal
+        # without a callback OpenSSL would prompt at the terminal
         asked.append(True)
         return certificate.passphrase or ""
 
@@ -155,7 +159,7 @@ def _show(made: ssl.SSLContext, certificate: ClientCertificate) -> None:
                 "mail_client_key_passphrase does not open it" if certificate.passphrase else "the key has a passphrase"
             )
         elif isinstance(error, ssl.SSLError):
-            why = (one_line(error.reason or "") or "no PEM is there").lower().replace("_", " ")
+            why = (one_line(error.reason or "") or "there is no PEM").lower().replace("_", " ")
         else:
             why = one_line(getattr(error, "strerror", None) or type(error).__name__)
         raise InputError(
@@ -166,7 +170,7 @@ def _show(made: ssl.SSLContext, certificate: ClientCertificate) -> None:
 
 @functools.lru_cache(maxsize=16)
 def _context(validate: bool, ca_path: str | None, version: t.Any) -> ssl.SSLContext:
-    """Loading the roots of a system takes 15 ms; IMAP and SMTP of a task share one."""
+    """A cached context: loading the system's roots takes 15 ms, and IMAP and SMTP of a task share one."""
     return _make(validate, ca_path, version)
 
 
@@ -187,59 +191,59 @@ def check_encryption(endpoint: Endpoint, option: str) -> None:
     """Refuse plain text to another machine.
 
     :arg option: the name of the option, for the message.
-    :raises InputError: for an unknown word, and for ``none`` without loopback or ``allow_plaintext``.
+    :raises InputError: an unknown value; ``none`` to another host than loopback without ``allow_plaintext``.
     """
     if endpoint.encryption not in ENCRYPTIONS:
         raise InputError(f"{option} is one of {', '.join(ENCRYPTIONS)}, not {endpoint.encryption!r}.")
     if endpoint.encryption == "none" and not endpoint.allow_plaintext and not is_loopback(endpoint.host):
         raise InputError(
             f"{option}: none would send the password to {endpoint.host} in plain text; use tls or starttls, or set "
-            "allow_plaintext: true where the network is yours alone."
+            "allow_plaintext: true if no one else has access to the network."
         )
 
 
 @contextlib.contextmanager
 def in_time(sock: socket.socket, seconds: float) -> t.Iterator[None]:
-    """Cut a connection whose answer is not whole in time.
+    """Shut down a connection if an answer is not complete in time.
 
-    The timeout of a socket is one for each piece that comes. A server that drips its answer, or sends lines without
-    end, never lets it strike.
+    The timeout of a socket is for each piece of data. A server that sends its answer slowly, or sends lines without
+    end, never exceeds it.
 
-    :raises TimeoutError: in place of what the library makes of the cut.
+    :raises TimeoutError: in place of the error that the library raises for the closed connection.
     """
-    struck = threading.Event()
+    expired = threading.Event()
 
-    def strike() -> None:
-        struck.set()
+    def expire() -> None:
+        expired.set()
         with contextlib.suppress(OSError):
-            # not that of SSLSocket: it would have what still comes read as if there were no TLS
+            # not shutdown of SSLSocket, after which further data would be read as if there were no TLS
             socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
-    timer = threading.Timer(seconds, strike)
+    timer = threading.Timer(seconds, expire)
     timer.daemon = True
     timer.start()
     failure: Exception | None = None
     try:
         yield
-    except Exception as error:  # whatever it is, the reason is the cut, if there was one
+    except Exception as error:  # after the shutdown, any exception is a result of it
         failure = error
-        if not struck.is_set():
+        if not expired.is_set():
             raise
     finally:
         timer.cancel()
-    if struck.is_set():
-        # half an answer may look like a whole one
+    if expired.is_set():
+        # a part of an answer may look complete
         raise TimeoutError("the answer took too long") from failure
 
 
 def made_in_time(make: t.Callable[[], T], seconds: float, *, drop: t.Callable[[T], object]) -> T:
-    """What a function makes in time, where the library has the connection to itself until then.
+    """Call a function with a time limit, where a library makes the connection and so :func:`in_time` cannot be used.
 
-    :arg make: called in a thread of its own, which is left alone when the time is over.
-    :arg drop: called there with what was made too late.
-    :raises TimeoutError: it was not made in time; or what *make* raises.
+    :arg make: called in a thread of its own, which goes on when the time is over.
+    :arg drop: called in that thread with a result that is too late.
+    :raises TimeoutError: there is no result in time. Errors of *make* pass through.
     """
-    turn = threading.Lock()
+    lock = threading.Lock()
     made: list[T] = []
     failures: list[Exception] = []
     late = threading.Event()
@@ -247,10 +251,10 @@ def made_in_time(make: t.Callable[[], T], seconds: float, *, drop: t.Callable[[T
     def work() -> None:
         try:
             result = make()
-        except Exception as error:  # whatever it is, it is raised again where it is waited for
+        except Exception as error:  # any exception is raised again by the caller's thread
             failures.append(error)
             return
-        with turn:
+        with lock:
             if late.is_set():
                 drop(result)
             else:
@@ -259,7 +263,7 @@ def made_in_time(make: t.Callable[[], T], seconds: float, *, drop: t.Callable[[T
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     thread.join(seconds)
-    with turn:
+    with lock:
         if not made and not failures:
             late.set()
             raise TimeoutError("the connection took too long")
@@ -269,7 +273,7 @@ def made_in_time(make: t.Callable[[], T], seconds: float, *, drop: t.Callable[[T
 
 
 def no_starttls(endpoint: Endpoint, protocol: str, stage: str) -> MailTlsError:
-    """The error for a server that does not offer STARTTLS; there is no way back to plain text."""
+    """The error for a server that does not offer STARTTLS; plain text is not used instead."""
     return MailTlsError(
         f"The {protocol} server {endpoint.host}:{endpoint.port} does not offer STARTTLS; use its port for implicit TLS "
         f"({protocol.lower()}_encryption: tls), or have it enabled there.",
@@ -278,16 +282,16 @@ def no_starttls(endpoint: Endpoint, protocol: str, stage: str) -> MailTlsError:
 
 
 def connection_error(error: Exception, endpoint: Endpoint, protocol: str, stage: str) -> MailError:
-    """What went wrong on the wire, as an error of the collection."""
+    """An error of the connection as an error of the collection."""
     where, option = f"the {protocol} server {endpoint.host}:{endpoint.port}", protocol.lower()
     if isinstance(error, ssl.SSLCertVerificationError):
         return MailTlsError(
             f"The TLS certificate of {where} does not verify: {one_line(error.verify_message)}. Name its CA in "
-            "mail_ca_path, or use the host name that stands in the certificate.",
+            "mail_ca_path, or use the host name that is in the certificate.",
             stage=stage,
         )
     if isinstance(error, ssl.SSLError) and not isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
-        # with TLS 1.3 a server judges our certificate after the handshake, and tells it by an alert
+        # with TLS 1.3 a server checks our certificate after the handshake, and refuses it by an alert
         check = "mail_client_cert_path" if endpoint.client_certificate else f"{option}_port and {option}_encryption"
         return MailTlsError(
             f"TLS with {where} failed: {one_line(error.reason or str(error))}. Check {check}.",

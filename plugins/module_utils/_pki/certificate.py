@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Certificates: reading them.
 
-A fleet pass reads thousands, so nothing is computed before it is asked for; parsing alone takes 0.01 ms.
-``chain`` puts several of them in order.
+A run over a fleet reads thousands, so every property is computed on first use; parsing alone takes 0.01 ms. ``chain``
+puts several certificates in order.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _lazy(read: t.Callable[[Certificate], T]) -> functools.cached_property[T]:
 
 
 class Certificate:
-    """One certificate. Equal to another if the DER is; not to be changed.
+    """One certificate, immutable. Certificates with the same DER are equal.
 
     Every property may raise CertificateError where that part of the certificate is damaged.
 
@@ -96,12 +96,12 @@ class Certificate:
 
     @_lazy
     def subject(self) -> str:
-        """The subject as RFC 4514 writes it; empty where it is."""
+        """The subject in the form of RFC 4514; empty where the certificate has none."""
         return self.raw.subject.rfc4514_string()
 
     @_lazy
     def issuer(self) -> str:
-        """The issuer as RFC 4514 writes it."""
+        """The issuer in the form of RFC 4514."""
         return self.raw.issuer.rfc4514_string()
 
     @_lazy
@@ -120,29 +120,29 @@ class Certificate:
         return self.raw.not_valid_after_utc
 
     @_lazy
-    def told(self) -> subject_names.Told:
-        """What the extensions tell, all at once."""
-        return subject_names.told_by(self.raw.extensions)
+    def extension_values(self) -> subject_names.ExtensionValues:
+        """The values of the extensions."""
+        return subject_names.extension_values(self.raw.extensions)
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """The rfc822Names of the subjectAltName, in order, as they stand there."""
-        return self.told.addresses
+        """The rfc822Names of the subjectAltName, in order, unchanged."""
+        return self.extension_values.addresses
 
     @property
     def key_usage(self) -> frozenset[str]:
         """The bits by RFC 5280's names; empty where the extension is absent."""
-        return self.told.key_usage or frozenset()
+        return self.extension_values.key_usage or frozenset()
 
     @property
     def extended_key_usage(self) -> frozenset[str]:
         """``emailProtection`` and so on, or dotted OIDs; empty where the extension is absent."""
-        return self.told.extended_key_usage or frozenset()
+        return self.extension_values.extended_key_usage or frozenset()
 
     @property
     def is_ca(self) -> bool:
         """Whether it may sign certificates (basicConstraints)."""
-        return self.told.is_ca
+        return self.extension_values.is_ca
 
     @_lazy
     def fingerprint(self) -> str:
@@ -213,7 +213,7 @@ def load_chain(data: bytes, *, source: str) -> list[Certificate]:
         found = x509.load_pem_x509_certificates(data)
     except parse_errors():
         found = []
-    # the library passes over a last certificate that is cut off
+    # the library ignores a last certificate that is truncated
     if not found or len(found) != announced:
         raise CertificateError(f"{source} is no chain of certificates in PEM{what_it_is(data, 'a certificate')}.")
     return [Certificate(raw, source=source) for raw in found]

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Chains of certificates: putting them in order, and checking that each link holds.
+"""Chains of certificates: their order, and the check that each certificate is signed by the next one.
 
-No trust anchor is consulted: which root counts is up to whoever reads the mail.
+No trust anchor is consulted: the reader of the mail decides which root to trust.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if t.TYPE_CHECKING:
 def order_chain(chain: t.Sequence[Certificate]) -> list[Certificate]:
     """Leaf first, then each the issuer of the one before (the order of RFC 8555, section 9.1).
 
-    Certificates that are not on the way up from the leaf are left out, and doubles too.
+    The result has no duplicates, and no certificates that do not lead from the leaf to the root.
 
     :arg chain: in any order; the leaf among them.
     :raises CertificateError: no certificate that could be the leaf, or several.
@@ -62,7 +62,7 @@ def verify_chain_links(leaf: Certificate, chain: t.Sequence[Certificate]) -> Non
     for issuer in chain:
         if not issuer.is_ca:
             raise CertificateError(
-                f"The chain is broken: {_name(issuer)} is no CA certificate, but stands above another."
+                f"The chain is broken: {_name(issuer)} is no CA certificate, but is the issuer of another."
             )
         if not _issued(issuer, below):
             raise CertificateError(f"The chain is broken: {_name(issuer)} did not sign {_name(below)}.")
@@ -71,14 +71,14 @@ def verify_chain_links(leaf: Certificate, chain: t.Sequence[Certificate]) -> Non
 
 def _issued(issuer: Certificate, subject: Certificate) -> bool:
     try:
-        # names first: it is what rules out nearly all pairs, without a signature to check
+        # names first: they exclude nearly all pairs without the check of a signature
         if issuer.raw.subject != subject.raw.issuer:
             return False
         subject.raw.verify_directly_issued_by(issuer.raw)
     except InvalidSignature:
         return False
     except parse_errors():
-        # names or keys that cannot be read issued nothing that we can check
+        # without a readable name or key there is no signature to check
         return False
     return True
 

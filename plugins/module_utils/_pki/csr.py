@@ -1,9 +1,9 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Certificate requests (PKCS#10, RFC 2986): what one says, and reading those that others made.
+"""Certificate requests (PKCS#10, RFC 2986): the contents of a request, and reading requests from elsewhere.
 
-``csr_build`` makes requests, and ``csr_check`` decides whether one asks for what was ordered, and for nothing else.
+``csr_build`` makes requests. ``csr_check`` checks that a request asks for exactly what was ordered.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ if t.TYPE_CHECKING:
 MAX_SIZE = 64 * 1024
 
 _EXTENSION_REQUEST = "1.2.840.113549.1.9.14"
-# Microsoft's way to ask for extensions; some CAs read it too
+# Microsoft's attribute for requested extensions; some CAs read it, too
 _MS_EXTENSION_REQUEST = "1.3.6.1.4.1.311.2.1.14"
 
 
 @dataclass(frozen=True)
 class Csr:
-    """What a request says. Foreign text, until :func:`~csr_check.check_csr` has checked it.
+    """The contents of a request. They are foreign text until :func:`~csr_check.check_csr` has checked them.
 
-    :ivar addresses: the rfc822Names and SmtpUTF8Mailboxes of the subjectAltName, in order, as they stand there.
+    :ivar addresses: the rfc822Names and SmtpUTF8Mailboxes of the subjectAltName, in order, unchanged.
     :ivar other_san_types: the kinds of all other names there, such as ``DNSName`` or ``OtherName 1.3.6.1.5.5.7.8.7``.
     :ivar common_names: all commonNames of the subject.
     :ivar dn_email_addresses: all emailAddresses of the subject.
@@ -48,7 +48,7 @@ class Csr:
         where the bits mean none of these.
     :ivar extended_key_usage: ``emailProtection`` and so on, or dotted OIDs.
     :ivar is_ca: whether it asks to become a CA.
-    :ivar other_extensions: dotted OIDs of all extensions that none of these tell.
+    :ivar other_extensions: dotted OIDs of all other extensions.
     :ivar public_fingerprint: SHA-256 of the SubjectPublicKeyInfo, hex.
     :ivar signature_valid: whether the request is signed by the key it holds.
     :ivar size: bytes of the DER.
@@ -78,8 +78,8 @@ def load_csr(data: bytes, *, source: str) -> Csr:
     """Read a request from anywhere, PEM or DER.
 
     :arg source: words for the message, such as ``csr_path /x/y``.
-    :raises CsrError: unreadable, truncated, oversized, with a key of a foreign kind, or ambiguous: what two programs
-        could read differently.
+    :raises CsrError: unreadable, truncated, oversized, with a key of a foreign kind, or ambiguous, so that two programs
+        could read it differently.
     """
     if len(data) > MAX_SIZE:
         raise CsrError(f"The request in {source} is {len(data)} bytes long; more than {MAX_SIZE} are not read.")
@@ -105,24 +105,24 @@ def load_csr(data: bytes, *, source: str) -> Csr:
 def _read(request: CertificateSigningRequest, source: str) -> Csr:
     asked = [attribute.oid.dotted_string for attribute in request.attributes]
     if asked.count(_EXTENSION_REQUEST) > 1 or _MS_EXTENSION_REQUEST in asked:
-        # which one counts is up to the reader, so ours and the CA's could differ
+        # each program chooses one of them, so the CA could read other extensions than this check
         raise CsrError(f"The request in {source} asks for extensions in more than one place.")
     public_key = request.public_key()
     key_spec = keys.spec_of(public_key)
-    told = subject_names.told_by(request.extensions)
+    values = subject_names.extension_values(request.extensions)
     subject = subject_names.subject_of(request.subject)
     der = request.public_bytes(serialization.Encoding.DER)
     return Csr(
-        addresses=told.addresses,
-        other_san_types=told.other_san_types,
+        addresses=values.addresses,
+        other_san_types=values.other_san_types,
         common_names=subject.common_names,
         dn_email_addresses=subject.email_addresses,
         other_dn_attributes=subject.others,
-        key_usage=told.key_usage or frozenset(),
-        usage="dual" if told.key_usage is None else usages.usage_of(told.key_usage),
-        extended_key_usage=told.extended_key_usage or frozenset(),
-        is_ca=told.is_ca,
-        other_extensions=told.other_extensions,
+        key_usage=values.key_usage or frozenset(),
+        usage="dual" if values.key_usage is None else usages.usage_of(values.key_usage),
+        extended_key_usage=values.extended_key_usage or frozenset(),
+        is_ca=values.is_ca,
+        other_extensions=values.other_extensions,
         key_spec=key_spec,
         public_fingerprint=keys.public_fingerprint(public_key),
         signature_valid=_signature_valid(request),

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Making a certificate request (PKCS#10, RFC 2986).
 
-RFC 8823, sections 3 (8) and 3.3, and the S/MIME BR, section 7.1, decide what a request says.
+The contents of a request follow RFC 8823, sections 3 (8) and 3.3, and the S/MIME BR, section 7.1.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ MAX_COMMON_NAME = 64
 def build_csr(key: keys.PrivateKey, *, addresses: t.Sequence[str], usage: str, common_name: str | None = None) -> bytes:
     """A request, signed with its key.
 
-    It asks for all addresses, domains in A-labels, as rfc822Names, or as SmtpUTF8Mailboxes where the local part is not
-    ASCII (RFC 9598, section 3), the key usage bits of the purpose (critical), and emailProtection. The subjectAltName is
-    critical where the subject is empty (RFC 5280, section 4.1.2.6).
+    It asks for all addresses, with domains in A-labels: as rfc822Names, or as SmtpUTF8Mailboxes where the local part is
+    not ASCII (RFC 9598, section 3). It asks for the key usage bits of the purpose (critical), and for emailProtection.
+    The subjectAltName is critical where the subject is empty (RFC 5280, section 4.1.2.6).
 
     :arg usage: ``dual``, ``sign`` or ``encrypt``.
-    :arg common_name: one of the addresses; None leaves the subject empty.
+    :arg common_name: one of the addresses; None makes the subject empty.
     :return: PEM.
     :raises AddressError: no address, or one twice.
     :raises CsrError: a common name that is none of the addresses, or too long for one.
@@ -76,12 +76,12 @@ def _checked_common_name(common_name: str | None, mailboxes: list[str]) -> list[
     if name not in mailboxes:
         raise CsrError(
             f"The common name {quote(common_name)} is none of the addresses; a CA certifies nothing else by mail. "
-            "Leave common_name out, or give one of the addresses."
+            "Set common_name to one of the addresses, or remove the option."
         )
     if len(name) > MAX_COMMON_NAME:
         raise CsrError(
             f"The common name {quote(common_name)} is longer than {MAX_COMMON_NAME} characters (RFC 5280). "
-            "Leave common_name out; the address is in the subjectAltName."
+            "Remove the option common_name; the address is in the subjectAltName."
         )
     return [name]
 

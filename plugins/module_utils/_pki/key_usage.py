@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Key usage: which bits a purpose needs, and which purpose the bits mean.
+"""Key usage: the bits of each purpose, and the purpose of given bits.
 
 Sources: RFC 8823, section 3.3 (what the bits of a request ask for); RFC 5280, section 4.2.1.3 (the bits);
 S/MIME BR, section 7.1.2.3 e (which bits suit RSA, which ECC).
@@ -51,7 +51,7 @@ def bit_names(extension: KeyUsage) -> frozenset[str]:
     """The bits that are set, by RFC 5280's names."""
     names = set()
     for name, attribute in _BITS.items():
-        # the library refuses to tell these two where they have no meaning
+        # the library raises an error for these two where they have no meaning
         if name in ("encipherOnly", "decipherOnly") and not extension.key_agreement:
             continue
         if getattr(extension, attribute):
@@ -60,7 +60,7 @@ def bit_names(extension: KeyUsage) -> frozenset[str]:
 
 
 def wanted_bits(usage: str, key_type: str) -> frozenset[str]:
-    """The bits that a request for this purpose sets, and that its certificate must have.
+    """The bits of a request for this purpose, which its certificate must have, too.
 
     :arg usage: ``dual``, ``sign`` or ``encrypt``.
     :arg key_type: ``RSA`` or ``ECC``: only RSA can encipher a key, only ECC agree on one.

@@ -58,7 +58,7 @@ class KeySpec:
 
 
 def key_spec(type: str, size: int | None = None, curve: str | None = None) -> KeySpec:
-    """What a key is to be, checked.
+    """The kind of a key from its options, checked.
 
     :arg type: option privatekey_type: ``RSA`` or ``ECC``.
     :arg size: option privatekey_size, in bits; None means :data:`DEFAULT_RSA_SIZE`. Without meaning for ``ECC``.
@@ -108,9 +108,9 @@ def load_private_key(
 ) -> PrivateKey:
     """Read an RSA or EC private key: PKCS#8 or the traditional form, PEM or DER, encrypted or not.
 
-    Its size is not judged here (see :func:`check_profile`): an old decryption key may be smaller than what is allowed
-    today. That the parts of the key belong together is checked; that an RSA key's factors are prime is not, since this
-    costs 50 to 200 ms and the key comes from the user's own store.
+    The size is not checked here (see :func:`check_profile`): an old decryption key may be smaller than allowed today.
+    The numbers of the key are checked for consistency. The primality of an RSA key's factors is not: that takes 50 to
+    200 ms, and the key comes from the user's own store.
 
     :arg passphrase: None where the key is not encrypted.
     :arg source: words for the message, such as ``privatekey_path /x/y``.
@@ -131,7 +131,7 @@ def load_private_key(
                 "or the file is damaged."
             )
     elif passphrase is not None:
-        raise PassphraseError(f"The private key in {source} is not encrypted; leave {passphrase_option} out.")
+        raise PassphraseError(f"The private key in {source} is not encrypted; remove the option {passphrase_option}.")
     if not isinstance(key, (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey)):
         kind = type(key).__name__.replace("PrivateKey", "").strip("_")
         raise KeyLoadError(f"The private key in {source} is of the kind {kind}; only RSA and ECC keys can be used.")
@@ -156,7 +156,7 @@ def passphrase_bytes(passphrase: str, *, option: str, stage: str | None = None) 
     """A passphrase as bytes (UTF-8).
 
     :arg option: the option that holds it, for the message.
-    :arg stage: the stage that the error tells; None means that of keys.
+    :arg stage: the stage of the error; None means that of keys.
     :raises PassphraseError: empty, longer than 1023 bytes, or not possible as UTF-8. Never shows it.
     """
     why = _unusable(passphrase)
@@ -170,7 +170,7 @@ def _unusable(passphrase: t.Any) -> str:
     if not isinstance(passphrase, str):
         return "is no text; write it in quotes"
     if not passphrase:
-        return "is empty; leave the option out where none is wanted"
+        return "is empty; remove the option where no passphrase is wanted"
     # "replace" and the comparison instead of an exception, since a UnicodeError carries the passphrase
     encoded = passphrase.encode("utf-8", "replace")
     if encoded.decode("utf-8") != passphrase or "\0" in passphrase:
@@ -209,7 +209,7 @@ def _load(data: bytes, passphrase: bytes | None, source: str) -> t.Any:
     try:
         return load(data, passphrase, unsafe_skip_rsa_key_validation=True)
     except TypeError:
-        # cryptography's way to say that a key is encrypted and no passphrase was given
+        # cryptography raises this if a key is encrypted and no passphrase was given
         return None
     except UnsupportedAlgorithm:
         raise KeyLoadError(

@@ -1,10 +1,10 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Lint: whether a certificate that the CA sent is the one that was asked for, and fit to be used.
+"""Lint: whether a certificate that the CA sent is as ordered, and usable.
 
-Errors stop the switch to it. All else is a warning (what of it comes from the S/MIME Baseline Requirements stands in
-``profile``).
+An error means that the certificate does not become current. ``lint_profile`` has the warnings that come from the S/MIME
+Baseline Requirements.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if t.TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LintReport:
-    """Sentences, in the order of the rules. No error means that the certificate may be used."""
+    """Sentences, in the order of the rules. A certificate without errors is usable."""
 
     errors: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -43,24 +43,24 @@ def lint(
     usage: str,
     now: datetime,
 ) -> LintReport:
-    """Hold a certificate against the wish.
+    """Compare a certificate with the desired state.
 
     :arg chain: its issuers, nearest first, without the leaf.
     :arg public_fingerprint: of the private key, as of ``keys.public_fingerprint``.
     :arg addresses: all addresses that it is to hold.
     :arg usage: ``dual``, ``sign`` or ``encrypt``.
     :arg now: aware.
-    :raises AddressError: an address of the wish is none.
+    :raises AddressError: one of ``addresses`` is no mail address.
     :raises InputError: no such usage.
     """
     usages.check_usage(usage)
-    wish = [parse(address).ascii for address in addresses]
+    wanted = [parse(address).ascii for address in addresses]
     errors: list[str] = []
     warnings: list[str] = []
     try:
         if leaf.public_fingerprint != public_fingerprint:
             errors.append("The certificate was issued for another key than the one of the request.")
-        errors += _address_errors(leaf, wish)
+        errors += _address_errors(leaf, wanted)
         if subject_names.EMAIL_PROTECTION not in leaf.extended_key_usage:
             errors.append("The certificate lacks the extended key usage emailProtection; mail programs refuse it.")
         errors += _usage_errors(leaf, usage)
@@ -69,22 +69,22 @@ def lint(
         warnings += _address_warnings(leaf)
         warnings += _usage_warnings(leaf, usage)
         if not chain:
-            warnings.append("The CA sent no chain; some importers want at least one issuing certificate.")
+            warnings.append("The CA sent no chain; some mail programs need at least one issuing certificate.")
         warnings += lint_profile.warnings(leaf)
     except CertificateError as error:
-        # a part that cannot be read: whatever it would have said, this certificate cannot be used
+        # a part of the certificate cannot be read, so the certificate is not usable
         errors.append(error.message)
     return LintReport(errors=tuple(errors), warnings=tuple(warnings))
 
 
-def _address_errors(leaf: Certificate, wish: list[str]) -> list[str]:
+def _address_errors(leaf: Certificate, wanted: list[str]) -> list[str]:
     found = []
     for address in leaf.addresses:
         try:
             found.append(parse(address).ascii)
         except AddressError:
             found.append(address)
-    missing, extra = set(wish) - set(found), set(found) - set(wish)
+    missing, extra = set(wanted) - set(found), set(found) - set(wanted)
     errors = []
     if missing:
         errors.append(f"The certificate lacks the address {quote_list(missing)} in its subjectAltName.")
@@ -94,7 +94,7 @@ def _address_errors(leaf: Certificate, wish: list[str]) -> list[str]:
 
 
 def _address_warnings(leaf: Certificate) -> list[str]:
-    """A SmtpUTF8Mailbox in the form of RFC 8398, with U-labels, is the same address, and not found by all programs."""
+    """A SmtpUTF8Mailbox with U-labels (RFC 8398) names the same address, but not every mail program finds it."""
     other = [address for address in leaf.addresses if not address.isascii() and _is_other_form(address)]
     if other:
         return [f"The certificate does not have the domain of {quote_list(other)} in lower-case A-labels (RFC 9598)."]
@@ -109,7 +109,7 @@ def _is_other_form(address: str) -> bool:
 
 
 def _usage_errors(leaf: Certificate, usage: str) -> list[str]:
-    if leaf.told.key_usage is None:
+    if leaf.extension_values.key_usage is None:
         # no restriction at all (RFC 5280, section 4.2.1.3)
         return []
     bits = leaf.key_usage

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the CA/Browser Forum's S/MIME Baseline Requirements say of a subscriber certificate: points that are not met.
+"""The check of a subscriber certificate by the CA/Browser Forum's S/MIME Baseline Requirements.
 
-A private CA need not follow them, so these are warnings. Sections are those of version 1.0.10.
+A private CA need not follow them, so their points are warnings. The sections are those of version 1.0.10.
 """
 
 from __future__ import annotations
@@ -84,13 +84,15 @@ def _names(leaf: Certificate) -> t.Iterator[str]:
     subject = leaf.subject_parts
     for name in (*subject.common_names, *subject.email_addresses):
         if not any(same(name, address) for address in leaf.addresses):
-            yield f"The subject of the certificate names {quote_list([name])}, which its subjectAltName lacks (7.1.4.2)."
+            yield (
+                f"The subject of the certificate names {quote_list([name])}, which its subjectAltName lacks (7.1.4.2)."
+            )
     if not leaf.subject:
         alternative = leaf.extension(x509.SubjectAlternativeName)
         if alternative is not None and not alternative.critical:
             yield "The subject of the certificate is empty, but its subjectAltName is not critical (RFC 5280 4.2.1.6)."
-    if leaf.told.other_san_types:
-        kinds = quote_list(set(leaf.told.other_san_types))
+    if leaf.extension_values.other_san_types:
+        kinds = quote_list(set(leaf.extension_values.other_san_types))
         yield f"The subjectAltName of the certificate holds names that are no mail addresses: {kinds}."
 
 
@@ -101,7 +103,7 @@ def _extensions(leaf: Certificate) -> t.Iterator[str]:
     elif policies[0].endswith(".1"):
         yield "The certificate follows the Legacy generation, which is no longer issued (S/MIME BR 7.1.6.1)."
     if leaf.extension(x509.CRLDistributionPoints) is None:
-        yield "The certificate names no place of its CRL (S/MIME BR 7.1.2.3 b)."
+        yield "The certificate has no URL of its CRL (S/MIME BR 7.1.2.3 b)."
     if leaf.extension(x509.AuthorityInformationAccess) is None:
         yield "The certificate does not say where its issuer's certificate is (S/MIME BR 7.1.2.3 c)."
     if not leaf.ari_id:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What data in PEM form is, for the message about data that cannot be read."""
+"""The kind of data in PEM form, for the message about data that cannot be read."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _KINDS = {
 
 
 def what_it_is(data: bytes, wanted: str) -> str:
-    """What unreadable data looks like, as the end of a sentence: ``: it is empty``, or no word at all.
+    """The kind of unreadable data, as the end of a sentence, such as ``: it is empty``; empty where it is not known.
 
     :arg wanted: what it should be: ``a certificate``, ``a certificate request``, ``a private key``.
     """

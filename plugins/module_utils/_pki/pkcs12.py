@@ -1,11 +1,11 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PKCS#12 files (RFC 7292): key, certificate and chain in one, for mail programs.
+"""PKCS#12 files (RFC 7292): key, certificate and chain in one file, for mail programs.
 
-A file can hold several pairs, since mail that was encrypted to an old certificate must stay readable. cryptography
-writes one pair a file only, so the file is put together here: structures by asn1crypto, ciphers by cryptography (see
-``pkcs12_cipher``).
+A file can have several pairs, because mail that was encrypted to an old certificate must stay readable. The library
+cryptography writes one pair into a file only. So this file builds the structures with asn1crypto, and encrypts them
+with cryptography (see ``pkcs12_cipher``).
 """
 
 from __future__ import annotations
@@ -63,11 +63,11 @@ class KeyPair:
 
 @dataclass(frozen=True)
 class _Contents:
-    """What the structure of a file shows without its passphrase.
+    """The facts about a file that are visible without its passphrase.
 
     :ivar key_bags: DER of each private key, encrypted or not.
     :ivar encrypted: whether anything is.
-    :ivar has_mac: whether a passphrase, the empty one maybe, protects it from changes.
+    :ivar has_mac: whether it has an integrity check, under a passphrase that may be empty.
     """
 
     key_bags: tuple[bytes, ...] = field(repr=False)
@@ -78,7 +78,7 @@ class _Contents:
 def build(
     pairs: t.Sequence[KeyPair], *, passphrase: str | None, encoding: str, passphrase_option: str = "passphrase"
 ) -> bytes:
-    """A PKCS#12 file with all pairs, each with a friendly name and a localKeyID of its own; each certificate once.
+    """A PKCS#12 file with all pairs. Each has its own friendly name and localKeyID; each certificate is there once.
 
     :arg passphrase: None writes the keys in the clear (with an integrity check under the empty passphrase).
     :arg encoding: ``modern`` (PBES2, AES-256, SHA-256) or ``compatible`` (3DES and SHA-1, for old importers).
@@ -117,7 +117,7 @@ def read(data: bytes, *, passphrase: str | None, source: str, passphrase_option:
     contents = _contents_of(data, source)
     secret = _secret(passphrase, passphrase_option)
     if secret is not None and not contents.encrypted and not contents.has_mac:
-        # the library would not even look at the passphrase
+        # the library would ignore the passphrase
         raise _passphrase_error(contents, secret, source, passphrase_option)
     try:
         loaded = pkcs12.load_pkcs12(data, secret)
@@ -140,12 +140,12 @@ def _secret(passphrase: str | None, option: str) -> bytes | None:
 
 
 def encoding_of(data: bytes) -> str | None:
-    """Which of :data:`ENCODINGS` a file is in, as far as its integrity check tells; None for any other, or no file."""
+    """The encoding of a file by its integrity check, one of :data:`ENCODINGS`; None for any other, or for no file."""
     try:
         pfx = asn1_pkcs12.Pfx.load(data, strict=True)
         name = pfx["mac_data"]["mac"]["digest_algorithm"]["algorithm"].native
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
-        # asn1crypto raises these for what is no such structure
+        # asn1crypto raises these where the data has another structure
         return None
     return next((encoding for encoding, digest in MAC_DIGESTS.items() if digest == name), None)
 
@@ -163,13 +163,13 @@ def _check_pairs(pairs: t.Sequence[KeyPair]) -> None:
                 f"The private key for {quote(name)} does not belong to its certificate in {pair.certificate.source}.",
                 stage="pkcs12",
             )
-        # a BMPString holds nothing beyond the Basic Multilingual Plane
+        # a BMPString has no characters beyond the Basic Multilingual Plane
         if not name or len(name) > MAX_NAME or not name.isprintable() or max(name) > "\uffff":
             raise Pkcs12Error(
                 f"The friendly name {quote(name)} cannot be used; it needs 1 to {MAX_NAME} printable characters, "
                 "and no emoji."
             )
-        # keytool folds names that are equal but for case, and one key would be lost
+        # keytool merges names that differ only in case, and would lose one of the keys
         if name.lower() in labels:
             raise Pkcs12Error(
                 f"The friendly name {quote(name)} is given to two keys of one PKCS#12 file; it may name one."
@@ -218,8 +218,8 @@ def _certificate_bag(certificate: Certificate, attributes: t.Any) -> t.Any:
 
 
 def _attributes(pair: KeyPair) -> t.Any:
-    """What ties a key to its certificate: the same name and the same localKeyID (RFC 7292, section 4.2)."""
-    # the usual value; any that is unique would do
+    """The attributes that connect a key with its certificate: the same name and localKeyID (RFC 7292, section 4.2)."""
+    # the usual value; every unique value would work
     key_id = hashlib.sha1(pair.certificate.der, usedforsecurity=False).digest()
     return [{"type": "friendly_name", "values": [pair.friendly_name]}, {"type": "local_key_id", "values": [key_id]}]
 
@@ -237,7 +237,7 @@ def _encrypted_content(content: bytes, secret: bytes, encoding: str) -> t.Any:
 
 
 def _contents_of(data: bytes, source: str) -> _Contents:
-    """Look at the structure of a file. The library finds the first key of a file only; the others come from here."""
+    """The structure of a file. The library finds only the first key of a file; the others come from here."""
     if len(data) > MAX_SIZE:
         raise Pkcs12Error(f"{source} is {len(data)} bytes long; more than {MAX_SIZE} are not read as PKCS#12.")
     bags: list[bytes] = []
@@ -255,7 +255,7 @@ def _contents_of(data: bytes, source: str) -> _Contents:
                 if kind in ("key_bag", "pkcs8_shrouded_key_bag"):
                     bags.append(bag["bag_value"].untag().dump())
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
-        # asn1crypto raises these for what is no such structure
+        # asn1crypto raises these where the data has another structure
         raise Pkcs12Error(f"{source} is no PKCS#12 file, or a truncated one.") from None
     return _Contents(key_bags=tuple(bags), encrypted=encrypted, has_mac=has_mac)
 
@@ -264,7 +264,7 @@ def _passphrase_error(contents: _Contents, secret: bytes | None, source: str, op
     if secret is None:
         sentence = f"{source} needs a passphrase; give it in {option}."
     elif not contents.encrypted:
-        sentence = f"{source} is not encrypted; leave {option} out."
+        sentence = f"{source} is not encrypted; remove the option {option}."
     else:
         sentence = f"{source} cannot be decrypted: {option} is wrong, or the file is damaged."
     return PassphraseError(sentence, stage="pkcs12")

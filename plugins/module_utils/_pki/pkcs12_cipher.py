@@ -4,8 +4,8 @@
 """The ciphers of PKCS#12: encryption and integrity check under a passphrase.
 
 Modern is PBES2 (RFC 8018) with PBKDF2-HMAC-SHA-256 and AES-256-CBC, and a MAC with SHA-256. Compatible is the
-pbeWithSHAAnd3-KeyTripleDES-CBC of RFC 7292, appendix C, and a MAC with SHA-1: what gpgsm 2.2, old Windows and old macOS
-can read. The key derivation for the latter and for both MACs is that of RFC 7292, appendix B; no library offers it.
+pbeWithSHAAnd3-KeyTripleDES-CBC of RFC 7292, appendix C, and a MAC with SHA-1: gpgsm 2.2, old Windows and old macOS can
+read it. Its key derivation, and that of both MACs, is in RFC 7292, appendix B; no library offers it.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from ansible_collections.mailcert.acme.plugins.module_utils._libs.cryptography i
 ENCODINGS = ("modern", "compatible")
 DEFAULT_ENCODING = "modern"
 
-# iterations cost what they protect: at 20,000 a file takes 15 ms to write. All of a file have the same count, since the
-# weakest place would be where a passphrase is guessed.
+# iterations: with 20,000 a file takes 15 ms to write. All parts of a file have the same count, because an attacker
+# guesses the passphrase at the weakest part.
 ITERATIONS = {"modern": 20_000, "compatible": 10_000}
 MAC_DIGESTS = {"modern": "sha256", "compatible": "sha1"}
 _SALT_BYTES = 16
 
-# RFC 7292, appendix B.3: what the bytes are derived for
+# RFC 7292, appendix B.3: the purpose of the derived bytes
 _FOR_KEY, _FOR_IV, _FOR_MAC = 1, 2, 3
 
 

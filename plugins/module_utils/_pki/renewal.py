@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """When a certificate is due for renewal. A pure decision, without clock or network.
 
-Each rule gives a moment, and the earliest one counts. The day rule never acts before half of the lifetime, so that a
-6-day certificate is not renewed at each run. The moment of the CA (RFC 9773) counts one run earlier where the next run
-would come too late for it (RFC 9773, section 4.2, step 5). docs/renewal.md explains the rules in words.
+Each rule gives a moment, and the earliest one counts. The rule of days never gives a moment before half of the
+lifetime, so a 6-day certificate is not renewed by each run. If the next run comes after the moment of the CA, the
+certificate is renewed now (RFC 9773, section 4.2, step 5). docs/renewal.md explains the rules.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from datetime import datetime, timedelta
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
 
 MAX_DAYS = 36500
-# no wait for another look is longer (RFC 9773, section 4.3.2)
+# the longest time between two requests for renewal information (RFC 9773, section 4.3.2)
 LONGEST_LOOK = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of one certificate. All times are aware.
+    """The facts about one certificate. All times are aware.
 
-    :ivar ari_time: the moment drawn in the window that the CA suggests; None where there is none, or a broken one.
+    :ivar ari_time: the moment drawn in the window that the CA suggests; None without a valid window.
     :ivar next_look: when the CA may be asked again for renewal information; None where it was never asked.
     :ivar place: the place of the certificate within the spread, from 0 to 1; see :func:`place_of`.
     """
@@ -39,7 +39,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether to renew, why, and when it is or was time.
+    """Whether to renew, why, and from when.
 
     :ivar reason: ``not_due``, ``remaining_days``, ``remaining_percentage``, ``renewal_information``, ``run_interval``,
         ``expired``, ``forced`` or ``desired_state_changed``.
@@ -96,7 +96,7 @@ class RenewalPolicy:
             return Decision(due=True, reason="forced", renew_at=now, by_time=True)
         if by_time:
             return Decision(due=True, reason="expired" if expired else reason, renew_at=renew_at, by_time=True)
-        # what is due is replaced soon, and is not asked about; nor is what has expired
+        # the CA is not asked about a certificate that is due or has expired: it is replaced soon
         return Decision(due=False, reason="not_due", renew_at=renew_at, look=asks and _may_look(now, facts.next_look))
 
     def _moments(self, facts: Facts) -> list[tuple[datetime, str]]:
@@ -112,34 +112,34 @@ class RenewalPolicy:
         if self.spread is not None:
             moments = [(_earlier(moment, self.spread * facts.place, half), reason) for moment, reason in moments]
         if facts.ari_time is not None:
-            # not before the certificate began: a CA may name any moment, and dates end at the year 1
+            # not before the certificate begins: a CA may name any moment, and Python's dates begin with the year 1
             room = max(facts.ari_time - facts.not_before, timedelta(0))
             earlier = min(self.run_interval or timedelta(0), room)
             moments.append((facts.ari_time - earlier, "renewal_information"))
         if self.run_interval is not None:
-            # nothing may expire between two runs
+            # no certificate may expire between two runs
             moments.append((_earlier(facts.not_after, self.run_interval, half), "run_interval"))
-        # an end that comes before all rules; it is last, so that a rule of the same moment gives the reason
+        # the end can come before all rules; it is last in the list, so a rule of the same moment gives the reason
         moments.append((facts.not_after, "expired"))
         return moments
 
 
 def place_of(address: str, serial: str) -> float:
-    """The place of a certificate within the spread, from 0 to 1: always the same for it, as good as drawn for a fleet.
+    """The place of a certificate within the spread, from 0 to 1: constant for a certificate, evenly spread in a fleet.
 
-    With the serial number each renewal draws again, so that no mailbox is always the first.
+    It depends on the serial number, so each renewal has another place, and no mailbox is always the first.
     """
     octets = hashlib.sha256(f"{address}\n{serial}".encode("utf-8", "surrogatepass")).digest()
     return int.from_bytes(octets[:8], "big") / 2**64
 
 
 def _may_look(now: datetime, next_look: datetime | None) -> bool:
-    """Not before the CA's Retry-After; a wait that is too long was written by a clock that was wrong."""
+    """Whether the CA's Retry-After is over. A wait that is too long comes from a wrong clock and is ignored."""
     return next_look is None or now >= next_look or next_look - now > LONGEST_LOOK
 
 
 def _earlier(moment: datetime, by: timedelta, not_before: datetime) -> datetime:
-    """A moment moved forward, but not beyond another one that lies before it."""
+    """A moment that is earlier by some time, but not before ``not_before``."""
     room = moment - not_before
     return moment - min(by, room) if room > timedelta(0) else moment
 

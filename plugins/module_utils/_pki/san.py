@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Mail addresses as names of a subjectAltName: rfc822Name, or SmtpUTF8Mailbox (RFC 9598, section 3).
 
-A local part of ASCII stands in an rfc822Name, always; any other in an otherName of the type id-on-SmtpUTF8Mailbox. In
-both the domain stands in lower-case A-labels, and the local part exactly as the mail system has it: it must not be
-normalized or folded, and names are compared octet for octet (section 5).
+An address whose local part is ASCII is always an rfc822Name; any other is an otherName of the type
+id-on-SmtpUTF8Mailbox. Both have the domain in lower-case A-labels, and the local part exactly as in the mail system: it
+must not be normalized or folded, and names are compared octet for octet (section 5).
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ SMTP_UTF8_MAILBOX = "1.3.6.1.5.5.7.8.9"
 
 
 def general_name(address: Address) -> GeneralName:
-    """The name that says this address."""
+    """The name of a subjectAltName for this address."""
     if address.is_ascii:
         return x509.RFC822Name(address.ascii)
     return x509.OtherName(x509.ObjectIdentifier(SMTP_UTF8_MAILBOX), core.UTF8String(address.ascii).dump())
 
 
 def address_of(name: GeneralName) -> str | None:
-    """The address that a name says, as it stands there; None for a name that says none.
+    """The address in a name, unchanged; None for a name without one.
 
-    A SmtpUTF8Mailbox that is no UTF8String, or whose local part is ASCII, says none: who does not know that form would
-    not see the address, so that it must not stand there (section 3).
+    A SmtpUTF8Mailbox that is no UTF8String, or whose local part is ASCII, is not accepted: software that does not know
+    this form would not find the address, so section 3 forbids it.
     """
     if isinstance(name, x509.RFC822Name):
         return name.value

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which of the chains that a CA offers is wanted (RFC 8555, section 7.4.2), by the criteria of community.crypto."""
+"""The choice between the chains that a CA offers (RFC 8555, section 7.4.2), by the criteria of community.crypto."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._libs.cryptography i
 if t.TYPE_CHECKING:
     from .certificate import Certificate
 
-# the names by which OpenSSL, and so community.crypto, knows the attributes of a subject
+# the names of the attributes of a subject in OpenSSL, and so in community.crypto
 _ATTRIBUTES = {
     "2.5.4.3": ("CN", "commonName"),
     "2.5.4.4": ("SN", "surname"),
@@ -42,9 +42,9 @@ Parts = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Criterion:
-    """What one certificate of a chain must be like; what is empty does not matter.
+    """The conditions for one certificate of a chain; an empty field is no condition.
 
-    :ivar tested: which certificates of the chain are looked at: ``first`` above the leaf, ``last``, or ``all``.
+    :ivar tested: the certificates of the chain that are tested: ``first`` above the leaf, ``last``, or ``all``.
     :ivar issuer: and ``subject``: attributes that must be among those of the name, as dotted OID and value.
     :ivar subject_key_identifier: and ``authority_key_identifier``: octets of the extension.
     """
@@ -64,7 +64,7 @@ class Criterion:
         return any(self._fits(certificate) for certificate in tested)
 
     def _fits(self, certificate: Certificate) -> bool:
-        # all conditions are for one and the same certificate
+        # one certificate has to meet all conditions
         return (
             _has(certificate.raw.issuer, self.issuer)
             and _has(certificate.raw.subject, self.subject)
@@ -84,7 +84,7 @@ class Criterion:
 
 
 def read_criteria(values: t.Sequence[t.Mapping[str, t.Any]], *, option: str = "select_chain") -> list[Criterion]:
-    """The criteria out of dictionaries with community.crypto's keys; the first is wanted most.
+    """The criteria from dictionaries with community.crypto's keys; the first has the highest priority.
 
     :raises InputError: for an attribute that has no such name, an identifier that is none, and a criterion without
         any condition, which every chain would meet.

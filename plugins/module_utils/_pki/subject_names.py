@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the subject and the extensions of a request or a certificate tell, by the names that users know."""
+"""The values of the subject and the extensions of a request or a certificate, with their usual names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if t.TYPE_CHECKING:
 
 EMAIL_PROTECTION = "emailProtection"
 
-# RFC 5280, section 4.2.1.12, and what else is met in mail certificates
+# RFC 5280, section 4.2.1.12, and others that mail certificates have
 _PURPOSES = {
     "1.3.6.1.5.5.7.3.1": "serverAuth",
     "1.3.6.1.5.5.7.3.2": "clientAuth",
@@ -42,8 +42,8 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Told:
-    """What extensions tell. None where an extension is absent and its absence means something else than emptiness.
+class ExtensionValues:
+    """The values of extensions. None: the extension is absent, which differs from an empty one.
 
     :ivar addresses: of the rfc822Names and the SmtpUTF8Mailboxes.
     """
@@ -57,7 +57,7 @@ class Told:
 
 
 def subject_of(name: Name) -> Subject:
-    """Take a subject apart."""
+    """The values of a subject."""
     found: dict[str, list[str]] = {}
     for attribute in name:
         value = attribute.value
@@ -68,8 +68,11 @@ def subject_of(name: Name) -> Subject:
     return Subject(tuple(common_names), tuple(email_addresses), tuple(found))
 
 
-def told_by(extensions: Extensions) -> Told:
-    """Take extensions apart. Lets the library's ValueError out where one of them cannot be read."""
+def extension_values(extensions: Extensions) -> ExtensionValues:
+    """The values of extensions.
+
+    :raises ValueError: from the library, where an extension cannot be read.
+    """
     addresses: list[str] = []
     other_san_types: list[str] = []
     key_usage = extended_key_usage = None
@@ -92,7 +95,7 @@ def told_by(extensions: Extensions) -> Told:
             is_ca = value.ca
         else:
             others.append(extension.oid.dotted_string)
-    return Told(
+    return ExtensionValues(
         addresses=tuple(addresses),
         other_san_types=tuple(other_san_types),
         key_usage=key_usage,

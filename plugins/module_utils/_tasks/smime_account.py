@@ -1,13 +1,12 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""smime_account: the ACME account (RFC 8555, section 7.3): made once, found again, kept as the options say."""
+"""smime_account: make, update and deactivate the ACME account (RFC 8555, section 7.3)."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import typing as t
 from dataclasses import dataclass, replace
 
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import account as accounts
@@ -28,6 +27,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._tasks.account impor
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.account import (
     terms as account_terms,
 )
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.account.options import AccountOptions
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.account.record import AccountRecord
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import (
     failed_attempts,
@@ -37,105 +37,6 @@ from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import
 )
 
 LOCK = ".account.lock"
-
-
-@dataclass(frozen=True)
-class AccountOptions:
-    """The options of the module.
-
-    :ivar state: ``present``, ``absent`` or ``changed_key``.
-    :ivar allow_creation: whether an account that is not there is made, and its key.
-    :ivar contact: URLs (RFC 8555, section 7.3).
-    :ivar binding: the account of the CA's own that the ACME account is bound to; ``None`` for none.
-    :ivar attempts_path: absolute path of the file that keeps the failed attempts; ``None`` for none.
-    """
-
-    acme: connection.AcmeOptions
-    state: str
-    allow_creation: bool
-    key: key_rollover.AccountKeyOptions
-    rollover: key_rollover.KeyRollover
-    contact: tuple[str, ...]
-    terms: account_terms.TermsOptions
-    binding: accounts.ExternalAccountBinding | None
-    attempts_path: str | None
-
-    @staticmethod
-    def spec() -> options.Params:
-        """The argument spec."""
-        return {
-            **connection.AcmeOptions.spec(),
-            "state": {"type": "str", "choices": ["present", "absent", "changed_key"], "default": "present"},
-            "allow_creation": {"type": "bool", "default": True},
-            **key_rollover.AccountKeyOptions.spec(),
-            **key_rollover.KeyRollover.spec(),
-            "contact": {"type": "list", "elements": "str", "default": []},
-            **account_terms.TermsOptions.spec(),
-            "external_account_binding": {
-                "type": "dict",
-                "options": {
-                    "kid": {"type": "str", "required": True},
-                    "alg": {"type": "str", "choices": ["HS256", "HS384", "HS512"], "default": "HS256"},
-                    "key": {"type": "str", "required": True, "no_log": True},
-                },
-            },
-            "attempts_path": {"type": "path"},
-        }
-
-    @classmethod
-    def parse(cls, params: options.Params) -> AccountOptions:
-        """The options.
-
-        :raises InputError, AddressError: an option that cannot be used; naming it.
-        """
-        acme = connection.AcmeOptions.parse(params)
-        key = key_rollover.AccountKeyOptions.parse(params)
-        return cls(
-            acme=acme,
-            state=params["state"],
-            allow_creation=params["allow_creation"],
-            key=key,
-            rollover=key_rollover.KeyRollover.parse(params, acme, key),
-            contact=tuple(_contact_url(entry) for entry in params["contact"]),
-            terms=account_terms.TermsOptions.parse(params),
-            binding=_binding(params["external_account_binding"]),
-            attempts_path=options.check_path(params["attempts_path"], "attempts_path"),
-        )
-
-    def wanted(self, fingerprint: str) -> AccountRecord:
-        """What the record says where there is nothing to do. No secret is in it, and nothing derived from one.
-
-        :arg fingerprint: of the account key.
-        """
-        return AccountRecord(
-            directory=self.acme.directory,
-            public_key_fingerprint=fingerprint,
-            contact=self.contact,
-            terms_agreed=self.terms.agreed,
-            external_account_kid=self.binding.kid if self.binding else "",
-        )
-
-    def is_fulfilled_by(self, record: AccountRecord, fingerprint: str) -> bool:
-        """Whether the record says that there is nothing to do."""
-        wanted = self.wanted(fingerprint)
-        said = replace(record, account_uri="", status="", terms="")
-        return said == wanted and record.status == "valid" and self.terms.is_settled(record.terms)
-
-
-def _contact_url(entry: str) -> str:
-    """A contact as a URL (RFC 8555, section 7.3); a bare address becomes a mailto URL."""
-    scheme, colon, rest = entry.partition(":")
-    if not colon:
-        scheme, rest = "mailto", entry
-    if scheme == "mailto":
-        rest = options.checked_addresses([rest], option="contact")[0]
-    return f"{scheme}:{rest}"
-
-
-def _binding(given: t.Mapping[str, str] | None) -> accounts.ExternalAccountBinding | None:
-    if given is None:
-        return None
-    return accounts.ExternalAccountBinding(kid=given["kid"], alg=given["alg"], key=given["key"])
 
 
 @dataclass(frozen=True)
@@ -152,7 +53,7 @@ class AccountResult:
 
 
 def run(params: options.Params, context: Context) -> Outcome:
-    """Bring the account at the CA to what the options say; with a record that says so, no request is sent."""
+    """Make the account at the CA as the options say. If the record says that it is so, no request is sent."""
     given = AccountOptions.parse(params)
     work = {"present": _present, "absent": _absent, "changed_key": _changed_key}[given.state]
     folder = given.acme.account_folder
@@ -161,9 +62,9 @@ def run(params: options.Params, context: Context) -> Outcome:
     atomic.ensure_folder(folder)
     with contextlib.ExitStack() as stack:
         if given.state == "changed_key":
-            # before the other lock: while it waits for orders, accounts can be had
+            # before the other lock, so that other tasks can use the account while this one waits for orders
             stack.enter_context(lock.changing(given.acme, folder))
-        # many hosts of a fleet share an account: one makes it, the others find it
+        # many hosts of a fleet share an account: the first one makes it
         stack.enter_context(locks.lock(os.path.join(folder, LOCK), timeout=given.acme.deadline_seconds))
         stack.enter_context(
             failed_attempts.recorded(given.attempts_path, given.acme.directory, context, only_passing=True)
@@ -190,21 +91,23 @@ def _present(given: AccountOptions, context: Context) -> Outcome:
     if record is not None and known:
         record.check_not_closed(path or "")
     if context.check_mode and not changing and (new_pem is not None or known):
-        # newAccount is sent only to look up (onlyReturnExisting), and only where there is no record
+        # in check mode newAccount is only a look-up (onlyReturnExisting), and only without a record
         return _outcome(wanted, changed=True, before=record, would_exist=True)
     key_owners.claim_for_account(given.rollover.keys_path, key, given.acme.directory, write=not context.check_mode)
     if new_pem is not None:
-        # the key is on disk before the CA learns of it
+        # the key is on disk before it is sent to the CA
         atomic.write_atomic(given.acme.key_src or "", new_pem, mode=0o600)
     client = given.acme.client(given.acme.deadline(), key, context)
-    rolled = _settled(given, context, client) if changing else None
+    rolled = _finish_rollover(given, context, client) if changing else None
     if rolled is not None:
         wanted = replace(wanted, public_key_fingerprint=rolled.key.public_fingerprint)
     account = accounts.find(client)
     created = account is None
     if account is None:
         if not given.allow_creation:
-            raise AccountError("The CA has no account for this key, and allow_creation is false.")
+            raise AccountError(
+                "The CA has no account for this key, and allow_creation is false. Set it to true, or check the key."
+            )
         if context.check_mode:
             return _outcome(wanted, changed=True, before=record, would_exist=True)
         given.terms.check(client)
@@ -213,7 +116,7 @@ def _present(given: AccountOptions, context: Context) -> Outcome:
         )
         terms, updated = client.directory.terms_of_service, False
     else:
-        terms, updated = _brought_up(given, context, client, account, record)
+        terms, updated = _update_existing(given, context, client, account, record)
     moved_directory.warn(context, client)
     state = replace(wanted, account_uri=account.uri, status=account.status, terms=terms)
     if path and not context.check_mode and record != state:
@@ -223,37 +126,37 @@ def _present(given: AccountOptions, context: Context) -> Outcome:
     return _outcome(state, changed=changed, before=before, created=created, old_path=rolled.old_path if rolled else "")
 
 
-def _brought_up(
+def _update_existing(
     given: AccountOptions,
     context: Context,
     client: AcmeClient,
     account: accounts.Account,
     record: AccountRecord | None,
 ) -> tuple[str, bool]:
-    """Contact and terms of an account that exists. Gives the URL of the terms agreed to, and whether anything changed.
+    """Update contact and terms of an existing account. Returns the URL of the terms agreed to, and whether it changed.
 
-    :raises AccountError: the account is no more.
+    :raises AccountError: the account is deactivated or revoked.
     """
     path = given.acme.record_path
     if account.status != "valid":
         uri = account.uri or (record.account_uri if record else "") or "of this key"
         raise AccountError(account_record.closed(uri, path, account.status))
     terms, agreed = account_terms.agree(given.terms, context, client, account, path, record)
-    # of a CA that does not show the contact it is not known whether it differs
+    # some CAs do not show the contact; then a difference is not known
     differs = "contact" in account.raw and sorted(account.contact) != sorted(given.contact)
     if differs and not context.check_mode:
         accounts.update(client, contact=given.contact)
     return terms, differs or agreed
 
 
-def _settled(given: AccountOptions, context: Context, client: AcmeClient) -> key_rollover.Rolled | None:
-    """A change of the key that was stopped is ended where the CA knows the new key already."""
+def _finish_rollover(given: AccountOptions, context: Context, client: AcmeClient) -> key_rollover.RolloverResult | None:
+    """Complete an interrupted change of the key, if the CA knows the new key."""
     files_of_key = given.rollover.key_files()
-    rolled = None if files_of_key is None else key_rollover.settle(files_of_key, client, write=not context.check_mode)
+    rolled = None if files_of_key is None else key_rollover.finish(files_of_key, client, write=not context.check_mode)
     if rolled is None and files_of_key is not None:
         context.warn(
-            f"A change of the account key was begun and is not done; the CA has the old key. Run state: changed_key"
-            f" again, which goes on with {files_of_key.new_path}."
+            f"A change of the account key was interrupted; the CA has the old key. Run smime_account with state:"
+            f" changed_key again, which continues with {files_of_key.new_path}."
         )
     return rolled
 
@@ -269,14 +172,14 @@ def _absent(given: AccountOptions, context: Context) -> Outcome:
         return _outcome(None, changed=False, before=record)
     client = acme.client(acme.deadline(), key, context)
     if given.rollover.is_under_way():
-        _settled(given, context, client)
+        _finish_rollover(given, context, client)
     account = accounts.find(client)
     if account is None or account.status == "deactivated":
         return _outcome(None, changed=False, before=record)
     if not context.check_mode:
         accounts.deactivate(client)
         if path and record is not None:
-            # so that no later run takes the account for one that can be made again
+            # so that no later run tries to make the account again
             replace(record, status="deactivated", public_key_fingerprint=client.key.public_fingerprint).save(path)
     gone = AccountRecord(account_uri=account.uri, status="deactivated", contact=account.contact)
     return _outcome(gone, changed=True, before=replace(gone, status=account.status))
@@ -307,13 +210,15 @@ def _changed_key(given: AccountOptions, context: Context) -> Outcome:
 
 
 def _key(given: AccountOptions) -> tuple[account_keys.AccountKey, bytes | None]:
-    """The account key, and its PEM where it is new and has yet to be written."""
+    """The account key, and its PEM if it is new and not written yet."""
     acme = given.acme
     path = acme.key_src or ""
     if acme.key_content is not None or os.path.lexists(path):
         return acme.account_key(), None
     if not given.allow_creation:
-        raise InputError(f"account_key_src {path} does not exist, and allow_creation is false.")
+        raise InputError(
+            f"account_key_src {path} does not exist, and allow_creation is false. Correct the path, or set it to true."
+        )
     pem = account_keys.generate_account_key(given.key.type, passphrase=acme.key_passphrase)
     key = account_keys.load_account_key(pem, passphrase=acme.key_passphrase, source=f"account_key_src {path}")
     return key, pem
@@ -328,7 +233,7 @@ def _outcome(
     would_exist: bool = False,
     old_path: str = "",
 ) -> Outcome:
-    """The outcome; ``state``: the account as it is or would be, ``None`` where there is none."""
+    """The outcome. ``state``: the account as it is or would be; ``None`` without an account."""
     now = state or AccountRecord()
     return Outcome(
         changed=changed,

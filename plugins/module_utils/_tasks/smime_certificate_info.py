@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""smime_certificate_info: what certificates there are, whether they are due and why, and what is wrong with them."""
+"""smime_certificate_info: report certificates, whether they are due, and their errors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import dataclasses
 import datetime
 import os
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import SmimeError, StoreError
 from ansible_collections.mailcert.acme.plugins.module_utils._libs.require import PKI
@@ -27,16 +27,16 @@ from ansible_collections.mailcert.acme.plugins.module_utils._tasks.renewal impor
 class InfoOptions:
     """The options of the module; all paths are absolute.
 
-    :ivar certificate: the one to look at, unless ``store_path`` names a store.
-    :ivar chain_path: its issuers, where they are not in the same file.
-    :ivar addresses: what the certificate is to be for, or the mailboxes of the store to look at; empty for all.
-    :ivar usage: what the certificate is to be for; ``None`` for what it says itself.
+    :ivar certificate: the certificate to report, unless ``store_path`` names a store.
+    :ivar chain_path: its issuers, if they are not in the same file.
+    :ivar addresses: the required addresses of the certificate, or the mailboxes of the store to report; empty for all.
+    :ivar usage: the required usage of the certificate; ``None`` for its own.
     """
 
     certificate: options.Content
     chain_path: str | None
     privatekey_path: str | None
-    privatekey_passphrase: str | None
+    privatekey_passphrase: str | None = field(repr=False)
     store_path: str | None
     addresses: tuple[str, ...]
     usage: str | None
@@ -61,7 +61,7 @@ class InfoOptions:
     def parse(cls, params: options.Params) -> InfoOptions:
         """The options.
 
-        :raises InputError, AddressError: an option that cannot be used; naming it.
+        :raises InputError, AddressError: an invalid option; names it.
         """
         options.check_paths(params, "certificate_path", "chain_path", "privatekey_path", "store_path")
         return cls(
@@ -78,14 +78,14 @@ class InfoOptions:
 
 @dataclass(frozen=True)
 class CertificateInfo:
-    """One certificate. The defaults are those of one that cannot be read.
+    """The report on one certificate. The defaults are for a certificate that cannot be read.
 
-    :ivar path: of the file; empty for text. :ivar line: :ivar version: where in the store; empty and 0 outside of it.
+    :ivar path: of the file; empty for text. :ivar line: :ivar version: its place in a store; empty and 0 without one.
     :ivar not_before: :ivar not_after: :ivar renew_at: ISO 8601, UTC.
-    :ivar remaining_days: whole days until the end, negative afterwards.
+    :ivar remaining_days: whole days until it expires; negative afterwards.
     :ivar reason: why it is due or not, a token; ``detail``: the same for people.
-    :ivar key_match: whether the private key belongs to it; ``None`` where there is none to compare.
-    :ivar error: why it cannot be read; empty where it can.
+    :ivar key_match: whether the private key belongs to it; ``None`` without a private key.
+    :ivar error: why it cannot be read; empty if it can.
     """
 
     addresses: tuple[str, ...]
@@ -112,20 +112,20 @@ class CertificateInfo:
 
     @classmethod
     def unreadable(cls, address: str, line: str, error: SmimeError) -> CertificateInfo:
-        """A certificate that cannot be read.
+        """The report on a certificate that cannot be read.
 
-        :arg address: of the mailbox; empty where it is not known.
+        :arg address: of the mailbox; empty if it is not known.
         """
         return cls(addresses=(address,) if address else (), line=line, error=error.message)
 
     def to_result(self) -> dict[str, t.Any]:
-        """The certificate as a part of a task's result."""
+        """The report as a part of a task's result."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
 
 
 @dataclass(frozen=True)
 class InfoResult:
-    """The return keys of the module; ``due``: the primary addresses of what is due."""
+    """The return keys of the module. ``due``: the primary addresses of the due certificates."""
 
     certificates: tuple[dict[str, t.Any], ...]
     due: tuple[str, ...]
@@ -133,11 +133,11 @@ class InfoResult:
 
 @dataclass(frozen=True)
 class Subject:
-    """A certificate that was read, and what is known of it besides.
+    """A certificate, and further facts about it.
 
-    :ivar chain: its issuers; empty where none are known.
-    :ivar addresses: what it is to be for. :ivar usage: ``None`` for what it says itself.
-    :ivar known: what the CA said of when to renew it.
+    :ivar chain: its issuers; empty if none are known.
+    :ivar addresses: the required addresses. :ivar usage: the required usage; ``None`` for its own.
+    :ivar known: its renewal information.
     """
 
     leaf: certificate.Certificate
@@ -151,7 +151,7 @@ class Subject:
     known: Renewal | None = None
 
     def describe(self, rules: renewal.RenewalPolicy, now: datetime.datetime) -> CertificateInfo:
-        """What there is to say of it now."""
+        """The report at this moment."""
         leaf = self.leaf
         primary = (self.addresses or leaf.addresses or ("",))[0]
         decision = policy.decide(leaf, rules, now, address=primary, known=self.known)
@@ -190,7 +190,7 @@ class Subject:
 
 
 def run(params: options.Params, context: Context) -> Outcome:
-    """Look at one certificate, or at the current ones of a store. Nothing is changed, no server is asked."""
+    """Report one certificate, or the current ones of a store. This changes nothing and asks no server."""
     given = InfoOptions.parse(params)
     if given.store_path is not None:
         store = layout.Store(given.store_path, option="store_path")
@@ -256,7 +256,7 @@ def _of_mailbox(
 
 
 def _of_line(address: str, name: str, line: lineage.Line) -> Subject | None:
-    """The current certificate of a line; ``None`` where there is none."""
+    """The current certificate of a line; ``None`` without one."""
     current = line.current()
     if current is None:
         return None

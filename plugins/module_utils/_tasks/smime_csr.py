@@ -1,13 +1,13 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""smime_csr: a private key, made if absent, and the request that it signs."""
+"""smime_csr: make a private key if it is absent, and a request that the key signs."""
 
 from __future__ import annotations
 
 import os
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import CsrError, KeyMismatchError, KeyPolicyError
 from ansible_collections.mailcert.acme.plugins.module_utils._libs.require import PKI
@@ -23,12 +23,12 @@ class CsrOptions:
     """The options of the module.
 
     :ivar privatekey_path: :ivar csr_path: absolute.
-    :ivar regenerate: what happens to a key of another kind: ``fail``, ``partial_idempotence``, or ``always``.
+    :ivar regenerate: the action for a key of another kind: ``fail``, ``partial_idempotence``, or ``always``.
     :ivar common_name: an address, or ``None`` for an empty subject.
     """
 
     privatekey_path: str
-    privatekey_passphrase: str | None
+    privatekey_passphrase: str | None = field(repr=False)
     key_spec: keys.KeySpec
     regenerate: str
     csr_path: str
@@ -56,7 +56,7 @@ class CsrOptions:
     def parse(cls, params: options.Params) -> CsrOptions:
         """The options.
 
-        :raises InputError, AddressError, KeyPolicyError: an option that cannot be used; naming it.
+        :raises InputError, AddressError, KeyPolicyError: an invalid option; names it.
         """
         options.check_paths(params, "privatekey_path", "csr_path")
         certificate = options.CertificateOptions.parse(params)
@@ -96,7 +96,7 @@ class CsrResult:
     would_exist: bool
 
     def describe(self, request: str) -> str:
-        """One side of a diff; ``request``: what there is of the request."""
+        """One side of a diff. ``request``: the state of the request."""
         detail = self.privatekey_curve if self.privatekey_type == "ECC" else self.privatekey_size
         return (
             f"private key: {self.privatekey_type} {detail}\nrequest: {request}\n"
@@ -105,7 +105,7 @@ class CsrResult:
 
 
 class _Key(t.NamedTuple):
-    """The private key as it is or would be; ``pem`` where it has to be written."""
+    """The private key as it is or would be; ``pem`` if it has to be written."""
 
     key: t.Any
     pem: bytes | None
@@ -113,16 +113,16 @@ class _Key(t.NamedTuple):
 
 
 def run(params: options.Params, context: Context) -> Outcome:
-    """Make or check key and request.
+    """Make or check the key and the request.
 
-    The key of a path is made once: an existing one is used as it is, and one of another kind fails, unless
-    ``regenerate`` says otherwise; then a copy of the old one stays (docs/rules.md, rule 15).
+    The key of a path is made once. An existing key is used, and a key of another kind is an error, unless
+    ``regenerate`` says otherwise; then a copy of the old key is kept (docs/rules.md, rule 15).
     """
     given = CsrOptions.parse(params)
     if context.check_mode:
         return _work(given, context)
     atomic.ensure_folder(os.path.dirname(given.privatekey_path))
-    # two runs at once must agree on one key
+    # two runs at the same time must use the same key
     with locks.lock(given.privatekey_path + ".lock", timeout=60):
         return _work(given, context)
 
@@ -153,7 +153,7 @@ def _work(given: CsrOptions, context: Context) -> Outcome:
         privatekey_type=given.key_spec.type,
         privatekey_size=given.key_spec.size or 0,
         privatekey_curve=given.key_spec.curve or "",
-        # a key that only the real run makes has no fingerprint yet
+        # in check mode a new key has no fingerprint yet
         public_key_fingerprint="" if would_exist else keys.public_fingerprint(found.key),
         csr=request.decode() if given.return_content and not would_exist else "",
         backup_files=tuple(backups),
@@ -177,12 +177,12 @@ def _write(given: CsrOptions, path: str, data: bytes, *, mode: int, backup: bool
 def _private_key(given: CsrOptions) -> _Key:
     """The key of ``privatekey_path``, or a new one.
 
-    :raises KeyMismatchError: for a key of another kind, which is never overwritten by itself.
+    :raises KeyMismatchError: a key of another kind, which is overwritten only if the user asks for that.
     """
     path, passphrase = given.privatekey_path, given.privatekey_passphrase
     present = os.path.lexists(path)
     if present and given.regenerate != "always":
-        # one that cannot be read is never replaced: it may be the only key to somebody's mail
+        # a key that cannot be read is never replaced: it may be the only key that decrypts old mail
         key = keys.load_private_key(
             atomic.read_file(path, what="privatekey_path"), passphrase=passphrase, source=f"privatekey_path {path}"
         )
@@ -191,16 +191,16 @@ def _private_key(given: CsrOptions) -> _Key:
             return _Key(key, None, False)
         if given.regenerate == "fail":
             raise KeyMismatchError(
-                f"The key at privatekey_path {path} is {has}, and {given.key_spec} is asked for. Choose another path,"
-                " change the options of the key, or set regenerate: partial_idempotence, which keeps a copy of the old"
-                " key."
+                f"The key at privatekey_path {path} is {has}, and the options ask for {given.key_spec}. Choose another"
+                " path, change the options of the key, or set regenerate: partial_idempotence, which keeps a copy of"
+                " the old key."
             )
     key = keys.generate(given.key_spec)
     return _Key(key, keys.private_pem(key, passphrase=passphrase), present)
 
 
 def _fitting_request(given: CsrOptions, found: _Key) -> bytes | None:
-    """The request at ``csr_path`` where it is as the options say, and signed by this very key; else ``None``."""
+    """The request at ``csr_path`` if it fits the options and is signed by this key; otherwise ``None``."""
     data = atomic.read_optional(given.csr_path, what="csr_path")
     if data is None or found.pem is not None:
         return None
@@ -208,7 +208,7 @@ def _fitting_request(given: CsrOptions, found: _Key) -> bytes | None:
         request = requests.load_csr(data, source=f"csr_path {given.csr_path}")
         csr_check.check_csr(request, addresses=given.certificate.addresses, usage=given.certificate.usage)
     except (CsrError, KeyPolicyError):
-        return None  # a request can always be made again; only keys are precious
+        return None  # a request can always be made again
     if request.public_fingerprint != keys.public_fingerprint(found.key):
         return None
     if request.common_names != ((given.common_name,) if given.common_name else ()):

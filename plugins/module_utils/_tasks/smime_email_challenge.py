@@ -37,7 +37,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox.mailb
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox.servers import Finder, LocatedServer
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.order import account_check
 
-# seconds that a task may keep a turn after its deadline: answers that are on their way when it comes
+# seconds for which a task may keep a turn after its deadline, for requests that are under way then
 TURN_MARGIN = 60
 
 
@@ -90,18 +90,18 @@ class _Answering:
         self._servers: list[LocatedServer] = []
 
     def answer_all(self) -> Outcome:
-        """Answer each open challenge, once it is its order's turn."""
+        """Answer each open challenge, once the order has its turn."""
         given = self._given
         answer = self._by_hand() if given.mail.by_hand else self._by_program()
         turn_of_order = _turn(given, self._context, self._client, self._deadline)
-        with turn_of_order as (opening, challenges), _slot(given, self._deadline):
+        with turn_of_order as (turns, challenges), _slot(given, self._deadline):
             results = [
                 AuthorizationResult(entry, answer(entry) if entry.status == "pending" else None)
                 for entry in challenges
             ]
             if any(result.awaits_a_person for result in results):
-                # the challenges stay open, and no one works on them until the person has
-                opening.rest(awaits=True)
+                # the challenges stay open, and no task works on them until the person has acted
+                turns.release(awaits=True)
         changed = any(result.progress.changed for result in results if result.progress)
         return _outcome(results, self._servers, changed=changed)
 
@@ -142,7 +142,7 @@ class _Answering:
         )
         if policy.authentication == "none":
             context.warn(
-                "authentication: none answers whatever mail bears the expected From and Subject, forged or not."
+                "authentication: none answers every mail with the expected From and Subject, also a forged one."
             )
         finder = Finder(given.proof.dns, given.mail.provider_domains)
         logins = Logins(given.mail, context, deadline)
@@ -158,43 +158,43 @@ class _Answering:
 @contextlib.contextmanager
 def _turn(
     given: ChallengeOptions, context: Context, client: AcmeClient, deadline: Deadline
-) -> t.Iterator[tuple[turn.Opening, t.Sequence[Challenge]]]:
-    """The challenges once they are the only open ones of their addresses, fetched where smime_order could not."""
+) -> t.Iterator[tuple[turn.OrderTurns, t.Sequence[Challenge]]]:
+    """Wait until no other challenge is open for the addresses; fetch the challenges that smime_order could not."""
     challenges: t.Sequence[Challenge] = given.challenges
     addresses = options.checked_addresses([entry.address for entry in challenges], option="challenges")
     urls = [entry.authorization_uri for entry in challenges]
-    opening = turn.Opening(
+    turns = turn.OrderTurns(
         given.replies_path,
         context,
         client,
         run_id=given.run_id,
         seconds=given.acme.deadline_seconds + TURN_MARGIN,
     )
-    opened = opening.wait(addresses, urls, deadline)
+    opened = turns.wait(addresses, urls, deadline)
     try:
         if not all(entry.fetched for entry in challenges):
-            challenges = opening.fetch(addresses, urls, opened)
+            challenges = turns.fetch(addresses, urls, opened)
             for entry in challenges:
                 if entry.status not in ("pending", "valid"):
                     raise AuthorizationError(
-                        f"The authorization for {entry.address} is {entry.status}, since another certificate's"
-                        " challenge for the address took its turn. The next run makes a new order.",
+                        f"The authorization for {entry.address} is {entry.status}, since the challenge of another"
+                        " certificate for the address replaced it. The next run makes a new order.",
                         retryable=True,
                     )
-        yield opening, challenges
+        yield turns, challenges
     except (AuthorizationError, ReplyUnknownError):
-        # the order is over, whoever was to answer it
-        opening.rest(awaits=False)
+        # the order has ended, also for a person
+        turns.release(awaits=False)
         raise
     except BaseException:
-        opening.rest()
+        turns.release()
         raise
-    opening.close()
+    turns.close()
 
 
 @contextlib.contextmanager
 def _slot(given: ChallengeOptions, deadline: Deadline) -> t.Iterator[None]:
-    """At most ``slots`` of these at once, over all forks and runs that share ``slots_path``."""
+    """Wait for a slot: at most ``slots`` of these tasks run at once, in all forks and runs with this ``slots_path``."""
     if not given.slots_path or given.slots < 1:
         yield
         return

@@ -28,9 +28,9 @@ class MailCheckOptions:
 
     :ivar addresses: at least one, each once.
     :ivar ca_from: the address to which replies go; ``None`` asks with the address itself.
-    :ivar caa_identities: the names by which CAA records know the CA.
-    :ivar outbound_addresses: the IP addresses from which mail leaves.
-    :ivar probe: whether a mail is sent to the address itself. :ivar probe_timeout: seconds until it must be there.
+    :ivar caa_identities: the names of the CA in CAA records.
+    :ivar outbound_addresses: the IP addresses from which mail is sent.
+    :ivar probe: whether a mail is sent to the address itself. :ivar probe_timeout: seconds until it must arrive.
     :ivar deadline_seconds: for the whole task.
     :ivar fail_on_error: whether a check that failed is an error of the task.
     """
@@ -71,7 +71,7 @@ class MailCheckOptions:
         addresses = options.checked_addresses(params["addresses"])
         mail = MailOptions.parse(params)
         if mail.by_hand:
-            raise InputError("mail_access is by_hand: a person reads and sends, and there is nothing to ask a server.")
+            raise InputError("mail_access is by_hand: a person reads and sends mail, so there is no server to check.")
         if params["ca_from"]:
             options.checked_addresses([params["ca_from"]], option="ca_from")
         return cls(
@@ -98,7 +98,7 @@ class MailCheckResult:
 
 
 def run(params: options.Params, context: Context) -> Outcome:
-    """Ask all questions for each address. An answer is never an error of the task, but with ``fail_on_error``."""
+    """Make all checks for each address. A failed check is an error of the task only with ``fail_on_error``."""
     given = MailCheckOptions.parse(params)
     checks = _Checks(given, context)
     answers = [(address, answer) for address in given.addresses for answer in checks.answers(address)]
@@ -119,9 +119,9 @@ def run(params: options.Params, context: Context) -> Outcome:
 
 
 class _Checks:
-    """The questions, address by address.
+    """The checks, address by address.
 
-    :ivar servers: the mail servers of the addresses. :ivar sent: how many probe mails left.
+    :ivar servers: the mail servers of the addresses. :ivar sent: how many probe mails were sent.
     """
 
     def __init__(self, given: MailCheckOptions, context: Context) -> None:
@@ -134,13 +134,13 @@ class _Checks:
         self.sent = 0
 
     def answers(self, address: str) -> list[Answer]:
-        """One answer for each of ``CHECKS``, in their order."""
+        """One result for each of ``CHECKS``, in their order."""
         given, resolver = self._given, self._finder.resolver
         caa = mailbox_checks.authority(address, resolver, given.caa_identities)
         try:
             mailbox = mailbox_of(given.mail, address, self._finder, self._logins)
         except SmimeError as error:
-            # without both servers no one can be asked; the first question that is hit carries the reason
+            # without both servers no check is possible; the first check that needs the missing one has the reason
             hit = "smtp_login" if error.details.get("protocol") == "smtp" else "imap_login"
             answers = {hit: mailbox_checks.failed(hit, error), "caa": caa}
             why = "It is not known where the mailbox is, or how to log in there."
@@ -159,16 +159,16 @@ class _Checks:
         ]
 
     def _signing(self, address: str, mailbox: Mailbox, *, usable: bool) -> Answer:
-        """How mail of the address is signed. Only a mail shows that, but for a key of ours that DNS does not have."""
+        """How mail of the address is signed. A mail shows that; a key of ours is compared with DNS before."""
         if mailbox.signing_key is not None:
             try:
                 dkim_sign.check_record(mailbox.signing_key, self._finder.resolver.txt)
             except SmimeError as error:
                 return mailbox_checks.failed("dkim", error)
         if not self._given.probe:
-            return mailbox_checks.not_checked("dkim", "Only a probe mail can show that; probe: true sends one.")
+            return mailbox_checks.not_checked("dkim", "Only a probe mail can show this. Set probe: true to send one.")
         if not usable:
-            return mailbox_checks.not_checked("dkim", "No probe mail was sent, since it could not be sent or read.")
+            return mailbox_checks.not_checked("dkim", "No probe mail was sent, since it cannot be sent or read.")
         if self._context.check_mode:
             return mailbox_checks.not_checked("dkim", "Check mode sends no probe mail.")
         try:

@@ -36,6 +36,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._tasks.order import 
     version_files,
 )
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.order.chain import NO_CHAIN, Chosen
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.order.honored import Honored
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.order.options import OrderOptions
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.renewal import policy, renewal_info
 
@@ -44,7 +45,7 @@ Fields = dict[str, t.Any]
 
 @dataclass(frozen=True)
 class OrderResult:
-    """The return keys of the module; without an order or a certificate, what belongs to it is empty."""
+    """The return keys of the module. Without an order or a certificate, its keys are empty."""
 
     certificate_path: str
     order_uri: str = ""
@@ -80,12 +81,13 @@ class OrderResult:
         *,
         order: Order | None = None,
         chosen: Chosen = NO_CHAIN,
-        compared: t.Sequence[honored.Honored] = (),
+        compared: t.Sequence[Honored] = (),
         warnings: tuple[str, ...] = (),
     ) -> OrderResult:
-        """The result where there is a certificate.
+        """The result with a certificate.
 
-        :arg order: that gave it, ``None`` where it was there; only with one the other arguments count.
+        :arg order: the order of the certificate; ``None`` if the certificate was there before. The arguments below are
+            for an order only.
         """
         return cls(
             certificate_path=given.paths.certificate,
@@ -134,7 +136,7 @@ def _order(given: OrderOptions, work: session.OrderSession) -> Outcome:
             if error.details.get("errors") and not error.details.get("usable_later"):
                 work.discard()
             raise
-        # of an order that an earlier version made nothing is known
+        # the journal of an earlier version does not have the requested values
         asked = work.asked or new_order.NewOrder()
         compared = honored.compare(asked, order, installed.certificate, chosen, work.context)
         work.close()
@@ -176,7 +178,7 @@ def _request(given: OrderOptions, context: Context) -> csr.Csr | None:
 def _present_certificate(
     given: OrderOptions, context: Context, request: csr.Csr
 ) -> pki_certificate.Certificate | None:
-    """The certificate that is there already, where it fits the request and is not due; else ``None``."""
+    """The present certificate, if it fits the request and is not due; otherwise ``None``."""
     path = given.paths.certificate
     data = atomic.read_optional(path, what="certificate_path")
     if data is None:
@@ -202,9 +204,9 @@ def _present_certificate(
 def _keep(
     given: OrderOptions, context: Context, request: csr.Csr, certificate: pki_certificate.Certificate
 ) -> Outcome:
-    """Nothing to order; in state ``issued`` a run that was stopped before the switch is brought to its end.
+    """Keep the present certificate. In state ``issued``, finish a run that was stopped before the switch.
 
-    Files of the chain that somebody changed or removed since are written as they were.
+    Files of the chain that somebody changed or removed since are written again.
     """
     result = OrderResult.of_certificate(given, certificate)
     if given.state != "issued":
@@ -212,7 +214,7 @@ def _keep(
     installer = install.Installer(given, request)
     incomplete, damages = installer.is_incomplete(), restore.damages(given.paths, certificate)
     for sentence in damages.values():
-        context.warn(f"{sentence}. It is made again from the record of its certificate, without an order.")
+        context.warn(f"{sentence}. It is written again from the record of its certificate, without an order.")
     if not context.check_mode:
         if incomplete:
             installer.complete(certificate)
@@ -228,7 +230,7 @@ def _outcome(
     before = "" if changed else after
     if damages:
         before = after + "".join(f"{sentence}\n" for sentence in damages.values())
-        after += "".join(f"{path} holds the chain\n" for path in damages)
+        after += "".join(f"{path} has the chain\n" for path in damages)
     return Outcome(changed=changed, result=result, before=before, after=after)
 
 

@@ -14,130 +14,14 @@ from dataclasses import dataclass
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, KeyMismatchError, SmimeError
 from ansible_collections.mailcert.acme.plugins.module_utils._libs.require import PKI
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import certificate as pki_certificate
-from ansible_collections.mailcert.acme.plugins.module_utils._pki import keys, pkcs12, pkcs12_cipher
+from ansible_collections.mailcert.acme.plugins.module_utils._pki import keys, pkcs12
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import atomic
 from ansible_collections.mailcert.acme.plugins.module_utils._store.tree import record
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context, Outcome, Task
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import options
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.pkcs12.options import WEAK_PASSPHRASE, Pkcs12Options
 
-WEAK_PASSPHRASE = 12
 RECORD_KEY_OCTETS = 32
-
-
-@dataclass(frozen=True)
-class HistoryEntry:
-    """An old key of the mailbox and its certificate; absolute paths."""
-
-    privatekey_path: str
-    certificate_path: str
-
-    @staticmethod
-    def spec() -> options.Params:
-        """The options of an entry of ``history``."""
-        return {
-            "privatekey_path": {"type": "path", "required": True},
-            "certificate_path": {"type": "path", "required": True},
-        }
-
-    @classmethod
-    def parse(cls, entry: options.Params) -> HistoryEntry:
-        """The entry.
-
-        :raises InputError: a path that is relative.
-        """
-        options.check_paths(entry, "privatekey_path", "certificate_path")
-        return cls(entry["privatekey_path"], entry["certificate_path"])
-
-
-@dataclass(frozen=True)
-class Pkcs12Options:
-    """The options of the module; all paths are absolute.
-
-    :ivar passphrase: ``None`` only where the user said so in so many words.
-    :ivar generation: another number asks for the file to be written again.
-    :ivar record_path: what the file was made of; compared instead of the file itself.
-    :ivar record_key_path: a random secret under which the record tells one passphrase from another.
-    :ivar would_exist: in check mode: an earlier step of the run would make the certificate.
-    """
-
-    path: str
-    privatekey_path: str
-    privatekey_passphrase: str | None
-    certificate_path: str
-    other_certificates_path: str | None
-    history: tuple[HistoryEntry, ...]
-    friendly_name: str | None
-    passphrase: str | None
-    encoding: str
-    generation: int
-    record_path: str | None
-    record_key_path: str | None
-    would_exist: bool
-    files: options.FileOptions
-
-    @staticmethod
-    def spec() -> options.Params:
-        """The argument spec."""
-        return {
-            "path": {"type": "path", "required": True},
-            "privatekey_path": {"type": "path", "required": True},
-            "privatekey_passphrase": {"type": "str", "no_log": True},
-            "certificate_path": {"type": "path", "required": True},
-            "other_certificates_path": {"type": "path"},
-            "history": {"type": "list", "elements": "dict", "default": [], "options": HistoryEntry.spec()},
-            "friendly_name": {"type": "str"},
-            "passphrase": {"type": "str", "no_log": True},
-            "allow_no_passphrase": {"type": "bool", "default": False, "no_log": False},
-            "encoding": {
-                "type": "str",
-                "choices": list(pkcs12_cipher.ENCODINGS),
-                "default": pkcs12_cipher.DEFAULT_ENCODING,
-            },
-            "generation": {"type": "int", "default": 0},
-            "record_path": {"type": "path"},
-            "record_key_path": {"type": "path"},
-            "would_exist": {"type": "bool", "default": False},
-            **options.FileOptions.spec(),
-        }
-
-    @classmethod
-    def parse(cls, params: options.Params) -> Pkcs12Options:
-        """The options.
-
-        :raises InputError: an option that cannot be used, or no passphrase.
-        """
-        options.check_paths(
-            params, "path", "privatekey_path", "certificate_path", "other_certificates_path", "record_path",
-            "record_key_path",
-        )
-        if not params["passphrase"] and not params["allow_no_passphrase"]:
-            raise InputError(
-                "passphrase is not set. Set it, or set allow_no_passphrase: true for a file that anyone who gets it"
-                " can open."
-            )
-        files = options.FileOptions.parse(params)
-        files.secret_mode()
-        return cls(
-            path=params["path"],
-            privatekey_path=params["privatekey_path"],
-            privatekey_passphrase=params["privatekey_passphrase"],
-            certificate_path=params["certificate_path"],
-            other_certificates_path=params["other_certificates_path"],
-            history=tuple(HistoryEntry.parse(entry) for entry in params["history"]),
-            friendly_name=params["friendly_name"],
-            passphrase=params["passphrase"] or None,
-            encoding=params["encoding"],
-            generation=params["generation"],
-            record_path=params["record_path"],
-            record_key_path=params["record_key_path"],
-            would_exist=params["would_exist"],
-            files=files,
-        )
-
-    @property
-    def is_weak(self) -> bool:
-        """Whether the encoding protects little and the passphrase is short."""
-        return self.passphrase is not None and self.encoding == "compatible" and len(self.passphrase) < WEAK_PASSPHRASE
 
 
 @dataclass(frozen=True)
@@ -153,7 +37,7 @@ class Pkcs12Result:
 
 
 class _Source(t.NamedTuple):
-    """One key and its certificate, and where they come from."""
+    """One key and its certificate, with the path of the key."""
 
     key_path: str
     certificate: pki_certificate.Certificate
@@ -161,17 +45,17 @@ class _Source(t.NamedTuple):
 
 
 def run(params: options.Params, context: Context) -> Outcome:
-    """Write the file where its contents, its encoding or its passphrase are not as the options say."""
+    """Write the file if its contents, its encoding or its passphrase differ from the options."""
     given = Pkcs12Options.parse(params)
     if given.is_weak:
         context.warn(
-            f"encoding: compatible protects weakly (3DES, SHA-1), and the passphrase is shorter than {WEAK_PASSPHRASE}"
-            " characters."
+            f"encoding: compatible is weak (3DES, SHA-1), and the passphrase is shorter than {WEAK_PASSPHRASE}"
+            " characters. Use a longer passphrase."
         )
     if context.check_mode and given.would_exist and not os.path.lexists(given.certificate_path):
         return _outcome(given, [], changed=True, would_exist=True)
     sources = _sources(given)
-    # in check mode smime_order has not put the chain right that somebody changed; what it would be is on record
+    # in check mode smime_order does not repair a changed chain; the record has the chain as it should be
     recorded = _recorded_chain(given) if context.check_mode and given.would_exist else None
     chain = _chain(given) if recorded is None else []
     inputs = {
@@ -195,7 +79,9 @@ def run(params: options.Params, context: Context) -> Outcome:
         )
         backups = [kept] if kept else []
         if kept and only_here:
-            context.warn(f"{given.path} held a private key that the new file has not; the old file is kept as {kept}.")
+            context.warn(
+                f"The old {given.path} had a private key that the new file does not have; a copy is kept as {kept}."
+            )
         if given.record_path:
             record.Pkcs12Record.make(
                 inputs, passphrase=given.passphrase, key=_record_key(given), path=given.path,
@@ -205,7 +91,7 @@ def run(params: options.Params, context: Context) -> Outcome:
 
 
 def _only_here(given: Pkcs12Options, sources: list[_Source]) -> bool:
-    """Whether the file that is there holds a key that would not be in the new one: its own file may have been lost."""
+    """Whether the present file has a key that the new one would not have: it may be the only copy of the key."""
     if not given.record_path:
         return False
     made = record.Pkcs12Record.load(given.record_path)
@@ -213,15 +99,15 @@ def _only_here(given: Pkcs12Options, sources: list[_Source]) -> bool:
 
 
 def _sources(given: Pkcs12Options) -> list[_Source]:
-    """The current pair first, then the history, newest first; each certificate once, each with its own name."""
+    """The current pair, then the history, newest first. Each certificate is there once, with its own name."""
     current = _certificate(given.certificate_path, "certificate_path")
     default = given.friendly_name or (current.addresses[0] if current.addresses else current.subject)
     found = [_Source(given.privatekey_path, current, default)]
     for entry in given.history:
         certificate = _certificate(entry.certificate_path, "history.certificate_path")
-        # the same key under two certificates opens the same mail
+        # two certificates with the same key decrypt the same mail
         if all(certificate.public_fingerprint != other.certificate.public_fingerprint for other in found):
-            # equal names are folded into one by some importers (keytool)
+            # some importers (keytool) merge equal names
             name = f"{default} until {certificate.not_after:%Y-%m-%d} {certificate.serial[-6:]}"
             found.append(_Source(entry.privatekey_path, certificate, name))
     return found
@@ -240,7 +126,7 @@ def _chain(given: Pkcs12Options) -> list[pki_certificate.Certificate]:
 
 
 def _recorded_chain(given: Pkcs12Options) -> list[str] | None:
-    """The fingerprints of the chain that the file was made with; None where there is no record."""
+    """The fingerprints of the chain in the record of the file; None without a record."""
     made = record.Pkcs12Record.load(given.record_path) if given.record_path else None
     return list(made.inputs.get("chain", [])) if made else None
 
@@ -255,13 +141,14 @@ def _pair(
     )
     if keys.public_fingerprint(key) != source.certificate.public_fingerprint:
         raise KeyMismatchError(
-            f"The key at {source.key_path} does not belong to the certificate that goes with it.", stage="pkcs12"
+            f"The key at {source.key_path} does not belong to its certificate in {source.certificate.source}.",
+            stage="pkcs12",
         )
     return pkcs12.KeyPair(key, source.certificate, tuple(chain), source.friendly_name)
 
 
 def _record_key(given: Pkcs12Options) -> bytes:
-    """The random secret under which the record tells one passphrase from another (docs/rules.md, rule 21)."""
+    """The random secret, the key of the HMAC of the passphrase in the record (docs/rules.md, rule 21)."""
     if given.record_key_path is None:
         raise InputError("record_path needs record_key_path, a file for a random secret.")
     path = given.record_key_path
@@ -272,7 +159,7 @@ def _record_key(given: Pkcs12Options) -> bytes:
 
 
 def _up_to_date(given: Pkcs12Options, inputs: dict[str, t.Any], sources: list[_Source]) -> bool:
-    """Compared by the record where there is one, so that nothing is decrypted; else by opening the file."""
+    """Whether the file is up to date: by its record, without decryption; without a record by its contents."""
     if given.record_path:
         if given.record_key_path is None:
             raise InputError("record_path needs record_key_path, a file for a random secret.")
@@ -288,7 +175,7 @@ def _up_to_date(given: Pkcs12Options, inputs: dict[str, t.Any], sources: list[_S
     try:
         pairs = pkcs12.read(data, passphrase=given.passphrase, source=f"path {given.path}")
     except SmimeError:
-        return False  # made with another passphrase, or no PKCS#12: write it again
+        return False  # another passphrase, or no PKCS#12: the file is written again
     has = sorted((pair.certificate.fingerprint, pair.friendly_name) for pair in pairs)
     wants = sorted((source.certificate.fingerprint, source.friendly_name) for source in sources)
     return has == wants and pkcs12.encoding_of(data) == given.encoding

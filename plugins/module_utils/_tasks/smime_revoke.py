@@ -1,12 +1,12 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""smime_revoke: tell the CA that a certificate is no longer valid (RFC 8555, section 7.6)."""
+"""smime_revoke: revoke a certificate (RFC 8555, section 7.6)."""
 
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import certificate as acme_certificate
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
@@ -19,7 +19,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.account import connection
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import options
 
-# What a subscriber may give (S/MIME BR 4.9.1.1 with RFC 5280, section 5.3.1); "unspecified" is sent by leaving it out
+# The reasons of a subscriber (S/MIME BR 4.9.1.1 with RFC 5280, section 5.3.1); "unspecified" is not sent to the CA
 REASONS = {
     "unspecified": None,
     "key_compromise": 1,
@@ -34,7 +34,7 @@ REASONS = {
 class RevokeOptions:
     """The options of the module.
 
-    :ivar certificate: what is revoked, unless ``pkcs12_path`` has it. :ivar privatekey: its key.
+    :ivar certificate: the certificate, unless ``pkcs12_path`` has it. :ivar privatekey: its key.
     :ivar pkcs12_path: absolute path of a file with certificate and key.
     :ivar revoke_by: which key signs: ``account_key`` or ``certificate_key``.
     :ivar reason: one of :data:`REASONS`.
@@ -43,9 +43,9 @@ class RevokeOptions:
     acme: connection.AcmeOptions
     certificate: options.Content
     privatekey: options.Content
-    privatekey_passphrase: str | None
+    privatekey_passphrase: str | None = field(repr=False)
     pkcs12_path: str | None
-    pkcs12_passphrase: str | None
+    pkcs12_passphrase: str | None = field(repr=False)
     revoke_by: str
     reason: str
 
@@ -69,7 +69,7 @@ class RevokeOptions:
     def parse(cls, params: options.Params) -> RevokeOptions:
         """The options.
 
-        :raises InputError: the key that is to sign is not given, or an option cannot be used.
+        :raises InputError: the signing key is not given, or an option is invalid.
         """
         given = cls(
             acme=connection.AcmeOptions.parse(params),
@@ -100,7 +100,7 @@ class RevokeResult:
 
 
 def run(params: options.Params, context: Context) -> Outcome:
-    """Revoke; that it is revoked already is known only from the CA, so in check mode the answer is "changed"."""
+    """Revoke the certificate. Only the CA knows whether it is revoked already, so check mode reports "changed"."""
     given = RevokeOptions.parse(params)
     certificate, key = _certificate_and_key(given)
     by_certificate = given.revoke_by == "certificate_key"
@@ -120,7 +120,7 @@ def run(params: options.Params, context: Context) -> Outcome:
 
 
 def _certificate_and_key(given: RevokeOptions) -> tuple[pki_certificate.Certificate, t.Any]:
-    """The certificate, and its private key where one was given."""
+    """The certificate, and its private key if one was given."""
     if given.pkcs12_path is not None:
         source = f"pkcs12_path {given.pkcs12_path}"
         data = atomic.read_file(given.pkcs12_path, what="pkcs12_path")

@@ -1,13 +1,11 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""smime_select: of a whole fleet, the mailboxes that need work, in one task."""
+"""smime_select: select the mailboxes of a fleet that need work, in one task."""
 
 from __future__ import annotations
 
 import typing as t
-import uuid
-from dataclasses import dataclass
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, SmimeError
 from ansible_collections.mailcert.acme.plugins.module_utils._libs.require import PKI
@@ -18,7 +16,6 @@ from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import run_id as run_ids
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.fleet import (
     backoff,
-    change_limit,
     former_addresses,
     orphans,
     store_check,
@@ -28,79 +25,13 @@ from ansible_collections.mailcert.acme.plugins.module_utils._tasks.fleet import 
 )
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.fleet.address_index import AddressIndex
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.fleet.desired import DesiredState
+from ansible_collections.mailcert.acme.plugins.module_utils._tasks.fleet.options import SelectOptions, SelectResult
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.fleet.plan import Account, Plan
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.renewal import renewal_info
 
 
-@dataclass(frozen=True)
-class SelectOptions:
-    """The options of the module.
-
-    :ivar store_path: absolute.
-    :ivar variables: what the inventory says, by the name of the mailbox; not checked yet, since a mistake fails one
-        mailbox and not the task.
-    :ivar max_changes: how many may be reissued for another reason than time.
-    :ivar run_id: a name for the run.
-    :ivar accounts_only: whether only the accounts are wanted.
-    :ivar complete: whether the inventory names all mailboxes of the store.
-    """
-
-    store_path: str
-    variables: t.Mapping[str, t.Any]
-    max_changes: change_limit.ChangeLimit
-    run_id: str
-    accounts_only: bool
-    complete: bool
-
-    @staticmethod
-    def spec() -> options.Params:
-        """The argument spec."""
-        return {
-            "store_path": {"type": "path", "required": True},
-            "desired_states": {"type": "dict"},
-            "max_changes": {"type": "str", "default": change_limit.DEFAULT},
-            "run_id": {"type": "str"},
-            "accounts_only": {"type": "bool", "default": False},
-            "complete": {"type": "bool", "default": False},
-        }
-
-    @classmethod
-    def parse(cls, params: options.Params) -> SelectOptions:
-        """The options.
-
-        :raises InputError: an option that cannot be used, or no mailboxes.
-        """
-        if params["desired_states"] is None:
-            raise InputError("desired_states is not set; without it smime_select works only in a play over the mailboxes.")
-        return cls(
-            store_path=params["store_path"],
-            variables=params["desired_states"],
-            max_changes=change_limit.ChangeLimit.parse(params["max_changes"]),
-            run_id=params["run_id"] or uuid.uuid4().hex,
-            accounts_only=params["accounts_only"],
-            complete=params["complete"],
-        )
-
-
-@dataclass(frozen=True)
-class SelectResult:
-    """The return keys of the module; dictionaries are by the name of the mailbox.
-
-    :ivar plans: of what is due. :ivar on_hold: what is on hold, and why. :ivar untouched: a number of mailboxes.
-    """
-
-    run_id: str
-    due: tuple[str, ...]
-    failed_mailboxes: dict[str, dict[str, t.Any]]
-    on_hold: dict[str, dict[str, t.Any]]
-    plans: dict[str, dict[str, t.Any]]
-    accounts: tuple[dict[str, str], ...]
-    orphans: tuple[dict[str, t.Any], ...]
-    untouched: int
-
-
 class Found(t.NamedTuple):
-    """A mailbox that needs work or may need it: what is desired, what the store has of it, and where."""
+    """A mailbox that needs work, or may need it: its desired state, its state in the store, and its line."""
 
     desired: DesiredState
     state: fleet_state.State
@@ -108,7 +39,7 @@ class Found(t.NamedTuple):
 
 
 def run(params: options.Params, context: Context) -> Outcome:
-    """Sort the fleet into due, untouched and failed. What is wrong with one mailbox fails that mailbox alone."""
+    """Divide the fleet into due, on hold, untouched and failed. An error of a mailbox fails that mailbox only."""
     given = SelectOptions.parse(params)
     store = layout.Store(given.store_path, option="store_path")
     store.check()
@@ -126,12 +57,12 @@ class _Selection:
         self._failed: dict[str, SmimeError] = {}
         self._on_hold: dict[str, dict[str, t.Any]] = {}
         self._plans: dict[str, Plan] = {}
-        # by path of the key; the first mailbox of an account speaks for it: its variables say how it is made
+        # by the path of the key; the variables of the first mailbox of an account describe the account
         self._accounts: dict[str, tuple[str, Account]] = {}
         self._prepared = False
 
     def run(self) -> Outcome:
-        """Look at all mailboxes, and prepare those that need work."""
+        """Compare all mailboxes with the store, and prepare those that need work."""
         desired = self._read_all()
         if self._given.accounts_only:
             for name, state in desired.items():
@@ -141,9 +72,9 @@ class _Selection:
         if not self._context.check_mode:
             self._ask_cas(found)
         found = {name: mailbox for name, mailbox in found.items() if mailbox.state.due or mailbox.state.rebuild}
-        waiting = backoff.Backoff(self._store, self._context.now(), throttle.damage_finder(self._context))
+        waiting = backoff.Backoff(self._store, self._context.now(), throttle.damage_handler(self._context))
         self._hold_back(found, waiting)
-        # what is on hold is not reissued now: it must not keep the others from being renewed
+        # mailboxes on hold are not reissued now, so the change limit does not count them
         self._given.max_changes.check(len(self._given.variables), _changes(found))
         for name, mailbox in found.items():
             try:
@@ -175,7 +106,7 @@ class _Selection:
         self._accounts.setdefault(account.key_path, (name, account))
 
     def _read_all(self) -> dict[str, DesiredState]:
-        """The desired states, checked; the addresses that all name go into the index."""
+        """The desired states, checked. All their addresses go into the index."""
         found: dict[str, DesiredState] = {}
         owners: dict[tuple[str, str], str] = {}
         for name, values in self._given.variables.items():
@@ -205,7 +136,7 @@ class _Selection:
         return desired
 
     def _examine(self, desired: dict[str, DesiredState]) -> dict[str, Found]:
-        """What is due or may be, in the order of the inventory."""
+        """The mailboxes that are due or may be due, in the order of the inventory."""
         write = not self._context.check_mode
         if write:
             temporaries.sweep_store(self._store.path)
@@ -224,7 +155,7 @@ class _Selection:
         return found
 
     def _ask_cas(self, found: dict[str, Found]) -> None:
-        """Ask the CAs that may be asked now when they want certificates renewed; the answers go into ``found``."""
+        """Fetch renewal information where that is allowed now; the answers go into ``found``."""
         looks: dict[renewal_info.Ca, list[renewal_info.Look]] = {}
         for name, (desired, state, line) in found.items():
             if state.look and state.recorded is not None:
@@ -242,12 +173,13 @@ class _Selection:
         now = self._context.now()
         for name, news in renewal_info.ask(looks, self._context).items():
             mailbox = found[name]
-            found[name] = mailbox._replace(state=fleet_state.with_news(mailbox.state, mailbox.desired, news, now))
+            state = fleet_state.with_renewal_info(mailbox.state, mailbox.desired, news, now)
+            found[name] = mailbox._replace(state=state)
 
     def _hold_back(self, found: dict[str, Found], waiting: backoff.Backoff) -> None:
-        """Take out of ``found`` what is on hold, and what cannot be used.
+        """Remove the mailboxes that are on hold, or have errors, from ``found``.
 
-        What is on hold stays in ``found`` where its PKCS#12 has to be written, which needs no order.
+        A mailbox on hold stays in ``found`` if its PKCS#12 has to be written, which needs no order.
         """
         for name, mailbox in list(found.items()):
             desired, state, line = mailbox
@@ -279,11 +211,11 @@ class _Selection:
         return plan
 
     def _prepare(self, mailbox: Found, *, abandon: bool) -> bool:
-        """Make the mailbox's folder, so that the modules of the chain find it. Gives whether anything was changed.
+        """Make the mailbox's folder for the modules of the chain. Returns whether anything was changed.
 
-        A version that an earlier run began for another desired state is abandoned; its key stays.
+        An unfinished version for another desired state is abandoned; its key stays.
 
-        :arg abandon: whether it is abandoned, whatever the desired state.
+        :arg abandon: whether to abandon the unfinished version in any case.
         """
         desired, state, line = mailbox
         folder = self._store.mailbox(desired.primary)
@@ -298,7 +230,7 @@ class _Selection:
 
 
 def _changes(found: t.Mapping[str, Found]) -> dict[str, str]:
-    """The mailboxes that would be reissued although it is not time: what the change limit counts (rule 25)."""
+    """The mailboxes that would be reissued for another reason than time, for the change limit (rule 25)."""
     return {
         name: state.detail
         for name, (_desired, state, _line) in found.items()

@@ -89,7 +89,7 @@ def test_nothing_is_ordered_or_sent_while_the_key_changes(lab, mailbox):
         ):
             busy = mailbox.try_to(module, **own, deadline=1)
             assert (busy["error_code"], busy["retryable"]) == ("busy", True)
-            assert busy["msg"].startswith("Another run changes the account key in ")
+            assert busy["msg"].startswith("Another run was changing the account key in ")
     assert len(lab.log("http")) == seen and lab.replies() == []
     assert mailbox.journal() == journal
     mailbox.answer(ordered)

@@ -64,7 +64,7 @@ def test_binding(lab, holder):
     lab.behaviour(eab_required=True)
     right = {"kid": "lab-kid", "key": lab.eab["key"]}
     missing = holder.run()
-    assert "Set external_account_binding to the key that it gave you" in missing["msg"]
+    assert "Set external_account_binding to the key that the CA gave you" in missing["msg"]
     for wrong in ({**right, "kid": "another"}, {**right, "key": WRONG_KEY}):
         refused = holder.run(external_account_binding=wrong)
         assert (refused["error_code"], refused["stage"], refused["retryable"]) == ("acme_problem", "account", False)
@@ -143,13 +143,13 @@ def test_account_that_is_closed_stays_closed(lab, holder, tmp_path):
     for state in ("present", "changed_key"):
         refused = holder.run(state=state)
         assert (refused["error_code"], refused["stage"], refused["retryable"]) == ("account_error", "account", False)
-        assert made["account_uri"] in refused["msg"] and "deactivated, for good" in refused["msg"]
+        assert made["account_uri"] in refused["msg"] and "deactivated, and this cannot be undone" in refused["msg"]
     assert lab.log()[seen:] == [], "the record tells"
     # without the record the CA tells, and no new account is asked for (the lab would call that a breach)
     (holder.folder / "account.json").unlink()
     for state in ("present", "changed_key"):
         refused = holder.run(state=state)
-        assert refused["error_code"] == "account_error" and "deactivated, for good" in refused["msg"]
+        assert refused["error_code"] == "account_error" and "deactivated, and this cannot be undone" in refused["msg"]
     assert holder.good(state="absent")["changed"] is False
     assert len(lab.log("account")) == 1
 

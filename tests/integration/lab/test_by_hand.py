@@ -49,7 +49,7 @@ def test_two_mailboxes_at_a_terminal_each_with_its_own_prompts(by_hand):
             told = terminal.expect(SUBJECT.format(person.address))
             mail = person.challenge()
             assert f"From: {mail['From']}" in told and f"To: {person.address}" in told
-            assert "Nothing proves here that this mail is the CA's" in told
+            assert "No program can check here that this mail is from the CA" in told
             terminal.type(f"Subject: {mail['Subject']} ")
             person.reply(mail, terminal.expect(SENT.format(person.address)))
             terminal.type("yes")
@@ -165,10 +165,10 @@ def test_other_subject_gives_the_order_up(by_hand):
     assert awaiting(made.run(*subject_variable(wrong)))[name]["awaiting"] == "reply"
     refused = failures(made.run(*subject_variable(str(mail["Subject"]))))[name]
     assert (refused["error_code"], refused["retryable"]) == ("reply_unknown", True)
-    assert "run again for a new order" in refused["msg"]
+    assert "Run again for a new order" in refused["msg"]
     anew = made.run(*subject_variable(wrong))
     assert awaiting(anew)[name]["awaiting"] == "subject"
-    assert "is that of an earlier order" in anew.output
+    assert "is of an earlier order" in anew.output
     newer = person.challenge(2)
     handed = awaiting(made.run(*subject_variable(str(newer["Subject"]))))[name]
     person.reply(newer, "\n".join(handed["instructions"]) + "\n")
@@ -219,7 +219,7 @@ def test_two_certificates_for_one_address_are_answered_one_after_the_other(by_ha
     other = "encrypt" if waiting == "sign" else "sign"
     busy = failures(first)[other]
     assert (busy["error_code"], busy["retryable"]) == ("busy", True)
-    assert "waits for a person to answer it" in busy["msg"] and f"/{waiting}/" in busy["msg"]
+    assert "waits for a person" in busy["msg"] and f"/{waiting}/" in busy["msg"]
     mail = person.challenge()
     # neither a second run nor a program in the place of the person takes the turn
     by_program = {**made.hosts[other], **fleet.mailbox_variables(made.lab.mailboxes[0]), "smime_mail_access": "imap"}

@@ -54,8 +54,8 @@ def test_nonce_that_is_worth_nothing_is_replaced(lab, mailbox):
 @pytest.mark.parametrize(
     "switches, own, says",
     [
-        ({}, {"terms_agreed": False}, f"terms of service agreed to: {TERMS}"),
-        ({"eab_required": True}, {}, "binds accounts to its own customers"),
+        ({}, {"terms_agreed": False}, f"requires agreement to its terms of service: {TERMS}"),
+        ({"eab_required": True}, {}, "requires an external account"),
         ({"eab_required": True}, {"external_account_binding": {"kid": "x", "key": "eHg"}}, "identifier is not known"),
         ({"contact_required": True}, {"contact": []}, "wants a contact"),
     ],

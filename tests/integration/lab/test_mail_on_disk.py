@@ -162,6 +162,7 @@ def test_mail_that_may_not_be_read_is_told_with_its_path(lab, tmp_path):
     assert [entry["reason"] for entry in result["details"]["refused"]] == ["unreadable"]
     (warning,) = result["warnings"]
     assert warning == (
-        f"user0001@lab.test: The user of the task may not read what may be a mail: {closed}. Change the permissions."
+        f"user0001@lab.test: The user of the task may not read files that may be mails: {closed}. Change the"
+        " permissions."
     )
     assert lab.replies() == []

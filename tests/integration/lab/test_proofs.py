@@ -91,7 +91,7 @@ def test_without_authentication_there_is_a_warning_and_the_reply_goes_where_http
     fleet.lab.behaviour(dkim="none", reply_to="")
     fleet.group["smime_authentication"] = "none"
     done = fleet.issue()
-    assert "authentication: none answers whatever mail bears" in done.output
+    assert "authentication: none answers every mail with" in done.output
     (reply,) = fleet.lab.replies()
     (mail,) = fleet.lab.mails()
     assert reply["recipient"] == mail["from"]

@@ -125,7 +125,7 @@ def test_broken_answer_is_told_and_the_other_rules_count(make_fleet, broken):
     result = select(fleet)
     assert (result["untouched"], result["changed"]) == (2, False)
     (warning,) = result["warnings"]
-    assert "2 of 2 answers are missing; the other rules count" in warning
+    assert "no renewal information for 2 of 2 certificates; the other rules decide" in warning
     later = known(fleet)
     # what was drawn before still stands, and the CA is left alone for six hours
     assert later["problem"] and later["moment"] == first["moment"]

@@ -120,7 +120,9 @@ def test_open_challenges_are_waited_for(make_fleet):
     key = path.read_bytes()
     done = fleet.run(playbook=ROLL)
     assert done.code != 0
-    (failure,) = results(done, "error_code").values()
+    failures = list(results(done, "error_code").values())
+    assert len(failures) == 1
+    failure = failures[0]
     assert (failure["error_code"], failure["retryable"]) == ("challenges_open", True)
     for wish in fleet.hosts.values():
         assert wish["smime_address"] in failure["msg"]

@@ -72,7 +72,7 @@ def test_copy_that_fails_is_told_and_nothing_is_sent_again(fleet, wrong):
         lab.faults(resource="imap_command", kind="drop", match=" APPEND ", times=5)
     done = fleet.issue()
     assert f"{USER}: The reply was sent, and there is no copy in sent_folder." in words(done)
-    told = {"no folder": "No folder is for \\Sent", "full": "Quota exceeded"}
+    told = {"no folder": "no folder with the special use \\Sent", "full": "Quota exceeded"}
     assert told.get(wrong, "closed the connection") in words(done).replace("\\\\", "\\")
     assert len(lab.replies()) == len(lab.log("submission")) == 1
     assert copies(lab, "Sent") == []

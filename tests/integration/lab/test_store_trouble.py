@@ -63,7 +63,9 @@ TROUBLES = {
     "link deleted": Trouble(lambda line: (line / "current").unlink(), "current", "is gone", "store_error"),
     "version deleted": Trouble(lambda line: (line / "0001").rename(line / "aside"), "current", "is no version",
                                "store_error"),
-    "address deleted": Trouble(lambda line: (line.parent / "address").unlink(), "../address", "is gone", "store_error"),
+    "address deleted": Trouble(
+        lambda line: (line.parent / "address").unlink(), "../address", "is missing", "store_error"
+    ),
 }
 if os.geteuid() == 0:
     # no one else can give a file away; the unit tests of check_owners need no privilege

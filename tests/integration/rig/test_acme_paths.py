@@ -96,8 +96,8 @@ def test_nonce_that_it_does_not_know_is_replaced(mailbox):
 @pytest.mark.parametrize(
     "own, says",
     [
-        ({"terms_agreed": False}, f"terms of service agreed to: {acme2certifier.TERMS}"),
-        ({"external_account_binding": None}, "binds accounts to its own customers"),
+        ({"terms_agreed": False}, f"requires agreement to its terms of service: {acme2certifier.TERMS}"),
+        ({"external_account_binding": None}, "requires an external account"),
         ({"external_account_binding": {"kid": EAB_KEY_ID, "key": WRONG_KEY}}, "invalid eab credentials"),
         ({"contact": []}, "Contact information is missing"),
     ],

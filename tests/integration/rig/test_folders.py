@@ -137,7 +137,7 @@ def test_server_without_extensions_and_without_room(old_rig, tmp_path):
     assert len(real.certificates()) == len(OLD)
     assert {name: challenges_kept(rig, wish["smime_address"]) for name, wish in hosts.items()} == LEFT
     words = " ".join(done.output.split())
-    assert words.count("only marked as deleted: the server cannot remove a single mail") == 1
+    assert words.count("marked as deleted, and not removed: the server cannot remove a single mail") == 1
     assert "[OVERQUOTA]" in words
     sent = {name: dialogue(rig, wish["smime_imap_user"]) for name, wish in hosts.items()}
     assert all({"UID SEARCH", "UID FETCH"} <= commands for commands in sent.values()), sent

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Whether a mail is the challenge that the CA announced (RFC 8823, sections 3 and 3.1; docs/rules.md, rules 6 to 14).
 
-Everything that is not certain is a refusal. What is believed is read from the instances that the proof covers, and
-from nothing else.
+A mail is refused unless everything about it is certain. Values are read only from the header instances that the proof
+covers.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ T = t.TypeVar("T")
 class Policy:
     """How a mail must be proved.
 
-    :ivar authentication: ``dkim`` (rule 7), ``smime`` (rule 8), ``gateway`` (rule 9); or ``none``, where whoever
-        knows the CA's address can have a forged mail answered.
+    :ivar authentication: ``dkim`` (rule 7), ``smime`` (rule 8), ``gateway`` (rule 9); or ``none``, with which anyone
+        who knows the CA's address can get a forged mail answered.
     :ivar level: of DKIM, see :func:`dkim_verify.verify_dkim`; it holds for the signature that a gateway checked too.
-    :ivar absent_headers_allowed: of ``auto-submitted``, ``date`` and ``message-id`` those that the CA's mails may
-        lack. It never loosens how a header that is present is proved.
+    :ivar absent_headers_allowed: those of ``auto-submitted``, ``date`` and ``message-id`` that the CA's mails may lack.
+        A header that is present must be proved all the same.
     :ivar roots: for ``smime``: the certificates of the CAs that may have issued the signer's.
-    :ivar trusted_gateway: for ``gateway``: whose word counts.
+    :ivar trusted_gateway: for ``gateway``: the gateway whose results are believed.
     """
 
     authentication: str = "dkim"
@@ -63,11 +63,11 @@ class Policy:
 
 @dataclass(frozen=True)
 class ExpectedChallenge:
-    """What is known of the challenge from HTTPS.
+    """What the CA said about the challenge over HTTPS.
 
     :ivar from_address: ``from`` of the challenge object (RFC 8823, section 3, step 3).
     :ivar recipient: the identifier.
-    :ivar not_before: older mail is another order's, aware; the limit of 24 hours holds anyway.
+    :ivar not_before: older mail belongs to another order, aware. The limit of 24 hours applies in any case.
     """
 
     from_address: str
@@ -83,7 +83,7 @@ class AuthenticChallenge:
     :ivar message_id: with angle brackets; empty where it may be absent and is.
     :ivar sender: the address of From. :ivar recipient: that of To.
     :ivar reply_to: where the reply goes.
-    :ivar date: when it was sent, aware; ``None`` where nothing tells.
+    :ivar date: when it was sent, aware; ``None`` where that is not known.
     :ivar proof: what proved it, for the log, such as ``dkim ca.example s1 rsa-sha256``.
     """
 
@@ -115,7 +115,7 @@ def authenticate(
     :arg raw: the whole mail as the mailbox has it.
     :arg txt: looks up TXT records.
     :arg now: aware.
-    :arg received: when the mail came in, aware; used where the mail itself tells no time.
+    :arg received: when the mail came in, aware; used where the mail itself has no time.
     :raises Refusal: with its reason, for every mail that is not to be answered.
     :raises ResolverError: DNS could not answer; the mail is to be judged again later.
     """
@@ -123,10 +123,10 @@ def authenticate(
     outer = mail.all("from")
     if not outer:
         raise Refusal("header_missing", "The mail has no from header.")
-    # the cheap look first: it spares strangers' mails the proof
+    # the cheap check first: mails of other senders need no proof
     sender = _check_sender(outer[0], expected.from_address)
     if policy.authentication != "smime":
-        # what is not in the mail cannot be proved either, and DNS need not be asked; S/MIME has headers inside too
+        # a header that is absent cannot be proved, so DNS is not asked; with S/MIME there may be headers inside
         _check_presence(_unproved(mail), policy)
     proof = _proved(mail, sender, policy, txt=txt, now=now)
     _check_presence(proof, policy)
@@ -159,7 +159,7 @@ def _proved(mail: Message, sender: str, policy: Policy, *, txt: dkim_verify.TxtL
 
 
 def _unproved(mail: Message) -> Proof:
-    """The headers as they stand there; the reply goes where HTTPS said, whatever Reply-To says (rule 10)."""
+    """The headers as the mail has them; the reply goes to the address from HTTPS, not to Reply-To (rule 10)."""
     found = {name: tuple(mail.all(name)) for name in message_challenge.SINGLE if name != "reply-to" and mail.all(name)}
     return Proof(method="none", covered=found, signed_at=None)
 
@@ -177,7 +177,7 @@ def _read(proof: Proof, name: str, reader: t.Callable[[Instance], T], otherwise:
 
 
 def _check_presence(proof: Proof, policy: Policy) -> None:
-    """What a challenge must have, in what is proved of it (docs/rules.md, rule 10)."""
+    """Check that the proof covers each header that a challenge must have (docs/rules.md, rule 10)."""
     for name in ("from", "to", "subject"):
         _the(proof, name)
     for name in MAY_BE_ABSENT:
@@ -203,11 +203,11 @@ def _recipient(instance: Instance, wanted: str) -> str:
 
 
 def _check_age(date: datetime.datetime | None, expected: ExpectedChallenge, now: datetime.datetime) -> None:
-    """Time only tells what is too old: an order has no creation time, and a resumed one is older than this run."""
+    """Refuse a mail that is too old. There is no upper bound: an order has no creation time, and may be resumed."""
     if date is None:
-        raise Refusal("stale", "Nothing tells when the mail was sent.")
+        raise Refusal("stale", "The mail has no time at which it was sent.")
     if date - now > MOST_AHEAD:
-        raise Refusal("date_invalid", f"The mail is dated {date.isoformat()}, which lies in the future.")
+        raise Refusal("date_invalid", f"The mail is dated {date.isoformat()}, which is in the future.")
     if now - date > CHALLENGE_LIFETIME or (expected.not_before is not None and date < expected.not_before):
         raise Refusal("stale", f"The mail is of {date.isoformat()}, too old to be this challenge.")
 

@@ -1,22 +1,22 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which word of our own mail gateway proves a challenge mail (RFC 8601; docs/rules.md, rule 9).
+"""Which Authentication-Results of our own mail gateway prove a challenge mail (RFC 8601; docs/rules.md, rule 9).
 
-A gateway that marks Subjects or rewrites bodies breaks the DKIM signature that it has checked; what is left is its
-Authentication-Results header. Anybody can write such headers, and Received headers too, into a mail before he sends
-it. So a header counts only where the gateway's own stand: above the first Received that none of our hosts wrote. That
-is worth as much as the gateway is careful. It must do both of these:
+A gateway that marks Subjects or rewrites bodies breaks the DKIM signature that it has checked. Its result is then in an
+Authentication-Results header only. Any sender can put such headers, and Received headers, into a mail. So a header
+counts only in the place where the gateway writes: above the first Received that is by none of our hosts. This is safe
+only if the gateway does both of these:
 
-* take every Authentication-Results with its own authserv-id out of a mail that comes from outside (RFC 8601,
-  section 5 demands it),
-* write one with a DKIM result into each mail, ``dkim=none`` too where there is no signature. Where a forged header
-  slips through, the gateway's stands above it, and only the topmost counts. A plain ``none``, as some write it into
-  mail of their own users, counts too, and ends it.
+* It removes every Authentication-Results with its own authserv-id from a mail that comes from outside (RFC 8601,
+  section 5 demands it).
+* It writes one with a DKIM result into each mail, also ``dkim=none`` where there is no signature. If it misses a forged
+  header, its own one is above that, and only the topmost counts. A plain ``none``, which some gateways write into mail
+  of their own users, counts as a result: the mail is refused.
 
-The gateway vouches that a signature was good when the mail came. What that signature covers is judged here, by the same
-rules as where the collection verifies it by itself. SPF, DMARC and ARC prove nothing about Subject or Reply-To and are
-not looked at.
+The gateway reports that a signature was good when the mail came. What that signature covers is checked here, by the
+same rules as for a signature that the collection verifies. SPF, DMARC and ARC prove nothing about Subject or Reply-To,
+and are not read.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _NEEDS_NO_QUOTES = re.compile(r"[A-Za-z0-9+/=@._-]+")
 class Gateway:
     """Whose Authentication-Results count.
 
-    :ivar authserv_id: the name that stands first in them (RFC 8601, section 2.5).
+    :ivar authserv_id: the name with which they begin (RFC 8601, section 2.5).
     :ivar hosts: our own mail servers as they call themselves after ``by`` in Received; the authserv-id by default.
     """
 
@@ -71,7 +71,7 @@ class Gateway:
 
 
 def verify_gateway(mail: Message, *, from_domain: str, trusted: Gateway, level: str, now: datetime.datetime) -> Proof:
-    """Prove a mail by the gateway's word that a DKIM signature by the domain of From is good.
+    """Prove a mail by the gateway's result that a DKIM signature by the domain of From is good.
 
     :arg from_domain: of the mail's only From address, lower-case A-labels.
     :arg level: what the signature must cover, see :func:`dkim_verify.verify_dkim`.
@@ -94,16 +94,19 @@ def _dkim_results(mail: Message, trusted: Gateway) -> list[t.Any]:
     for value in _zone(mail, trusted):
         if _names(value, trusted.authserv_id):
             found = True
-            told = _parsed(value)
-            results = [result for result in told if getattr(result, "method", "") == "dkim"]
+            reported = _parsed(value)
+            results = [result for result in reported if getattr(result, "method", "") == "dkim"]
             if results:
                 return results
-            if not told:
-                # "none" (RFC 8601, 2.2): it looked at nothing, as at mail of our own users, and what is below is theirs
+            if not reported:
+                # "none" (RFC 8601, 2.2): it checked nothing, as with mail of our own users; they may have written the
+                # headers below
                 raise Refusal("gateway_failed", f"The gateway {trusted.authserv_id} says that it checked nothing.")
     if found:
-        raise Refusal("gateway_failed", f"The gateway {trusted.authserv_id} tells no DKIM result.")
-    raise Refusal("gateway_missing", f"No Authentication-Results of {trusted.authserv_id} stands where it writes them.")
+        raise Refusal("gateway_failed", f"The gateway {trusted.authserv_id} reports no DKIM result.")
+    raise Refusal(
+        "gateway_missing", f"There is no Authentication-Results of {trusted.authserv_id} where it writes them."
+    )
 
 
 def _zone(mail: Message, trusted: Gateway) -> list[Instance]:
@@ -118,7 +121,7 @@ def _zone(mail: Message, trusted: Gateway) -> list[Instance]:
             if not trusted.is_ours(hosts[-1]):
                 break
     if not hosts or not trusted.is_ours(hosts[0]):
-        host = quote("".join(hosts)) if hosts else "nobody"
+        host = quote("".join(hosts)) if hosts else "an unnamed host"
         raise Refusal("gateway_received", f"The topmost Received is by {host}, which is none of the gateway's hosts.")
     return zone
 
@@ -136,11 +139,11 @@ def _received_by(received: Instance) -> str:
 def _names(header: Instance, authserv_id: str) -> bool:
     """Whether an Authentication-Results has our authserv-id as gateways write it, the bare word (RFC 8601, 2.2).
 
-    One that stands in quotes or in a comment, or is absent, as in Microsoft's, is not ours.
+    One in quotes or in a comment is not ours. Nor is a header without one, as Microsoft's are.
     """
     text = _without_comments(header)
     if text is None:
-        # ours cannot be ruled out, and what stands below must not be taken in its place
+        # this one may be ours, and one below it must not be used instead
         return authserv_id.lower().encode("ascii") in header.value.lower()
     return text.partition(";")[0].lower().split()[:1] == [authserv_id.lower()]
 
@@ -153,7 +156,7 @@ def _parsed(header: Instance) -> list[t.Any]:
     text = _QUOTED.sub(_unquoted, text).rstrip("; ")
     try:
         return list(authres.AuthenticationResultsHeader.parse_value(text).results)
-    except Exception as error:  # authres lets whatever goes wrong inside escape; all of it means: not read
+    except Exception as error:  # authres may raise anything; each exception means that the header cannot be read
         raise Refusal(
             "gateway_syntax", f"The gateway's Authentication-Results cannot be read: {quote(str(error), limit=160)}."
         ) from error
@@ -167,8 +170,8 @@ def _unquoted(quoted: re.Match[str]) -> str:
 def _without_comments(header: Instance) -> str | None:
     """The value in one line without comments (RFC 5322, section 3.2.2); ``None`` where one, or a quote, is not closed.
 
-    Here and not by authres: it takes comments out itself, but where it stumbles in one it goes on reading inside it.
-    Bytes beyond ASCII become escapes, which belong into comments and quotes only.
+    authres removes comments too, but after an error inside a comment it reads on in the middle of it. Bytes outside
+    ASCII become escapes, which are valid in comments and quotes only.
     """
     text = " ".join(header.value.decode("ascii", "backslashreplace").split())
     result = []
@@ -213,7 +216,7 @@ def _property(result: t.Any, name: str) -> str | None:
 def _prove(
     mail: Message, result: t.Any, *, from_domain: str, trusted: Gateway, level: str, now: datetime.datetime
 ) -> Proof:
-    """Prove by one result. Where it does not tell which of several signatures was good, each must be fit to prove."""
+    """Prove by one result. Where it does not name one of several signatures, each of them must be good enough."""
     signatures = [dkim_verify.read_signature(index, instance) for index, instance in _meant(mail, from_domain, result)]
     for signature in signatures:
         dkim_verify.check_coverage(mail, signature, now=now, level=level)
@@ -228,7 +231,7 @@ def _prove(
 
 
 def _meant(mail: Message, from_domain: str, result: t.Any) -> list[tuple[int, Instance]]:
-    """The signatures that a result may speak of: by the domain, and by selector and ``b=`` where it tells them."""
+    """The signatures that a result may be about: by the domain, and by selector and ``b=`` where it has them."""
     selector, start = _property(result, "s"), _property(result, "b")
     meant = []
     for index, instance in enumerate(mail.all("dkim-signature")):
@@ -245,5 +248,5 @@ def _meant(mail: Message, from_domain: str, result: t.Any) -> list[tuple[int, In
             continue
         meant.append((index, instance))
     if not meant:
-        raise Refusal("gateway_signature", "The DKIM signature of which the gateway speaks is not in the mail.")
+        raise Refusal("gateway_signature", "The DKIM signature that the gateway names is not in the mail.")
     return meant

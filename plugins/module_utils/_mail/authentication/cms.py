@@ -1,10 +1,10 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One signature in CMS (RFC 5652): read whole, and verified over exactly the octets that are then believed.
+"""One signature in CMS (RFC 5652): read as a whole, and verified over exactly the octets that are then used.
 
-asn1crypto reads the structure, cryptography verifies. Whose certificate it is and what it is good for is judged in
-:mod:`signer`.
+asn1crypto reads the structure, and cryptography verifies. :mod:`smime_signer` checks whose certificate it is, and for
+what it may be used.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ CONTENT_TYPE = "1.2.840.113549.1.9.3"
 MESSAGE_DIGEST = "1.2.840.113549.1.9.4"
 SIGNING_TIME = "1.2.840.113549.1.9.5"
 
-# RFC 5754, section 2; what is older is broken, or nobody uses it
+# RFC 5754, section 2; older ones are broken, or not in use
 DIGESTS = {
     "2.16.840.1.101.3.4.2.1": "sha256",
     "2.16.840.1.101.3.4.2.2": "sha384",
@@ -69,7 +69,7 @@ CURVES = ("secp256r1", "secp384r1", "secp521r1")
 
 @dataclass(frozen=True)
 class SignedData:
-    """A signature, read to the end, so that nothing is left to be parsed later.
+    """A signature, read to the end, so that nothing is parsed later.
 
     :ivar content: the octets inside; ``None`` in a detached signature.
     :ivar certificates: as sent, none twice.
@@ -114,8 +114,8 @@ class SignedData:
 def parse(data: bytes) -> SignedData:
     """Read CMS signed-data.
 
-    Exactly one signer is taken (RFC 5652, section 5.1 allows more). With two of them each reader chooses for itself
-    whom to believe, and a challenge mail has one sender.
+    There must be exactly one signer (RFC 5652, section 5.1 allows more). With two of them, programs differ in which one
+    they show, and a challenge mail has one sender.
 
     :arg data: BER, as some signers write it.
     :raises Refusal: ``too_large``, ``smime_syntax`` or ``smime_algorithm``. asn1crypto's own errors pass through.

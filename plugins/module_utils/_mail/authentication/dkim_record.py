@@ -25,7 +25,7 @@ ED25519_BYTES = 32
 
 
 def fetch(name: str, txt: t.Callable[[str], t.Sequence[bytes] | None], *, key_type: str, same_domain: bool) -> bytes:
-    """The key under a name, once it is known to be good, as a record without anything that could be read otherwise.
+    """Look up a key, check it, and return it as a record that every program reads in the same way.
 
     :arg key_type: ``rsa`` or ``ed25519``, what the signature's algorithm needs.
     :arg same_domain: whether the domain of ``i=`` is that of ``d=``, which a key with ``t=s`` asks for.
@@ -37,7 +37,7 @@ def fetch(name: str, txt: t.Callable[[str], t.Sequence[bytes] | None], *, key_ty
         raise Refusal("dkim_key", f"There is no DKIM key record {name}.")
     if len(records) > 1:
         # the result is undefined by RFC 6376, section 3.6.2.2
-        raise Refusal("dkim_key", f"There are {len(records)} TXT records {name}; one DKIM key record may stand there.")
+        raise Refusal("dkim_key", f"There are {len(records)} TXT records {name}; there may be one DKIM key record.")
     record = bytes(records[0])
     tags = _tags(name, record)
     if "y" in _words(tags, b"t"):
@@ -62,7 +62,7 @@ def _tags(name: str, record: bytes) -> dict[bytes, str]:
         tags = {tag: value.decode("ascii") for tag, value in parse_tag_value(record).items()}
     except (InvalidTagValueList, ValueError):  # ValueError: not ASCII too
         raise Refusal("dkim_key", f"The TXT record {name} is no DKIM key record.") from None
-    # v= may be left out, but stands first if it stands (RFC 6376, section 3.6.1)
+    # v= is optional, and the first tag where it is present (RFC 6376, section 3.6.1)
     if b"v" in tags and (tags[b"v"] != "DKIM1" or next(iter(tags)) != b"v"):
         raise Refusal("dkim_key", f"The TXT record {name} is no DKIM key record of version DKIM1.")
     return tags

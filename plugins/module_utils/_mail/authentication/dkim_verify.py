@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which DKIM signatures prove a challenge mail (RFC 6376; RFC 8823, section 3.1 (6)).
 
-dkimpy does the cryptography and the canonical forms. The policy around it is here, since a signature that verifies
-proves little by itself: it may cover one of two Subjects, half of the body, or stem from a key that anybody can break.
-A signature counts only when it passes everything below; what is not certain is refused.
+dkimpy does the cryptography and the canonical forms. The policy is here, since a signature that verifies proves little
+by itself: it may cover one of two Subjects, or half of the body, or be by a key that is easy to break. A signature
+counts only when it passes every check below. A mail about which something is not certain is refused.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class Signature:
     """A DKIM-Signature header, its tags checked (RFC 6376, section 3.5).
 
     :ivar index: among the DKIM-Signature headers of the mail, from the top.
-    :ivar covers: the names of ``h=`` in lower case, as often as they stand there.
+    :ivar covers: the names of ``h=`` in lower case, as often as they occur there.
     :ivar identity: the domain of ``i=``, or ``d=``.
     :ivar expires: ``x=``, seconds since 1970.
     """
@@ -121,8 +121,8 @@ def verify_dkim(
     At most five signatures are tried, and nothing is asked of DNS for those of other domains (docs/rules.md, rule 7).
 
     :arg from_domain: of the mail's only From address, lower-case A-labels.
-    :arg level: ``default``: each instance of each header of RFC 8823, section 3.1 (6) that is in the mail stands in
-        ``h=``. ``strict``: all headers that the section says MUST, in the mail or not.
+    :arg level: ``default``: ``h=`` names each instance of each header of RFC 8823, section 3.1 (6) that is in the mail.
+        ``strict``: it names all headers for which the section says MUST, in the mail or not.
     :raises Refusal: the reason of the first signature that was tried.
     :raises ResolverError: where none passed, and DNS could not answer for one of them.
     """
@@ -238,10 +238,10 @@ def _prove(mail: Message, signature: Signature, *, txt: TxtLookup, now: datetime
 
 
 def check_coverage(mail: Message, signature: Signature, *, now: datetime.datetime, level: str) -> None:
-    """The signature has not expired, and ``h=`` names each header as often as it stands in the mail.
+    """The signature has not expired, and ``h=`` names each header as often as it is in the mail.
 
     So no instance is outside the signature: signers take instances from the bottom up (RFC 6376, section 5.4.2), and
-    readers often the first from the top.
+    mail programs often show the first from the top.
 
     :raises Refusal: ``dkim_expired``, ``reply_to_uncovered`` or ``dkim_partial``.
     """
@@ -274,7 +274,7 @@ def _check_signature(mail: Message, signature: Signature, record: bytes) -> None
         parsed = [(name.lower(), value) for name, value in verifier.headers]
         same_mail = parsed == [(h.name.encode("ascii"), h.value + b"\r\n") for h in mail.headers]
         valid = same_mail and verifier.verify(idx=signature.index, dnsfunc=lambda _name, timeout=5: record)
-    except Exception as error:  # dkimpy lets whatever goes wrong inside escape; all of it means: not verified
+    except Exception as error:  # dkimpy may raise anything; each exception means that the signature does not verify
         raise Refusal("dkim_broken", f"The DKIM signature does not verify: {quote(str(error), limit=160)}.") from error
     if valid is not True:
         raise Refusal("dkim_broken", "The DKIM signature does not verify.")

@@ -3,11 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which headers an S/MIME signature protects.
 
-A signature covers the body of a mail and not its headers, unless the signer put them where they are signed too. There
-are three ways, and each is read here: SecureHeaderFields, a signed attribute (RFC 7508), which RFC 8823, section 3.1
-(6) names; a signed part that is the whole mail, as ``message/rfc822`` (RFC 8551, section 3.1); and header fields on
-the signed part itself, which then says ``hp`` in its Content-Type (RFC 9788, section 2.1.1). The ``protected-headers``
-parameter of the drafts before RFC 9788 is not read: it was never agreed what it means.
+A signature covers the body of a mail. It covers headers only where the signer copied them into signed data. There are
+three ways, and each is read here: SecureHeaderFields, a signed attribute (RFC 7508), which RFC 8823, section 3.1 (6)
+names; a signed part that is the whole mail, as ``message/rfc822`` (RFC 8551, section 3.1); and header fields on the
+signed part itself, which then has ``hp`` in its Content-Type (RFC 9788, section 2.1.1). The ``protected-headers``
+parameter of the drafts before RFC 9788 is not read, since its meaning was never agreed.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from ansible_collections.mailcert.acme.plugins.module_utils._text import quote
 # id-aa-secureHeaderFieldsIdentifier (RFC 7508, section 3.1)
 SECURE_HEADER_FIELDS = "1.2.840.113549.1.9.16.2.55"
 
-# All that is read of a challenge; whatever else is protected does not matter
+# All headers that are read of a challenge; whether others are protected does not matter
 READ = ("from", "to", "subject", "reply-to", "message-id", "auto-submitted", "date")
-# What must not say another thing outside than inside, since people and programs look at it there. Nobody reads the
-# outer Date, which submission servers rewrite, the outer Auto-Submitted, or any Cc: they may differ.
+# Headers whose outer value must be the inner one, since people and programs look at the outer one. The outer Date
+# (which submission servers rewrite), the outer Auto-Submitted and Cc are not read: they may differ.
 COMPARED = ("from", "to", "subject", "reply-to", "message-id")
 
 MAX_FIELDS = 100
-_DUPLICATED = 0  # HeaderFieldStatus: the field stands outside as well, with the same value
+_DUPLICATED = 0  # HeaderFieldStatus: the field is outside as well, with the same value
 
 Headers = t.Mapping[str, tuple[Instance, ...]]
 
@@ -42,9 +42,9 @@ def read(mail: Message, content: bytes, attribute: bytes | None) -> Headers:
 
     :arg content: the octets that the signature was verified for.
     :arg attribute: the value of the signed attribute of RFC 7508 in DER, if there is one.
-    :raises Refusal: ``smime_unprotected`` where none is protected, or one only stands outside; ``smime_mismatch``
-        where outside differs; ``reply_to_uncovered`` for a Reply-To that only stands outside; or what
-        :func:`challenge.parse` refuses, for the inside.
+    :raises Refusal: ``smime_unprotected`` where none is protected, or one is outside only; ``smime_mismatch`` where the
+        outer one differs; ``reply_to_uncovered`` for a Reply-To that is outside only; or what :func:`challenge.parse`
+        refuses, for the inside.
     """
     protected = dict(_inside(content))
     if attribute is not None:
@@ -89,19 +89,19 @@ def _listed(mail: Message, attribute: bytes) -> Headers:
             continue
         if name in listed:
             raise Refusal("header_duplicated", f"The signature lists the header {name} twice.")
-        # a field that was deleted or modified on purpose does not stand outside as it was signed
+        # a field that the signer marked as deleted or modified is outside in another form: it is refused too
         outer = mail.all(name)
         value = field["value"].native.encode("utf-8")
         if field["status"].native != _DUPLICATED or [_plain(o.value) for o in outer] != [_plain(value)]:
             raise Refusal("smime_mismatch", f"The header {name} is not the one that was signed.")
-        # as it was signed: outside, blanks may have become others on the way
+        # the value as it was signed: servers may have changed the blanks of the outer one
         listed[name] = (Instance(name, value),)
     return listed
 
 
 def _compare(name: str, outer: list[Instance], protected: tuple[Instance, ...]) -> None:
     if not outer:
-        return  # what only stands inside is signed, and that is enough
+        return  # a header that is only inside is signed, and that is enough
     if not protected:
         if name == "reply-to":
             raise Refusal("reply_to_uncovered", "The S/MIME signature does not protect Reply-To.")

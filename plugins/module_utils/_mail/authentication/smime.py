@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which S/MIME signatures prove a challenge mail (RFC 8551; RFC 8823, section 3.1 (6) and (7); docs/rules.md, rule 8).
 
-The way of the proof: :mod:`signed_mime` finds the signature and the octets it is over, :mod:`cms` verifies it,
-:mod:`signer` judges whose it is, :mod:`protected_headers` reads the headers out of those same octets. A mail counts
-only when it passes all of it; what is not certain is refused.
+Four steps: :mod:`mime` finds the signature and the octets that it is over. :mod:`cms` verifies it. :mod:`smime_signer`
+checks whose it is. :mod:`header_protection` reads the headers out of the same octets. A mail counts only when it passes
+all of them. A mail about which something is not certain is refused.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ if t.TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Roots:
-    """The certificates of CAs that are trusted to vouch for a signer, at least one."""
+    """The certificates of the CAs that may have issued a signer's certificate, at least one."""
 
     certificates: tuple[Certificate, ...]
 
 
 def load_roots(data: bytes) -> Roots:
-    """Roots out of PEM, one certificate or several; what stands between them is left out.
+    """Read roots from PEM: one certificate or several, with any text between them.
 
     :raises InputError: where there is none, or one cannot be read.
     """
@@ -67,8 +67,8 @@ def verify_smime(mail: Message, *, sender: str, roots: Roots, now: datetime.date
     except Refusal:
         raise
     except Exception as error:
-        # asn1crypto parses at the moment of each look and lets whatever goes wrong inside escape, from KeyError to
-        # RecursionError; cryptography does the same for single extensions. All of it means: cannot be read.
+        # asn1crypto parses a value when it is first used, and may raise anything then, from KeyError to RecursionError.
+        # cryptography does the same for single extensions. Each exception means that the signature cannot be read.
         raise Refusal(
             "smime_syntax", f"The S/MIME signature cannot be read: {quote(str(error), limit=160)}."
         ) from error
@@ -78,13 +78,13 @@ def _verify(mail: Message, *, sender: str, roots: Roots, now: datetime.datetime)
     found = mime.find(mail)
     signed = cms.parse(found.signature)
     if (found.content is None) == (signed.content is None):
-        raise Refusal("smime_syntax", "The signed content stands in two places, or in none.")
+        raise Refusal("smime_syntax", "The signed content is in two places, or in none.")
     content = found.content if found.content is not None else signed.content or b""
     certificate = cms.verify(signed, content)
     smime_signer.check(certificate, signed.certificates, sender=sender, roots=roots.certificates, now=now)
     signed_at = cms.signing_time(signed)
     if signed_at is not None and signed_at - now > MOST_AHEAD:
-        raise Refusal("date_invalid", f"The mail was signed at {signed_at.isoformat()}, which lies in the future.")
+        raise Refusal("date_invalid", f"The mail was signed at {signed_at.isoformat()}, which is in the future.")
     return Proof(
         method=f"smime {sender} {smime_signer.issuer_name(certificate)} {signed.algorithm}",
         covered=header_protection.read(mail, content, signed.attribute(header_protection.SECURE_HEADER_FIELDS)),

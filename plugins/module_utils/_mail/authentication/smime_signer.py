@@ -1,10 +1,10 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a certificate speaks for the sender of a mail (RFC 5280; RFC 8550, sections 3 and 4).
+"""Whether a certificate may sign for the sender of a mail (RFC 5280; RFC 8550, sections 3 and 4).
 
-Revocation is not looked up: it would make a mail of a stranger cause requests to an address that the stranger names.
-A CA that loses its signing key answers for the certificates it issues meanwhile anyway.
+Revocation is not looked up: any sender could then make us send requests to an address of his choice. And a CA that has
+lost its signing key is responsible for all that is issued meanwhile in any case.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ def check(
     found = names.get_values_for_type(x509.RFC822Name) if names else []
     # an address in the subject does not count (RFC 8550, section 3 takes it as the old way)
     if not any(_address.same(name, sender) for name in found):
-        told = ", ".join(quote(name) for name in found[:3]) or "no address"
-        raise Refusal("smime_address", f"The signer's certificate is for {told}, not for {quote(sender)}.")
+        named = ", ".join(quote(name) for name in found[:3]) or "no address"
+        raise Refusal("smime_address", f"The signer's certificate is for {named}, not for {quote(sender)}.")
 
 
 def issuer_name(certificate: Certificate) -> str:
@@ -64,7 +64,7 @@ def issuer_name(certificate: Certificate) -> str:
 def _check_chain(
     certificate: Certificate, others: t.Sequence[Certificate], roots: t.Sequence[Certificate], now: datetime.datetime
 ) -> None:
-    # the verifier counts signatures, and ends where CAs that certify each other would let it go round for ever
+    # the verifier counts signatures, so that CAs that certify each other do not keep it busy for ever
     builder = verification.PolicyBuilder().store(verification.Store(list(roots))).time(now)
     builder = builder.max_chain_depth(MAX_INTERMEDIATES).extension_policies(ca_policy=_ca(), ee_policy=_signer())
     try:
@@ -76,7 +76,7 @@ def _check_chain(
 
 
 def _ca() -> t.Any:
-    """What RFC 5280, section 4.2.1 asks of a CA's certificate, where the verifier's own rules are those of the web."""
+    """What RFC 5280, section 4.2.1 requires of a CA's certificate; the verifier's own rules are those of the web."""
     agnostic = verification.Criticality.AGNOSTIC
     policy = ExtensionPolicy.permit_all()
     policy = policy.require_present(x509.BasicConstraints, agnostic, None)
@@ -85,7 +85,7 @@ def _ca() -> t.Any:
 
 
 def _signer() -> t.Any:
-    """Extensions of the signer are looked at in :func:`check`, which has a reason for each; the verifier wants one."""
+    """The verifier needs a policy. :func:`check` checks the extensions of the signer, with a reason for each."""
     policy = ExtensionPolicy.permit_all()
     return policy.require_present(x509.SubjectAlternativeName, verification.Criticality.AGNOSTIC, None)
 
@@ -96,7 +96,7 @@ def _may_sign_certificates(_policy: t.Any, _certificate: t.Any, usage: t.Any) ->
 
 
 def _is_for_mail(_policy: t.Any, _certificate: t.Any, purposes: t.Any) -> None:
-    """The purposes of a CA bound those of what it issues, as all S/MIME programs have it."""
+    """A CA's purposes limit those of the certificates that it issues, as in all S/MIME programs."""
     if purposes is not None and not {EMAIL_PROTECTION, ANY_PURPOSE} & {p.dotted_string for p in purposes}:
         raise ValueError("the extended key usage of a CA lacks emailProtection")
 

@@ -30,8 +30,8 @@ _MAX_VALUE = 1000
 class Verdict:
     """What the domain says.
 
-    :ivar permission: ``free``: it restricts nobody. ``granted``: it names the CA. ``forbidden``: no certificate by this
-        CA. ``unknown``: it names CAs, and it is not known by which names ours goes.
+    :ivar permission: ``free``: it restricts no CA. ``granted``: it names the CA. ``forbidden``: this CA must not issue.
+        ``unknown``: it names CAs, and the names of ours are not known.
     :ivar owner: the domain that has the records; empty where none has.
     :ivar records: all of its CAA records, as they are written in zone files.
     :ivar why: for ``forbidden``, in words.
@@ -48,7 +48,7 @@ def judge(domain: str, lookup: t.Callable[[str], t.Sequence[CaaRecord]], identit
 
     :arg domain: lower-case A-labels.
     :arg lookup: gives the CAA records at one name.
-    :arg identities: the CA's issuer domain names, as it tells them in its policy; none where that is not known.
+    :arg identities: the CA's issuer domain names, from its policy document; empty where they are not known.
     :raises ResolverError: from *lookup*; a CA must not issue then either (RFC 8659, section 3).
     """
     owner, records = relevant(domain, lookup)

@@ -122,7 +122,7 @@ class Resolver:
         except (dns_resolver.NXDOMAIN, dns_resolver.NoAnswer):
             return ()
         except (dns_exception.DNSException, OSError, ValueError) as error:
-            # ValueError: a name whose labels are too long; it is not in DNS, but that is for no one to rely on
+            # ValueError: a name whose labels are too long; it cannot be in DNS, but no caller relies on that
             raise ResolverError(
                 f"DNS could not answer for the {kind} record of {name}: {type(error).__name__}. Check dns_servers, or "
                 "try again later."
@@ -138,7 +138,7 @@ class Resolver:
 
 
 class TxtResolver(Resolver):
-    """A resolver that is called with a name and gives its TXT records, as the proofs want it."""
+    """A resolver that is called with a name and gives its TXT records, as the proofs need it."""
 
     __call__ = Resolver.txt
 

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether SPF lets mail of an address leave from somewhere (RFC 7208), by pyspf over our resolver.
+"""Whether SPF allows that mail of an address is sent from an IP address (RFC 7208), by pyspf over our resolver.
 
-pyspf is optional: without it nothing else is lost.
+pyspf is optional: without it only this check is missing.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ RESULTS = ("none", "neutral", "pass", "fail", "softfail", "temperror", "permerro
 
 
 def check(address: str, ip: str, resolver: Resolver) -> str:
-    """What a receiver would make of mail from this address that comes from this machine.
+    """The SPF result that a receiver would have for mail of this address from this machine.
 
     :arg address: the envelope sender.
-    :arg ip: the address from which the mail leaves for the world.
+    :arg ip: the public address from which the mail is sent.
     :returns: one of :data:`RESULTS`.
     :raises MissingLibraryError: where pyspf is not installed.
     :raises InputError: for an *ip* that is none.
@@ -48,7 +48,7 @@ def check(address: str, ip: str, resolver: Resolver) -> str:
         return str(query.check()[0])
     except SmimeError:
         raise
-    except Exception:  # pyspf lets some of what is odd in a record escape; a receiver's library may do the same
+    except Exception:  # pyspf may raise anything for an odd record; a receiver's library may do the same
         return "permerror"
 
 
@@ -85,7 +85,7 @@ def _query_class() -> type[t.Any]:
                 return self.resolver.mx(host)
             if kind == "PTR":
                 return self.resolver.ptr(host)
-            # type 99 was given up (RFC 7208, section 3.1)
+            # record type 99 is obsolete (RFC 7208, section 3.1)
             return self.resolver.addresses(host, (kind,)) if kind in ("A", "AAAA") else []
 
     return Query

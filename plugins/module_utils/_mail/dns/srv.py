@@ -1,10 +1,10 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which servers a mail domain has, where nobody said it (RFC 6186; RFC 8314, section 5.1; RFC 2782).
+"""The mail servers of a domain by DNS, where the options name none (RFC 6186; RFC 8314, section 5.1; RFC 2782).
 
-DNS can be forged, so what it says is believed only as far as a login may go by it (rule 2): the host lies inside the
-mail domain, or inside a domain that the user named as a provider's, and its TLS certificate is verified for that name.
+DNS can be forged. So a host from DNS is used only where a login may go to it (rule 2): the host is inside the mail
+domain, or inside a domain that the user named as a provider's, and its TLS certificate is verified for that name.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from ansible_collections.mailcert.acme.plugins.module_utils._text import quote
 
 from .resolver import Resolver, Service
 
-# For each protocol the services with their encryption, implicit TLS first (RFC 8314, section 3); a service that is not
-# TLS from the start is used with STARTTLS, which is then a must
+# For each protocol the services with their encryption, implicit TLS first (RFC 8314, section 3). A service without
+# implicit TLS is used with STARTTLS only.
 SERVICES: t.Mapping[str, tuple[tuple[str, str], ...]] = {
     "imap": (("_imaps._tcp", "tls"), ("_imap._tcp", "starttls")),
     "smtp": (("_submissions._tcp", "tls"), ("_submission._tcp", "starttls")),
@@ -36,10 +36,10 @@ _HOST = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a
 
 @dataclass(frozen=True)
 class Server:
-    """A mail server, and how we know of it.
+    """A mail server, and where its name is from.
 
     :ivar encryption: ``tls``, ``starttls``, or ``none`` where that was configured.
-    :ivar source: :data:`CONFIGURED`, or the name in DNS that told of it.
+    :ivar source: :data:`CONFIGURED`, or the name in DNS whose record names it.
     :ivar others: to be tried where this one cannot be reached, in this order (RFC 2782).
     """
 
@@ -64,8 +64,8 @@ def find(
 
     :arg protocol: ``imap`` or ``smtp``.
     :arg domain: of the mail address, lower-case A-labels.
-    :arg provider_domains: domains beside that of the address in which a host may lie.
-    :arg encryption: for the usual names, of which DNS tells neither this nor a port. :arg port: likewise.
+    :arg provider_domains: domains next to that of the address in which a host may be.
+    :arg encryption: for the usual names, since DNS has none for them. :arg port: likewise.
     :arg draw: gives a number from 0 up to 1, for the weights.
     :raises ServerNotFoundError: where there is none that may be used.
     :raises ResolverError: where DNS could not answer for now.
@@ -75,7 +75,7 @@ def find(
     found = [(service, name, how) for name, how in SERVICES[protocol] for service in resolver.srv(f"{name}.{domain}")]
     if found and not any(service.target for service, _name, _how in found):
         raise ServerNotFoundError(
-            f"{domain} says in DNS that it offers no {protocol.upper()}. Set {protocol}_host if it does all the same.",
+            f"{domain} says in DNS that it offers no {protocol.upper()}. If it has a server, set {protocol}_host.",
             details=details,
         )
     usable = [entry for entry in found if _may_be_used(entry[0], allowed)]
@@ -89,7 +89,7 @@ def find(
     if outside:
         # no guessing either: the domain has said where its mail is
         raise ServerNotFoundError(
-            f"The {protocol.upper()} server of {domain} is {' or '.join(outside)} by its SRV records, which lies "
+            f"The {protocol.upper()} server of {domain} is {' or '.join(outside)} by its SRV records, which is "
             f"outside of the domain. Set {protocol}_host, or name the provider's domain in provider_domains.",
             details=details,
         )
@@ -131,7 +131,7 @@ def _first(entries: t.Sequence[tuple[Service, str, str]], draw: t.Callable[[], f
     priority = min(service.priority for service, _name, _how in entries)
     best = [entry for entry in entries if entry[0].priority == priority]
     secure = [entry for entry in best if entry[2] == "tls"]
-    # those of weight 0 come first, so that they are drawn only by a hair's breadth
+    # those of weight 0 come first, so that they are rarely drawn
     choice = sorted(secure or best, key=lambda entry: (entry[0].weight, entry[0].target, entry[0].port))
     point, total = draw() * sum(service.weight for service, _name, _how in choice), 0
     for entry in choice:

@@ -1,11 +1,11 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What happens to a challenge mail once its authorization is valid: marked, moved or deleted (docs/rules.md, rule 14).
+"""Mark, move or delete a challenge mail once its authorization is valid (docs/rules.md, rule 14).
 
-Nothing else in the mailbox is touched. The mail is known by its Message-ID, wherever it lies by then. A UID counts only
-under the UIDVALIDITY that it was seen under (RFC 3501, section 2.3.1.1). No EXPUNGE without a UID is ever sent, and no
-CLOSE, which is one too: they would remove what others have marked as deleted.
+Nothing else in the mailbox changes. The mail is identified by its Message-ID, in whichever folder it is by then. A UID
+is valid only together with the UIDVALIDITY that it was seen with (RFC 3501, section 2.3.1.1). EXPUNGE without a UID is
+never sent, nor is CLOSE, which expunges too: they would remove mails that others have marked as deleted.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ ACTIONS = ("keep", "mark", "move", "delete")
 MESSAGE_ID = "BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]"
 SEEN_AND_ANSWERED = (rb"\Seen", rb"\Answered")
 DELETED = (rb"\Deleted",)
+NO_MESSAGE_ID = "The answered mail is unchanged: it has no Message-ID, so it cannot be identified."
+NOT_FOUND = "The answered mail is unchanged: no mail has its Message-ID any more, or several have it."
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,12 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What is to happen to an answered challenge.
+class Handling:
+    """What to do with an answered challenge mail.
 
     :ivar action: one of :data:`ACTIONS`.
-    :ivar folder: for ``move``: where to, by name or by special use as ``\\Trash``.
-    :raises InputError: for a move to nowhere.
+    :ivar folder: the target of ``move``, by name or by special use as ``\\Trash``.
+    :raises InputError: for ``move`` without a folder.
     """
 
     action: str
@@ -60,46 +62,46 @@ class Wish:
             special_use.check([self.folder], "answered_folder")
 
 
-def tidy(settings: ImapSettings, wish: Wish, *, message_id: str, place: Place | None) -> str:
-    """Do with an answered mail what is wished.
+def tidy(settings: ImapSettings, handling: Handling, *, message_id: str, place: Place | None) -> str:
+    """Mark, move or delete an answered mail.
 
     :arg message_id: of the mail.
     :arg place: where it was; ``None`` where an earlier run saw it.
-    :returns: a sentence about what could not be done as wished; empty where all is well.
-    :raises MailError: the mail was left as it was, or marked as deleted at most.
+    :returns: a sentence that says what was not done, and why; empty where all is done.
+    :raises MailError: the mail is unchanged, or at most marked as deleted.
     """
-    if wish.action == "keep":
+    if handling.action == "keep":
         return ""
     if not message_id:
-        return "The answered mail was left alone, since it has no Message-ID by which it could be told from others."
+        return NO_MESSAGE_ID
     session = imap_session.connect(settings)
     try:
-        return _Tidying(session, settings).tidy(wish, message_id, place)
+        return _Tidying(session, settings).tidy(handling, message_id, place)
     finally:
         session.close()
 
 
 class _Tidying:
-    """One mail in one session."""
+    """Handles one mail in one session."""
 
     def __init__(self, session: Session, settings: ImapSettings) -> None:
         self._session = session
         self._settings = settings
         self._listed: list[special_use.Listed] = []
 
-    def tidy(self, wish: Wish, message_id: str, place: Place | None) -> str:
+    def tidy(self, handling: Handling, message_id: str, place: Place | None) -> str:
         """See :func:`tidy`."""
-        if special_use.is_special(wish.folder) or any(map(special_use.is_special, self._settings.folders)):
+        if special_use.is_special(handling.folder) or any(map(special_use.is_special, self._settings.folders)):
             self._listed = folders.list_folders(self._session)
-        target = self._target(wish) if wish.action == "move" else ""
+        target = self._target(handling) if handling.action == "move" else ""
         found = self._where_it_was(message_id, place) or self._anywhere(message_id)
         if found is None:
-            return "The answered mail was left alone, since it is not certain which one it is, or it is gone."
+            return NOT_FOUND
         folder, uid = found
-        if wish.action == "mark":
+        if handling.action == "mark":
             self._flag(uid, SEEN_AND_ANSWERED)
             return ""
-        if wish.action == "move":
+        if handling.action == "move":
             return "" if folder.name == target else self._move(uid, target)
         return self._delete(uid)
 
@@ -134,7 +136,7 @@ class _Tidying:
         return (again, uid) if again.uidvalidity == folder.uidvalidity else None
 
     def _message_ids(self, uids: t.Sequence[int]) -> dict[int, str]:
-        """The Message-IDs of mails in the open folder, as the judgement read them; without those that have none."""
+        """The Message-IDs of mails in the open folder, read as for the proof; mails without one are missing."""
         if not uids:
             return {}
         with self._session.talking() as client:
@@ -145,11 +147,14 @@ class _Tidying:
             }
         return {uid: known for uid, known in found.items() if known}
 
-    def _target(self, wish: Wish) -> str:
-        """The folder to move to; a special use must be there, since nobody knows a name for it."""
-        names, absent = special_use.resolve([wish.folder], self._listed)
+    def _target(self, handling: Handling) -> str:
+        """The folder to move to. One for a special use must exist: it cannot be made without a name."""
+        names, absent = special_use.resolve([handling.folder], self._listed)
         if absent:
-            raise FolderError(f"No folder is for {wish.folder}, so the answered mail stays. Check answered_folder.")
+            raise FolderError(
+                f"The mailbox has no folder with the special use {handling.folder}, so the answered mail was not moved."
+                " Check answered_folder."
+            )
         return names[0]
 
     def _move(self, uid: int, target: str) -> str:
@@ -182,8 +187,8 @@ class _Tidying:
         with self._session.talking() as client:
             if not client.has_capability("UIDPLUS"):
                 return (
-                    "The answered mail is only marked as deleted: the server cannot remove a single mail (UIDPLUS),"
-                    " and others may be marked too."
+                    "The answered mail is marked as deleted, and not removed: the server cannot remove a single mail"
+                    " (it has no UIDPLUS), and other mails may be marked too."
                 )
             client.uid_expunge([uid])
         return ""

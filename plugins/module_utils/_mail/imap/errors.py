@@ -19,7 +19,7 @@ if t.TYPE_CHECKING:
     from .reader import ImapSettings
 
 STAGE = "challenge"
-# response codes that tell of a passing trouble (RFC 5530)
+# response codes of a temporary failure (RFC 5530)
 PASSING = re.compile(r"\[(?:UNAVAILABLE|INUSE|LIMIT|SERVERBUG)\]", re.IGNORECASE)
 
 

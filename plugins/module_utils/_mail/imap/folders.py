@@ -27,14 +27,14 @@ SHOWN_NAMES = 20
 def list_folders(session: Session) -> list[special_use.Listed]:
     """All folders, by one command.
 
-    :raises MailError: the server does not tell them.
+    :raises MailError: the server does not list them.
     """
     with session.talking() as client:
-        # what is no modified UTF-7 is decoded here, so that one odd name does not hide all others
+        # names are decoded here: one that is no modified UTF-7 must not hide all others
         encode, client.folder_encode = client.folder_encode, False
         try:
             if client.has_capability("SPECIAL-USE") and client.has_capability("LIST-EXTENDED"):
-                # RFC 6154, section 2: a plain LIST need not tell the uses
+                # RFC 6154, section 2: a plain LIST may come without the uses
                 status, data = client._imap.list('""', '"*" RETURN (SPECIAL-USE)')
                 if status != "OK":
                     raise imaplib.IMAP4.error(f"LIST failed: {data}")

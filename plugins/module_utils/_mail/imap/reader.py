@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Challenge mails out of a mailbox over IMAP (RFC 3501, RFC 2177).
 
-The mailbox stays as it was: folders are opened read-only, and everything is fetched by PEEK (rule 14). What is there
-is searched first; then the server tells by IDLE when mail comes, and it is searched again at intervals whatever IDLE
-says, since notices get lost (docs/interoperability.md#mail-servers).
+The mailbox stays as it is: folders are opened read-only, and everything is fetched by PEEK (rule 14). The mails that
+are there are searched first. Then IDLE reports new mail. The mailbox is also searched at intervals, since a server may
+fail to report a mail (docs/interoperability.md#mail-servers).
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ class MailboxReader:
             # it was renamed or deleted; the next search has its say about that
             self._sleep(min(RECONNECT_PAUSE, seconds))
         except MailConnectionError:
-            # also what IMAPClient makes of half a line that it lost; a new session and a search put it right
+            # also the errors of IMAPClient for an incomplete line; a new session and a search follow
             self._idle_failures += 1
             self._drop()
             self._sleep(min(RECONNECT_PAUSE, seconds))
@@ -200,15 +200,15 @@ class MailboxReader:
 
     def _folders(self, session: Session) -> t.Iterator[Folder]:
         """Open each folder in turn. A special use that no folder has is looked for each time; filters make them."""
-        wishes = self._settings.folders
+        configured = self._settings.folders
         if self._absent:
-            listed = imap_folders.list_folders(session) if any(map(special_use.is_special, wishes)) else []
-            self._names, self._absent = special_use.resolve(wishes, listed)
+            listed = imap_folders.list_folders(session) if any(map(special_use.is_special, configured)) else []
+            self._names, self._absent = special_use.resolve(configured, listed)
         for name in list(self._names):
             try:
                 yield session.open(name)
             except FolderError as error:
-                if name in wishes:
+                if name in configured:
                     raise imap_folders.no_such_folder(session, name, error) from None
                 # its name was found by its use; it was renamed or deleted since
                 self._absent.append(name)

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A copy of a mail that was sent, in the folder where its sender looks for it (RFC 3501, section 6.3.11).
 
-Some servers keep one by themselves, as Google's do. So the folder is searched first, and a mail is never there twice.
+Some servers, such as Google's, keep a copy by themselves. So the folder is searched first, and a mail is never there
+twice.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def _keep(session: imap_session.Session, data: bytes, folder: str) -> None:
     listed = folders.list_folders(session) if special_use.is_special(folder) else []
     names, absent = special_use.resolve([folder], listed)
     if absent:
-        raise FolderError(f"No folder is for {folder}. Name one in sent_folder.")
+        raise FolderError(f"The mailbox has no folder with the special use {folder}. Name one in sent_folder.")
     message_id = headers.split(data).all("message-id")[0].text.strip()
     try:
         session.open(names[0], option="sent_folder")
@@ -56,6 +57,6 @@ def _keep(session: imap_session.Session, data: bytes, folder: str) -> None:
         except imaplib.IMAP4.abort:
             raise
         except imaplib.IMAP4.error:
-            # a server that cannot search so has kept nothing by itself
+            # a server without this search keeps no copy by itself
             pass
         client.append(names[0], data, flags=SEEN)

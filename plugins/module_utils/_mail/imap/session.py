@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One connection to an IMAP server: TLS, login, and the few commands that are needed (RFC 3501).
 
-imapclient speaks the protocol. What it and the standard library raise, for a broken connection, a refusal or an answer
-that makes no sense, is turned into the collection's errors here. The file is longer than others, since all commands share
-the state of one connection.
+imapclient speaks the protocol. It and the standard library raise errors for a broken connection, a refusal and an
+invalid answer; here they become the collection's errors. The file is longer than others, since all commands share the
+state of one connection.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from .errors import PASSING, STAGE, bare, errors
 if t.TYPE_CHECKING:
     from .reader import ImapSettings
 
-LEAVE_TIMEOUT = 2.0
+LOGOUT_TIMEOUT = 2.0
 TOPS = "BODY.PEEK[HEADER.FIELDS (TO)]"
 # how many mails one command names; servers limit the length of a line
 CHUNK = 500
@@ -135,9 +135,9 @@ class Session:
             return bool(self._client.has_capability("IDLE"))
 
     def start_tls(self, context: t.Any) -> None:
-        """Go over to TLS.
+        """Start TLS on the connection.
 
-        :raises MailTlsError: where it is not offered; also to a server that greets us as logged in already.
+        :raises MailTlsError: the server does not offer it, or greets us as logged in already.
         """
         with self._command():
             if not self._client.has_capability("STARTTLS"):
@@ -148,7 +148,7 @@ class Session:
                 raise MailTlsError(
                     f"The IMAP server {self._where} refused STARTTLS: {one_line(str(error))}.", stage=STAGE
                 ) from error
-            # whatever came before TLS may be anybody's; imaplib would give it out with the next answers of its kind
+            # data from before TLS may be forged; imaplib would return it with the next answers of its kind
             self._client._imap.untagged_responses.clear()
             self._forget_capabilities()
 
@@ -173,18 +173,18 @@ class Session:
                 raise
             except imaplib.IMAP4.error as error:
                 words = str(error)
-                told = exchange.error(login.secrets) if exchange else ""
+                reported = exchange.error(login.secrets) if exchange else ""
                 raise LoginError(
                     f"The IMAP server {self._where} refused the login of {login.user}: "
-                    f"{one_line(bare(words), secrets=login.secrets).rstrip('.')}{told and f' ({told})'}. "
+                    f"{one_line(bare(words), secrets=login.secrets).rstrip('.')}{reported and f' ({reported})'}. "
                     f"Check {login.advice('imap')}.",
                     retryable=bool(PASSING.search(words)),
                 ) from None
 
     def _forget_capabilities(self) -> None:
-        """Have them asked for again after the login: servers tell more then, and before STARTTLS anybody may have told.
+        """Have the capabilities fetched again after STARTTLS and after the login; imapclient would keep the first ones.
 
-        imapclient would go on with those of the greeting.
+        A server has more of them after the login. Those from before STARTTLS may be forged.
         """
         with contextlib.suppress(AttributeError):
             self._client._imap.untagged_responses.pop("CAPABILITY", None)
@@ -214,7 +214,7 @@ class Session:
     def search(self, from_address: str, since: datetime.datetime) -> list[int]:
         """UIDs in the open folder: from the address, or with the subject of a challenge.
 
-        Only criteria that every server has; days are the server's, so one more is asked for.
+        Only criteria that every server has. Days are in the server's time zone, so the search begins one day earlier.
         """
         day = (since.astimezone(datetime.timezone.utc) - datetime.timedelta(days=1)).date()
         criteria = ["SINCE", day, "OR", "FROM", from_address, "SUBJECT", "ACME:"]
@@ -255,7 +255,7 @@ class Session:
     def idle(self, name: str, seconds: float) -> None:
         """Wait until something happens in a folder, at most some seconds.
 
-        :raises MailConnectionError: also where the server answers out of step.
+        :raises MailConnectionError: also for an answer that does not belong to IDLE.
         """
         with self._command(seconds):
             try:
@@ -268,20 +268,21 @@ class Session:
                 self._client.idle_done()
             except imaplib.IMAP4.error as error:
                 raise MailConnectionError(
-                    f"The IMAP server {self._where} fell out of step: {one_line(str(error), secrets=self._secrets)}."
+                    f"The IMAP server {self._where} gave a wrong answer to IDLE: "
+                    f"{one_line(str(error), secrets=self._secrets)}."
                 ) from error
 
     def close(self) -> None:
-        """Log out, politely if that works soon."""
+        """Log out; close the connection where LOGOUT does not work within :data:`LOGOUT_TIMEOUT` seconds."""
         try:
-            self._client.socket().settimeout(LEAVE_TIMEOUT)
-            with tls.in_time(self._client.socket(), LEAVE_TIMEOUT):
+            self._client.socket().settimeout(LOGOUT_TIMEOUT)
+            with tls.in_time(self._client.socket(), LOGOUT_TIMEOUT):
                 self._client.logout()
-        except Exception:  # whatever goes wrong here, nothing is left to be done on this connection
+        except Exception:  # whatever goes wrong here, this connection is not needed any more
             self.abandon()
 
     def abandon(self) -> None:
-        """Close the connection without a word."""
+        """Close the connection without LOGOUT."""
         with contextlib.suppress(Exception):  # it may be broken in any way already
             self._client.shutdown()
 
@@ -293,7 +294,7 @@ class Session:
 
     @property
     def _secrets(self) -> tuple[str, ...]:
-        """What a server must not have shown that repeats our words."""
+        """Values that must not be in a message; a server may repeat what we sent."""
         return self._settings.login.secrets
 
     @property
@@ -311,7 +312,7 @@ def _quoted(text: str) -> str:
 
 
 def _first(value: t.Any) -> t.Any:
-    """imapclient leaves some values of SELECT in a list."""
+    """The value itself; imapclient gives some values of SELECT in a list."""
     return value[0] if isinstance(value, (list, tuple)) else value
 
 

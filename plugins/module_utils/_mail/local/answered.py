@@ -1,9 +1,9 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What happens to the file of a challenge mail once its authorization is valid: marked, moved or deleted (rule 14).
+"""Mark, move or delete the file of a challenge mail once its authorization is valid (docs/rules.md, rule 14).
 
-Nothing else in the folder is touched. The mail is known by its Message-ID, whatever its file is called by then.
+Nothing else in the folder changes. The mail is identified by its Message-ID, since the name of its file may change.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import typing as t
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import FolderError, InputError
 from ansible_collections.mailcert.acme.plugins.module_utils._mail import special_use
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap import answered
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap.answered import Place, Wish
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap.answered import Handling, Place
 
 from . import folders as local_folders
 from .folders import MailFile
@@ -22,53 +22,53 @@ from .folders import MailFile
 if t.TYPE_CHECKING:
     from .reader import FileSettings
 
-# replied and seen; flags stand in the order of the alphabet
+# replied and seen; flags are in alphabetical order
 SEEN_AND_ANSWERED = "RS"
 _FLAGS = ":2,"
 
 
-def check(settings: FileSettings, wish: Wish) -> None:
-    """Refuse what files cannot do.
+def check(settings: FileSettings, handling: Handling) -> None:
+    """Refuse an action that is not possible with files.
 
     :raises InputError: naming the option.
     """
     if settings.is_maildir:
         return
-    if wish.action == "mark":
-        raise InputError("answered_mail: mark is for a Maildir; a file has no flags. Move or delete it, or keep it.")
-    if wish.action == "move" and not os.path.isabs(wish.folder):
+    if handling.action == "mark":
+        raise InputError("answered_mail: mark is for a Maildir; a file has no flags. Set it to move, delete or keep.")
+    if handling.action == "move" and not os.path.isabs(handling.folder):
         raise InputError("answered_folder must be the absolute path of a folder, with mail_access: files.")
 
 
-def tidy(settings: FileSettings, wish: Wish, *, message_id: str, place: Place | None) -> str:
-    """Do with an answered mail what is wished.
+def tidy(settings: FileSettings, handling: Handling, *, message_id: str, place: Place | None) -> str:
+    """Mark, move or delete an answered mail.
 
     :arg place: where this run found it; ``None`` where an earlier run did.
-    :returns: a sentence about what could not be done as wished; empty where all is well.
-    :raises MailError: the mail was left as it was.
+    :returns: a sentence that says what was not done, and why; empty where all is done.
+    :raises MailError: the mail is unchanged.
     """
-    if wish.action == "keep":
+    if handling.action == "keep":
         return ""
     if not message_id:
-        return "The answered mail was left alone, since it has no Message-ID by which it could be told from others."
+        return answered.NO_MESSAGE_ID
     mails = list(_files(settings))
-    # the file that was read is asked first: a Maildir may hold many thousands of others
+    # the file that was read comes first: a Maildir may have many thousands of others
     here = [mail for mail in mails if place is not None and mail.inode == place.uid]
     found = _those(here, message_id, settings.max_size) or _those(mails, message_id, settings.max_size)
     if len(found) != 1:
-        return "The answered mail was left alone, since it is not certain which one it is, or it is gone."
+        return answered.NOT_FOUND
     (mail,) = found
     try:
-        if wish.action == "delete":
+        if handling.action == "delete":
             with local_folders.opened(mail.folder) as folder:
                 os.unlink(mail.name, dir_fd=folder)
             return ""
-        if wish.action == "mark":
+        if handling.action == "mark":
             return _move(mail, os.path.join(os.path.dirname(mail.folder), "cur"), _marked(mail.name))
-        target = _target(settings, wish)
+        target = _target(settings, handling)
         return "" if target == mail.folder else _move(mail, target, mail.name)
     except OSError as error:
-        return f"The answered mail was left alone: {error.strerror}."
+        return f"The answered mail is unchanged, since its file cannot be renamed or removed: {error.strerror}."
 
 
 def _files(settings: FileSettings) -> t.Iterator[MailFile]:
@@ -84,12 +84,12 @@ def _is(mail: MailFile, message_id: str, limit: int) -> bool:
     try:
         raw = local_folders.content(mail, limit) if mail.size <= limit else None
     except PermissionError:
-        return False  # what was answered could be read
+        return False  # the answered mail could be read, so this is another one
     return raw is not None and answered.message_id_of(raw.partition(b"\r\n\r\n")[0]) == message_id
 
 
 def _marked(name: str) -> str:
-    """The name with the flags; those that are there stay."""
+    """The name with the flags added."""
     base, sign, flags = name.partition(_FLAGS)
     return base + (sign or _FLAGS) + "".join(sorted({*flags, *SEEN_AND_ANSWERED}))
 
@@ -98,18 +98,20 @@ def _move(mail: MailFile, target: str, name: str) -> str:
     if (target, name) == (mail.folder, mail.name):
         return ""
     with local_folders.opened(mail.folder) as source, local_folders.opened(target) as folder:
-        # a name of its own first: a file of that name there is never replaced
+        # a hard link first: it never replaces a file of that name
         os.link(mail.name, name, src_dir_fd=source, dst_dir_fd=folder, follow_symlinks=False)
         os.unlink(mail.name, dir_fd=source)
     return ""
 
 
-def _target(settings: FileSettings, wish: Wish) -> str:
-    """Where a mail is moved to: the folder, or of a Maildir what has been seen in it."""
+def _target(settings: FileSettings, handling: Handling) -> str:
+    """Where a mail is moved to: the folder itself, or cur/ of a folder of the Maildir."""
     if not settings.is_maildir:
-        return wish.folder
-    roots = settings.roots(wish.folder)
+        return handling.folder
+    roots = settings.roots(handling.folder)
     if not roots or not os.path.isdir(os.path.join(roots[0], "cur")):
-        what = "is for" if special_use.is_special(wish.folder) else "is called"
-        raise FolderError(f"No folder of the Maildir {what} {wish.folder}. Check answered_folder.", stage="challenge")
+        what = "with the special use" if special_use.is_special(handling.folder) else "with the name"
+        raise FolderError(
+            f"The Maildir has no folder {what} {handling.folder}. Check answered_folder.", stage="challenge"
+        )
     return os.path.join(roots[0], "cur")

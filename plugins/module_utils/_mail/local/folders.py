@@ -1,10 +1,10 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Folders on the disk that hold a mail in each file: a Maildir, or what a delivery agent drops.
+"""Folders on the disk with one mail in each file: a Maildir, or a folder into which a delivery agent writes.
 
-Others may write there, so nothing is taken for granted: no link is followed, only regular files are opened, their size is
-known before they are read, and what changes meanwhile is left for the next look.
+Others may write there. So no link is followed, only regular files are opened, and their size is known before they are
+read. A file that changes meanwhile is read at the next look.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import FolderError
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-# a pipe in place of a file must not hold us up
+# opening a pipe in the place of a file must not block
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-# what programs call a file that they still write
+# names of files that a program is still writing
 _UNFINISHED = re.compile(r"\.|.*(\.tmp|\.part|\.lock|~)$", re.IGNORECASE)
-# the part of a Maildir name that stays when flags change
+# the part of a Maildir name that does not change with the flags
 _FLAGS = ":2,"
 
 
@@ -40,12 +40,12 @@ class MailFile:
 
     @property
     def key(self) -> tuple[str, int, int, float]:
-        """What stays when a mail program changes flags or takes it from new/ to cur/, until it is written anew."""
+        """Identifies the file; a change of flags and a move from new/ to cur/ keep it, a new content does not."""
         return self.name.partition(_FLAGS)[0], self.inode, self.size, self.modified
 
     @property
     def received(self) -> datetime.datetime | None:
-        """When it was written, aware; ``None`` for a time that no calendar has, as anybody may give his own file."""
+        """When it was written, aware; ``None`` for a time outside of the calendar, which its owner can set."""
         try:
             return datetime.datetime.fromtimestamp(self.modified, datetime.timezone.utc)
         except (ValueError, OverflowError, OSError):
@@ -56,7 +56,7 @@ class MailFile:
 def opened(path: str) -> t.Iterator[int]:
     """The descriptor of a folder.
 
-    :raises FolderError: with the reason, and the option to look at.
+    :raises FolderError: with the reason, and the option to check.
     """
     try:
         descriptor = os.open(path, _FOLDER)
@@ -72,9 +72,9 @@ def opened(path: str) -> t.Iterator[int]:
 
 
 def listing(path: str, known: t.Container[str] = ()) -> list[MailFile]:
-    """The regular files of a folder. Of those whose names are known nothing is asked.
+    """The regular files of a folder, without those whose names are known.
 
-    :raises FolderError: it cannot be read, or what lies in it may not be looked at.
+    :raises FolderError: the folder cannot be read, or its files may not be examined.
     """
     found = []
     with opened(path) as folder:
@@ -89,10 +89,10 @@ def listing(path: str, known: t.Container[str] = ()) -> list[MailFile]:
                 try:
                     state = entry.stat(follow_symlinks=False)
                 except PermissionError as error:
-                    # names may be read there and nothing else: without a word all mails would seem to be missing
+                    # only the names may be read; without an error all mails would seem to be missing
                     raise FolderError(
-                        f"What is in the mail folder {path} cannot be looked at: {error.strerror}. Allow the user of the"
-                        " task to search it (chmod u+x or an ACL).",
+                        f"The files in the mail folder {path} cannot be examined: {error.strerror}. Allow the user of"
+                        " the task to search the folder (chmod u+x or an ACL).",
                         stage="challenge",
                     ) from None
                 except OSError:
@@ -103,7 +103,7 @@ def listing(path: str, known: t.Container[str] = ()) -> list[MailFile]:
 
 
 def content(mail: MailFile, limit: int) -> bytes | None:
-    """The mail as a server would give it, with CRLF; ``None`` where it is another file by now, is gone, or still grows.
+    """The mail with CRLF, as a server would give it; ``None`` where the file was replaced or removed, or still grows.
 
     :raises PermissionError: it may not be read.
     """
@@ -116,13 +116,13 @@ def content(mail: MailFile, limit: int) -> bytes | None:
             return None
         try:
             before = os.fstat(descriptor)
-            # known before it is made a file, which a folder in its place cannot be
+            # checked before it becomes a file object, which fails for a folder
             if not stat.S_ISREG(before.st_mode) or before.st_ino != mail.inode or before.st_size > limit:
                 return None
             with open(descriptor, "rb", closefd=False) as file:
                 data = file.read(limit + 1)
             after = os.fstat(descriptor)
-        except OSError:  # over NFS it may be gone though it is open
+        except OSError:  # over NFS an open file may be gone
             return None
         finally:
             os.close(descriptor)
@@ -132,7 +132,7 @@ def content(mail: MailFile, limit: int) -> bytes | None:
 
 
 def on_the_wire(data: bytes) -> bytes:
-    """The mail as it was sent: agents write it with the line ends of the system, some after a line of mbox."""
+    """The mail as it was sent; agents write it with the system's line ends, and some put a line of mbox before it."""
     if data.startswith(b"From "):
         data = data.partition(b"\n")[2]
     return re.sub(rb"\r?\n", b"\r\n", data)

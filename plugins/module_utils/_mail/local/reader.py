@@ -1,10 +1,10 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Challenge mails out of a Maildir, or out of files that a delivery agent drops into a folder.
+"""Challenge mails from a Maildir, or from files that a delivery agent writes into a folder.
 
-The mails are proved as those of a server are: whoever may write to the folder is no more trusted than whoever may send
-mail. New ones are seen by looking again; a look at a folder costs one listing, whatever its size.
+The mails are proved like those of a server: a process that may write to the folder is trusted no more than a sender of
+mail. The folders are listed again and again to find new mails. A look at a folder costs one listing.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ if t.TYPE_CHECKING:
 
 # seconds between two looks at most; a listing is cheap
 POLL = 1.0
-# an agent that writes under the final name is done when nothing was written for so many seconds
+# seconds without a change after which a file that an agent writes under its final name counts as complete
 QUIET = 2.0
-# a Maildir has these; what is in tmp is still being written
+# the parts of a Maildir with mails; files in tmp are still being written
 PARTS = ("new", "cur")
 DAY = 86400.0
 _FIELD = re.compile(rb"^(from|subject|to):([^\n]*(?:\n[ \t][^\n]*)*)", re.IGNORECASE | re.MULTILINE)
@@ -70,22 +70,27 @@ class FileSettings:
             with local_folders.opened(self.path):
                 return [self.path]
         found: list[str] = []
-        for wish in self.folders:
-            found += [os.path.join(root, part) for root in self.roots(wish) for part in PARTS]
+        for configured in self.folders:
+            found += [os.path.join(root, part) for root in self.roots(configured) for part in PARTS]
         for place in found:
             with local_folders.opened(place):
                 pass
         return found
 
-    def roots(self, wish: str) -> list[str]:
-        """The folders of a Maildir that have a name or a special use, as paths; none where no folder has the use."""
-        if special_use.is_special(wish):
-            return self._with_use(wish.lower())
-        # Maildir++: a folder begins with a dot, and dots stand between its levels
-        return [self.path if wish.upper() == "INBOX" else os.path.join(self.path, "." + wish.replace("/", "."))]
+    def roots(self, configured: str) -> list[str]:
+        """The paths of the folders of a Maildir with a name or a special use; none where no folder has the use.
+
+        :arg configured: an entry of :attr:`folders`.
+        """
+        if special_use.is_special(configured):
+            return self._with_use(configured.lower())
+        if configured.upper() == "INBOX":
+            return [self.path]
+        # Maildir++: a folder begins with a dot, and its levels are separated by dots
+        return [os.path.join(self.path, "." + configured.replace("/", "."))]
 
     def _with_use(self, use: str) -> list[str]:
-        """The folder with a usual name for a special use; a Maildir has no other sign for it."""
+        """The folder with a usual name for a special use; a Maildir does not store special uses."""
         with local_folders.opened(self.path) as folder, os.scandir(folder) as entries:
             names = {entry.name.lower(): entry.name for entry in entries if entry.is_dir(follow_symlinks=False)}
         usual = (f"{parent}{name}" for name in special_use.USUAL_NAMES[use] for parent in (".", ".inbox."))
@@ -109,7 +114,7 @@ class FileReader:
         self._settings = settings
         self._sleep = sleep
         self._clock = clock
-        # by folder, so that what is known need not be looked at
+        # the known files of each folder, which are not examined again
         self._judged: set[tuple[str, int, int, float]] = set()
         self._names: dict[str, set[str]] = {}
         self.skipped: list[dict[str, t.Any]] = []
@@ -185,12 +190,12 @@ class FileReader:
     def _done(self, mail: MailFile) -> None:
         self._judged.add(mail.key)
         if self._settings.is_maildir:
-            # no name is used twice there; elsewhere a file may be written anew
+            # no name is used twice there; elsewhere a file may be written again
             self._names[mail.folder].add(mail.name)
 
 
 def _may_be(raw: bytes, from_address: str, recipient: str | None) -> bool:
-    """Whether a server would find it: from the address, or with the subject of a challenge, and not for another."""
+    """Whether a server's search would find it: from the address or with a challenge's subject, and not for others."""
     top = raw.partition(b"\r\n\r\n")[0].replace(b"\r\n", b"\n")
     fields = [(name.lower(), value) for name, value in _FIELD.findall(top)]
     sender = from_address.encode("utf-8").lower()

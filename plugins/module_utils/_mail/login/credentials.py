@@ -11,21 +11,21 @@ from dataclasses import dataclass, field
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError
 
-# how a login proves who it is, as the options name it, and the SASL mechanism of those that use a token
+# how a login authenticates, as the options name it, and the SASL mechanism of those that use a token
 MECHANISMS: t.Mapping[str, str] = {"xoauth2": "XOAUTH2", "oauthbearer": "OAUTHBEARER"}
-# SASL EXTERNAL (RFC 4422, appendix A): the client certificate of the TLS session says it already
+# SASL EXTERNAL (RFC 4422, appendix A): the client certificate of the TLS session names the user
 EXTERNAL = "external"
 AUTHS = ("password", *MECHANISMS, EXTERNAL)
 
 
 class Tokens(t.Protocol):
-    """Where access tokens come from; those who share one share its tokens."""
+    """A source of access tokens; logins that share it share its tokens."""
 
     def token(self) -> str:
         """An access token that should be good; raises TokenError."""
 
     def renew(self) -> bool:
-        """A server refused the token: forget it. Tells whether the next one may be better."""
+        """Forget the token, which a server refused. Returns whether the next one may be accepted."""
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -89,7 +89,7 @@ class TokenLogin:
 
     :ivar user: whose mailbox it is.
     :ivar auth: ``xoauth2`` or ``oauthbearer``.
-    :ivar authzid: for OAUTHBEARER, the user to act for; XOAUTH2 has no place for it beside the user.
+    :ivar authzid: for OAUTHBEARER, the user to act for; XOAUTH2 has no place for it next to the user.
     :raises InputError: for a control character in one of them, and for an authzid with XOAUTH2.
     """
 
@@ -102,7 +102,7 @@ class TokenLogin:
         _check_names(self.user, self.authzid)
         if self.authzid and self.auth == "xoauth2":
             raise InputError(
-                "xoauth2 has no authorization identity beside the user; name the mailbox as the user, or use "
+                "xoauth2 has no authorization identity next to the user; name the mailbox as the user, or use "
                 "oauthbearer."
             )
 
@@ -119,7 +119,7 @@ class TokenLogin:
         return f"n,a={acting_for},\x01host={host}\x01port={port}\x01{bearer}".encode()
 
     def renew(self) -> bool:
-        """A server refused the token. Tells whether another try with a new one makes sense."""
+        """Forget the token, which a server refused. Returns whether to try again with a new one."""
         return self.tokens.renew()
 
     def advice(self, protocol: str) -> str:
@@ -166,12 +166,12 @@ class ExternalLogin:
         return "mail_client_cert_path, and which user the server takes from the certificate"
 
     def only_to_configured_hosts(self, address: str) -> bool:
-        """Who we are is shown to those whom the user named, and to nobody else (docs/rules.md, rule 2)."""
+        """The certificate is shown only to hosts that the user named (docs/rules.md, rule 2)."""
         return True
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The key never leaves; nothing is said that a message must not repeat."""
+        """Empty: the key is never sent, so a server's words cannot repeat a secret."""
         return ()
 
 

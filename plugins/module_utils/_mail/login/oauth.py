@@ -38,7 +38,7 @@ MICROSOFT_AUTHORITY = "https://login.microsoftonline.com"
 
 # a token that lives no longer than this counts as expired
 _MARGIN = 30.0
-# RFC 6749, appendix A.12; what it must not have ends it in the dialogue
+# RFC 6749, appendix A.12; any other character would end the token in the dialogue with a server
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 # RFC 6749, appendix A.17
 _REFRESH_TOKEN = re.compile(r"[\x20-\x7e]+")
@@ -61,10 +61,10 @@ class RefreshToken(t.Protocol):
     """A refresh token and where it is kept."""
 
     def use(self) -> t.ContextManager[str]:
-        """The refresh token, for as long as nobody else may use it."""
+        """The refresh token. Within the context no other task may use it."""
 
     def keep(self, token: str) -> None:
-        """The endpoint gave a new one, and may not take the old one any more."""
+        """Store a new one from the endpoint, which may refuse the old one from now on."""
 
 
 class GivenToken:
@@ -110,7 +110,7 @@ class FetchedTokens:
         :raises TokenError: the endpoint gives none.
         """
         if self._token is not None and (self._end is None or self._clock() < self._end):
-            # it was handed out before: if it is refused now, it may have been withdrawn
+            # it was used before: if it is refused now, it may have been revoked
             self._proven = True
             return self._token
         asked = self._clock()
@@ -121,7 +121,7 @@ class FetchedTokens:
         return fetched.access_token
 
     def renew(self) -> bool:
-        """Forget the token. There is no sense in another one where the refused one was fetched just for this."""
+        """Forget the token. No other one is fetched where the refused one was fetched just now."""
         self._token = None
         return self._proven
 
@@ -141,14 +141,14 @@ class Client:
     scope: str = ""
 
 
-def refresh_token(http: TokenHttp, client: Client, held: RefreshToken) -> Fetched:
+def refresh_token(http: TokenHttp, client: Client, stored: RefreshToken) -> Fetched:
     """RFC 6749, section 6. A new refresh token is kept before anything else happens."""
-    with held.use() as token:
+    with stored.use() as token:
         answer = _ask(http, client, {"grant_type": "refresh_token", "refresh_token": token})
         renewed = answer.get("refresh_token")
-        # before the access token is looked at: the old one may be dead, whatever comes with the new one
+        # before the access token is checked: the old refresh token may be invalid from now on
         if isinstance(renewed, str) and renewed != token and _REFRESH_TOKEN.fullmatch(renewed):
-            held.keep(renewed)
+            stored.keep(renewed)
     return _fetched(answer)
 
 
@@ -174,7 +174,7 @@ def google_service_account(http: TokenHttp, info: str, *, source: str, subject: 
             account = t.cast(t.Any, google_accounts.Credentials).from_service_account_info(
                 parsed, scopes=scope.split() or [GOOGLE_SCOPE], subject=subject
             )
-            # an assertion that it signs for itself would not act for anybody
+            # without this it would sign an assertion for itself, which acts for no user
             account.refresh(google_transport.Request(session))
         except (ValueError, TypeError, KeyError, AttributeError):
             # what google-auth says may quote the key
@@ -198,7 +198,7 @@ def microsoft_app(http: TokenHttp, client: Client, *, tenant: str) -> Fetched:
         raise InputError("oauth_tenant must be the directory's ID or one of its domains.")
     with http.session(client.token_url, option="oauth_token_url") as session:
         try:
-            # its own discovery of clouds would ask another host
+            # its discovery of clouds would send requests to another host
             application = msal.ConfidentialClientApplication(
                 client.client_id,
                 client_credential=client.client_secret,
@@ -209,8 +209,8 @@ def microsoft_app(http: TokenHttp, client: Client, *, tenant: str) -> Fetched:
             answer = application.acquire_token_for_client(scopes=client.scope.split() or [MICROSOFT_SCOPE])
         except (ValueError, KeyError, RuntimeError):
             raise TokenError(
-                f"The sign-in service at {one_line(client.token_url)} does not know the tenant {tenant}, or is none of "
-                "Microsoft's kind. Check oauth_tenant and oauth_token_url."
+                f"The sign-in service at {one_line(client.token_url)} does not know the tenant {tenant}, or is not "
+                "Microsoft's. Check oauth_tenant and oauth_token_url."
             ) from None
     return _fetched(answer)
 
@@ -237,7 +237,7 @@ def _fetched(answer: t.Mapping[str, t.Any]) -> Fetched:
     """A successful answer (RFC 6749, section 5.1)."""
     kind, lifetime, renewed = (answer.get(name) for name in ("token_type", "expires_in", "refresh_token"))
     if not isinstance(kind, str) or kind.lower() != "bearer":
-        raise TokenError("The token endpoint gave no bearer token, and mail servers take no other.")
+        raise TokenError("The token endpoint gave no bearer token, and mail servers accept no other.")
     # some write the number as text
     seconds = float(str(lifetime)) if re.fullmatch(r"[0-9]{1,9}", str(lifetime)) else None
     return Fetched(_checked(answer.get("access_token")), seconds, renewed if isinstance(renewed, str) else "")

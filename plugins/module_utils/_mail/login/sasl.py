@@ -56,7 +56,7 @@ class Conversation:
         """
         self._challenges.append(challenge)
         if not self._answers:
-            raise LoginError(f"The mail server asks for more than the mechanism {self.mechanism} has to say.")
+            raise LoginError(f"The mail server sent more challenges than the mechanism {self.mechanism} has.")
         return self._answers.pop(0)
 
     def error(self, secrets: t.Sequence[str]) -> str:
@@ -65,18 +65,18 @@ class Conversation:
             return ""
         text = self._challenges[1].decode("utf-8", "replace")
         try:
-            told = json.loads(text)
+            reported = json.loads(text)
         except (ValueError, RecursionError):
-            told = None
-        if isinstance(told, dict):
-            text = ", ".join(f"{name} {value}" for name, value in told.items() if isinstance(value, (str, int)))
+            reported = None
+        if isinstance(reported, dict):
+            text = ", ".join(f"{name} {value}" for name, value in reported.items() if isinstance(value, (str, int)))
         return one_line(text, limit=300, secrets=secrets)
 
 
 def over_imap(server: Server, login: Login, capabilities: t.Collection[bytes]) -> Conversation | None:
     """The exchange to log in with at an IMAP server; None for the command LOGIN (RFC 3501, section 6.2.3).
 
-    :raises LoginError: the server offers no way that would do.
+    :raises LoginError: the server offers no mechanism that this login can use.
     :raises TokenError: there is no token.
     """
     where = f"The IMAP server {server.host}:{server.port}"
@@ -88,14 +88,13 @@ def over_imap(server: Server, login: Login, capabilities: t.Collection[bytes]) -
     if "PLAIN" in offered:
         return Conversation("PLAIN", login.sasl_plain())
     if login.authzid:
-        # LOGIN has no authorization identity, and without it we would be somebody else
-        raise LoginError(f"{where} does not offer SASL PLAIN, and without it nobody can log in as imap_authzid.")
+        # LOGIN has no authorization identity, so it would open another mailbox
+        raise LoginError(f"{where} does not offer SASL PLAIN, which a login with imap_authzid needs.")
     if b"LOGINDISABLED" in capabilities:
-        raise LoginError(f"{where} takes no password here (LOGINDISABLED).")
+        raise LoginError(f"{where} refuses passwords on this connection (LOGINDISABLED).")
     if not (login.user + login.password).isascii():
         raise LoginError(
-            f"{where} does not offer SASL PLAIN, and only that takes a user name or password with characters outside "
-            "ASCII."
+            f"{where} does not offer SASL PLAIN, which a user name or password with characters outside ASCII needs."
         )
     return None
 
@@ -104,7 +103,7 @@ def over_smtp(server: Server, login: Login, offered: t.Collection[str]) -> Conve
     """The exchange to log in with at a submission server (RFC 4954).
 
     :arg offered: the mechanisms in capital letters.
-    :raises LoginError: the server offers no way that would do.
+    :raises LoginError: the server offers no mechanism that this login can use.
     :raises TokenError: there is no token.
     """
     where = f"The SMTP server {server.host}:{server.port}"
@@ -115,23 +114,26 @@ def over_smtp(server: Server, login: Login, offered: t.Collection[str]) -> Conve
     if "PLAIN" in offered:
         return Conversation("PLAIN", login.sasl_plain())
     if login.authzid:
-        raise LoginError(f"{where} does not offer AUTH PLAIN, and without it nobody can log in as smtp_authzid.")
+        raise LoginError(f"{where} does not offer AUTH PLAIN, which a login with smtp_authzid needs.")
     if "LOGIN" in offered:
         return Conversation("LOGIN", login.user.encode("utf-8"), login.password.encode("utf-8"))
     raise LoginError(
-        f"{where} offers no login by password (AUTH PLAIN or LOGIN); it may want another port or encryption."
+        f"{where} offers no login by password (AUTH PLAIN or LOGIN). Check smtp_port and smtp_encryption."
     )
 
 
 def _by_certificate(login: ExternalLogin, offered: t.Collection[str], server: Server, where: str) -> Conversation:
     """SASL EXTERNAL, which servers offer once they have seen a client certificate that they take."""
     if server.client_certificate is None or server.encryption == "none":
-        raise LoginError(f"{where} is to be shown a client certificate, and there is none, or no TLS to show it in.")
+        raise LoginError(
+            f"{where} needs a client certificate over TLS for the login external. Check mail_client_cert_path and the "
+            "encryption."
+        )
     if "EXTERNAL" not in offered:
         raise LoginError(
-            f"{where} does not offer EXTERNAL, so it did not ask for the client certificate or does not take it; it "
-            f"offers {one_line(', '.join(sorted(offered))) or 'no login at all'}. Check mail_client_cert_path, and which "
-            "CAs the server trusts for clients."
+            f"{where} does not offer EXTERNAL, so it did not ask for the client certificate or does not accept it; it "
+            f"offers {one_line(', '.join(sorted(offered))) or 'no login at all'}. Check mail_client_cert_path, and"
+            " which CAs the server trusts for clients."
         )
     return Conversation("EXTERNAL", login.message())
 
@@ -141,6 +143,7 @@ def _by_token(login: TokenLogin, offered: t.Collection[str], server: Server, whe
     mechanism = MECHANISMS[login.auth]
     if mechanism not in offered:
         raise LoginError(
-            f"{where} does not offer {mechanism}; it offers {one_line(', '.join(sorted(offered))) or 'no login at all'}."
+            f"{where} does not offer {mechanism}; it offers"
+            f" {one_line(', '.join(sorted(offered))) or 'no login at all'}."
         )
     return Conversation(mechanism, login.message(server.host, server.port), _AFTER_ERROR[login.auth])

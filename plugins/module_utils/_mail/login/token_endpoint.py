@@ -1,11 +1,11 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Requests to a token endpoint, under rules that google-auth and msal then obey too (docs/rules.md, rule 4).
+"""Requests to a token endpoint, under rules that apply to google-auth and msal too (docs/rules.md, rule 4).
 
-Both take a session of requests. This one talks to a single origin, which is configured, over HTTPS that verifies;
-follows no redirect, reads no .netrc, reads only so much and for so long; and turns every failure, the endpoint's own
-error (RFC 6749, section 5.2) among them, into one sentence without the secrets of the request.
+Both use a session of requests. This one connects to one configured origin only, over HTTPS with a verified certificate.
+It follows no redirect, reads no .netrc, and limits the size and the time of an answer. Every failure, also the
+endpoint's own error (RFC 6749, section 5.2), becomes one sentence without the secrets of the request.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from ansible_collections.mailcert.acme.plugins.module_utils._mail import tls
 from ansible_collections.mailcert.acme.plugins.module_utils._text import one_line
 
 BODY_LIMIT = 1 << 18
-# what of a request is a secret
+# the fields of a request that are secret
 _SECRET_FIELDS = ("client_secret", "refresh_token", "assertion", "client_assertion", "code", "password")
-# refusals that pass by themselves
+# error codes of temporary failures
 _PASSING_ERRORS = ("temporarily_unavailable", "server_error", "slow_down")
 
 
@@ -102,7 +102,10 @@ class _Adapter:
         :raises TokenError: there is no answer, or one that is no success.
         """
         if net.origin(request.url) != self._origin:
-            raise TokenError(f"The token endpoint {self._host} sends us to another server, where nothing of ours goes.")
+            raise TokenError(
+                f"The token endpoint {self._host} refers to another server, to which nothing is sent. Check"
+                " oauth_token_url."
+            )
         self._deadline.check("fetching an access token", stage=TokenError.stage)
         seconds = self._deadline.clip(self._timeout)
         if net.is_loopback(urlsplit(request.url).hostname or ""):
@@ -115,7 +118,7 @@ class _Adapter:
             )
 
         try:
-            # the timeout of requests is one for each piece, which a server that drips its headers never lets strike
+            # the timeout of requests is for each piece; a server that sends its headers slowly never exceeds it
             answer, data = tls.made_in_time(
                 exchange, self._deadline.clip(3 * self._timeout), drop=lambda made: made[0].close()
             )
@@ -133,23 +136,25 @@ class _Adapter:
             return TokenError(f"TLS with {where} failed: {failure.reason}. Check oauth_token_url.")
         if failure.kind == "unverified":
             return TokenError(
-                f"The TLS certificate of {where} does not verify: {failure.reason}. Name its CA in oauth_ca_path, or use"
-                " the host name that is in the certificate."
+                f"The TLS certificate of {where} does not verify: {failure.reason}. Name its CA in oauth_ca_path, or"
+                " use the host name that is in the certificate."
             )
         if failure.kind == "late":
             return TokenError(f"The token endpoint {self._host} did not answer in time.", retryable=True)
         if failure.kind == "proxy":
-            return TokenError(f"The proxy on the way to {where} does not work.", retryable=True)
+            return TokenError(f"The proxy for {where} does not work.", retryable=True)
         if failure.kind == "unusable":
-            return TokenError(f"The token endpoint {self._host} answers something that is no HTTP, or too much of it.")
-        return TokenError(f"The token endpoint {self._host} cannot be reached, or broke off.", retryable=True)
+            return TokenError(f"The answer of the token endpoint {self._host} is not HTTP, or too large.")
+        return TokenError(
+            f"The token endpoint {self._host} cannot be reached, or closed the connection.", retryable=True
+        )
 
     def _refusal(self, status: int, data: bytes, secrets: t.Sequence[str]) -> TokenError:
         where = f"The token endpoint {self._host}"
         if 300 <= status < 400:
-            return TokenError(f"{where} redirects, which is not followed. Set its own URL.")
-        told = parse(data)
-        code, words = (told.get(name) for name in ("error", "error_description"))
+            return TokenError(f"{where} redirects, which is not followed. Set oauth_token_url to its own URL.")
+        reported = parse(data)
+        code, words = (reported.get(name) for name in ("error", "error_description"))
         if not isinstance(code, str) or not code:
             passing = status >= 500 or status in (408, 429)
             return TokenError(f"{where} answers with HTTP status {status} and no reason.", retryable=passing)

@@ -1,10 +1,10 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The challenge mail: its headers, and what RFC 8823, section 3.1 wants in them.
+"""The challenge mail: its headers, and what RFC 8823, section 3.1 requires of them.
 
-Nothing here proves anything: :mod:`authenticate` decides which instances may be believed and hands them to the
-readers below. The body takes no part in it (RFC 8823, section 3.1 (7)).
+Nothing is proved here: :mod:`authenticate` decides which instances are proved, and passes them to the functions below.
+The body is not used (RFC 8823, section 3.1 (7)).
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from . import headers, key_authorization
 from .headers import Instance
 from .refusal import Refusal
 
-# The address headers, identity headers and MIME headers that may stand once (RFC 5322, section 3.6; RFC 3834,
-# section 5; RFC 2045, section 3). Programs differ in which one of two they take.
+# The address headers, identity headers and MIME headers that may occur once (RFC 5322, section 3.6; RFC 3834,
+# section 5; RFC 2045, section 3). Programs differ in which one of two they use.
 SINGLE = (
     "from",
     "to",
@@ -54,7 +54,7 @@ _AUTO_GENERATED = re.compile(r"auto-generated[ \t]*(?:;.*|\(.*\)[ \t]*)?", re.IG
 
 
 def parse(raw: bytes) -> headers.Message:
-    """Cut a mail into headers and body, and refuse what can be read in two ways.
+    """Split a mail into headers and body; refuse one that programs may read in different ways.
 
     :raises Refusal: ``too_large``, ``malformed`` or ``header_duplicated``.
     """
@@ -62,14 +62,14 @@ def parse(raw: bytes) -> headers.Message:
     for name in SINGLE:
         count = len(mail.all(name))
         if count > 1:
-            raise Refusal("header_duplicated", f"The mail has {count} headers {name}; one may stand in it.")
+            raise Refusal("header_duplicated", f"The mail has {count} headers {name}; it may have one.")
     return mail
 
 
 def token_part1(subject: Instance, *, tagged: bool = False) -> str:
     """token-part1 out of the subject: ``ACME:``, white space, the token, white space inside ignored.
 
-    :arg tagged: whether marks in brackets may stand before it, such as ``[EXTERNAL]``, which some gateways write.
+    :arg tagged: whether marks in brackets may be before it, such as ``[EXTERNAL]``, which some gateways write.
     :raises Refusal: ``is_reply``, ``not_a_challenge`` or ``token_invalid`` (RFC 8823, section 3 (5) and 3.1 (1)).
     """
     text = _decoded(subject.text)
@@ -96,9 +96,9 @@ def message_id(instance: Instance) -> str:
     :raises Refusal: ``message_id_invalid``.
     """
     text = instance.text
-    # "=?": the standard library would take it for an encoded word, and write what that stands for into the reply
+    # "=?": the standard library would decode it as an encoded word, and write the result into the reply
     if len(text) > MAX_MESSAGE_ID or "=?" in text or not _MESSAGE_ID.fullmatch(text):
-        raise Refusal("message_id_invalid", f"The Message-ID is none: {quote(text)}.")
+        raise Refusal("message_id_invalid", f"The Message-ID is invalid: {quote(text)}.")
     return text
 
 
@@ -110,7 +110,7 @@ def date(instance: Instance) -> datetime.datetime:
     text = instance.text
     found = parse_date_field(text[:200])
     if found is None:
-        raise Refusal("date_invalid", f"The Date is none: {quote(text)}.")
+        raise Refusal("date_invalid", f"The Date is invalid: {quote(text)}.")
     return found
 
 
@@ -135,7 +135,7 @@ def _decoded(text: str) -> str:
         match = _ENCODED_WORD.fullmatch(word)
         if match is None:
             if "=?" in word:
-                raise Refusal("not_a_challenge", f"The subject has an encoded word that is none: {quote(word)}.")
+                raise Refusal("not_a_challenge", f"The subject has an invalid encoded word: {quote(word)}.")
             result += blank + word
         else:
             # white space between two encoded words is no part of the text (RFC 2047, section 6.2)
@@ -154,7 +154,7 @@ def _encoded_word(charset: str, encoding: str, content: str) -> str:
             data = re.sub(rb"=([0-9A-Fa-f]{2})", lambda m: bytes([int(m[1], 16)]), _underscores(content))
         decoded = data.decode("ascii")
     except (binascii.Error, ValueError):
-        raise Refusal("not_a_challenge", f"The subject has an encoded word that is bad: {quote(content)}.") from None
+        raise Refusal("not_a_challenge", f"The subject has an invalid encoded word: {quote(content)}.") from None
     if not decoded.isprintable():
         raise Refusal("not_a_challenge", "The subject has a control character in an encoded word.")
     return decoded

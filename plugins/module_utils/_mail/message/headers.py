@@ -1,12 +1,11 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The header block of a mail, cut into instances in the one way in which all programs agree.
+"""The header block of a mail, split into instances in the one way in which all programs agree.
 
-Mail is an old format, and programs differ where it is bent: a bare CR or LF, NUL, a blank before the colon, a line of
-nothing but blanks, an mbox line. Whoever signs, checks, and reads a mail may then see three different mails. So what
-is not plain RFC 5322, section 2.2 is refused here, before anything else looks at it, and all other code takes the
-values from here.
+Programs differ where a mail breaks the format: a bare CR or LF, NUL, a blank before the colon, a line of blanks only,
+an mbox line. The signer, the verifier and the reader may then see three different mails. So a mail that is not plain
+RFC 5322, section 2.2 is refused here first, and all other code takes the values from here.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ MAX_ADDRESS_HEADER = 2000
 # field-name of RFC 5322, section 3.6.8, and the colon at once after it
 _FIELD = re.compile(rb"([\x21-\x39\x3b-\x7e]{1,200}):")
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
-# CR and LF stand together only, in a body too (RFC 5322, section 2.3); dkimpy, for one, takes a bare LF for a line end
+# CR and LF occur only together, also in a body (RFC 5322, section 2.3); dkimpy, for one, reads a bare LF as a line end
 _BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 
 _ATEXT = r"A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\u0080-\U0010ffff"
@@ -45,7 +44,7 @@ _MAILBOX = re.compile(
 
 @dataclass(frozen=True)
 class Instance:
-    """One header as it stands in the mail.
+    """One header as it is in the mail.
 
     :ivar name: in lower case.
     :ivar value: all after the colon, folds included, without the CRLF that ends it.
@@ -70,7 +69,7 @@ class Instance:
 class Message:
     """A mail in parts.
 
-    :ivar raw: the whole with CRLF line ends in its header block; what was cut here, and so what is to be verified.
+    :ivar raw: the whole mail, with CRLF line ends in its header block; the octets to verify.
     :ivar headers: all instances, from top to bottom.
     :ivar body: all after the empty line.
     """
@@ -85,14 +84,14 @@ class Message:
 
 
 def split(raw: bytes) -> Message:
-    """Cut a mail into its headers and its body.
+    """Split a mail into its headers and its body.
 
     :raises Refusal: ``too_large`` or ``malformed``.
     """
     if len(raw) > MAX_MESSAGE:
         raise Refusal("too_large", f"The mail has {len(raw)} bytes; a challenge has at most {MAX_MESSAGE}.")
     if b"\r" not in raw:
-        # lines that all end in LF are how files keep a mail; mixed ones are refused below
+        # files keep mails with LF as the only line end; mixed line ends are refused below
         raw = raw.replace(b"\n", b"\r\n")
     end = raw.find(b"\r\n\r\n")
     if end < 0:
@@ -118,7 +117,7 @@ def one_address(instance: Instance) -> str:
     text = instance.text
     match = _MAILBOX.fullmatch(text) if len(text) <= MAX_ADDRESS_HEADER else None
     address = match["angle"] or match["bare"] if match else ""
-    # "=?": an address that is an encoded word is another one to who decodes it
+    # "=?": a program that decodes encoded words would see another address
     if not address or "=?" in address:
         raise Refusal("address_syntax", f"The header {instance.name} is not one plain address: {quote(text)}.")
     try:
@@ -128,7 +127,7 @@ def one_address(instance: Instance) -> str:
 
 
 def is_for_another(top: bytes, recipient: str) -> bool:
-    """Whether a header block says plainly that the mail is for somebody else. In doubt it is read, and judged then."""
+    """Whether a header block shows that the mail is for another recipient. In doubt the mail is read and checked."""
     try:
         wanted = split(top.rstrip(b"\r\n") + b"\r\n\r\n").all("to")
         return len(wanted) == 1 and not _address.same(one_address(wanted[0]), recipient)
@@ -157,8 +156,8 @@ def _check_line(line: bytes) -> None:
     if _CONTROL.search(line):
         raise Refusal("malformed", f"A header line holds a control character: {quote(line)}.")
     if not line.strip(b" \t"):
-        # obsolete folding: some programs take such a line for the end of the headers
-        raise Refusal("malformed", "A header line holds nothing but blanks.")
+        # obsolete folding: some programs read such a line as the end of the headers
+        raise Refusal("malformed", "A header line has only blanks.")
 
 
 def _instance(lines: list[bytes]) -> Instance:

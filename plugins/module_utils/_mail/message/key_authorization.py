@@ -11,30 +11,30 @@ import re
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, MailError
 
-# The two readings of "concatenates" that are in the field
+# The two ways in which CAs read "concatenates"
 JOINS = ("string", "bytes")
 
 _TOKEN = re.compile(r"([A-Za-z0-9_-]+)(={0,2})")
 
 
 def decode_token(token: str) -> bytes:
-    """The bytes of a base64url token; padding may stand or be left out (RFC 4648, section 5; RFC 8823, section 3.1).
+    """The bytes of a base64url token, with padding or without (RFC 4648, section 5; RFC 8823, section 3.1).
 
     :raises ValueError: for anything else.
     """
     match = _TOKEN.fullmatch(token)
-    # one character alone over a group of four stands for no byte
+    # one character more than groups of four encodes no byte
     if match is None or len(match[1]) % 4 == 1 or (match[2] and len(token) % 4):
         raise ValueError("not base64url")
     return base64.urlsafe_b64decode(match[1] + "=" * (-len(match[1]) % 4))
 
 
 def join_tokens(part1: str, part2: str, how: str) -> str:
-    """The ACME token out of its two parts (RFC 8823, section 3, step 6, which leaves open how).
+    """Join the two parts of the ACME token (RFC 8823, section 3, step 6, which does not say how).
 
-    :arg part1: from the mail's subject, padding as it stood there.
+    :arg part1: from the mail's subject, with the padding that it has there.
     :arg part2: ``token`` of the challenge object.
-    :arg how: ``string`` puts the two texts one after the other; ``bytes`` decodes both and encodes what they make up,
+    :arg how: ``string`` concatenates the texts. ``bytes`` decodes both, concatenates the bytes, and encodes them
         without padding.
     :raises MailError: for a part that is no base64url.
     """

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where a mail has its S/MIME signature, and which octets it signs (RFC 8551, section 3.5; RFC 1847).
 
-The signed part of a ``multipart/signed`` is cut out between its delimiter lines as it stands (RFC 2046, section 5.1.1):
-a signature holds for octets, and the standard library parses a part into lines and headers that it writes again when
-asked for bytes, folded anew where it likes. What a MIME type and its parameters are is left to the library.
+The signed part of a ``multipart/signed`` is taken unchanged from between its delimiter lines (RFC 2046, section 5.1.1):
+a signature is over octets. The standard library would parse the part, write its headers again, and fold them
+differently. The library is used only to read a MIME type and its parameters.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class ContentType:
 
 @dataclass(frozen=True)
 class SignedMime:
-    """What is to be verified.
+    """The signature to verify, and its content.
 
     :ivar content: the signed octets; ``None`` where they are in the signature's own structure (opaque signing).
     :ivar signature: CMS in BER.
@@ -61,7 +61,7 @@ class SignedMime:
 
 
 def content_type(part: Message) -> ContentType:
-    """The type of a mail or part; ``text/plain`` where it tells none (RFC 2045, section 5.2).
+    """The type of a mail or part; ``text/plain`` where it has none (RFC 2045, section 5.2).
 
     :raises Refusal: ``malformed`` where it is too long or not ASCII.
     """
@@ -76,7 +76,7 @@ def content_type(part: Message) -> ContentType:
 def find(mail: Message) -> SignedMime:
     """Find the signature of a mail that is signed as a whole.
 
-    A signed part deep inside another structure does not count: it is the mail of somebody, sent on by somebody else.
+    A signed part inside another structure does not count: it may be another mail, forwarded by the sender.
 
     :raises Refusal: ``smime_missing`` or ``smime_syntax``.
     """
@@ -87,7 +87,7 @@ def find(mail: Message) -> SignedMime:
         if content_type(part).name not in _SIGNATURE_TYPES:
             raise Refusal("smime_syntax", "The second part of the signed mail is no S/MIME signature.")
         return SignedMime(content=content, signature=_base64(part))
-    # smime-type is optional; the structure itself tells what it is (RFC 8551, section 3.2.2)
+    # smime-type is optional; the structure itself shows what it is (RFC 8551, section 3.2.2)
     if kind.name in _OPAQUE_TYPES and kind.parameter("smime-type").lower() in ("", "signed-data"):
         return SignedMime(content=None, signature=_base64(mail))
     raise Refusal("smime_missing", f"The mail is {quote(kind.name)}, which is not signed by S/MIME.")
@@ -96,11 +96,11 @@ def find(mail: Message) -> SignedMime:
 def _two_parts(body: bytes, boundary: str) -> tuple[bytes, bytes]:
     """The octets of both parts. The CRLF before a delimiter line belongs to the delimiter."""
     if not _BOUNDARY.fullmatch(boundary):
-        raise Refusal("smime_syntax", f"The boundary of the signed mail is none: {quote(boundary)}.")
+        raise Refusal("smime_syntax", f"The boundary of the signed mail is invalid: {quote(boundary)}.")
     body = b"\r\n" + body
     start = b"\r\n--" + boundary.encode("ascii")
     lines = list(re.finditer(re.escape(start) + rb"(--)?[ \t]*(?=\r\n|\Z)", body))
-    # a line that only begins like a delimiter is one to some programs (RFC 2046, section 5.1.1)
+    # some programs read each line that begins like a delimiter as one (RFC 2046, section 5.1.1)
     if [line[1] for line in lines] != [None, None, b"--"] or body.count(start) != len(lines):
         raise Refusal("smime_syntax", "The signed mail does not have exactly two parts.")
     first, second, last = lines

@@ -4,7 +4,7 @@
 """Why a mail is not answered.
 
 RFC 8823, section 3.1: a challenge mail that fails validation is ignored, and the failure is logged. So each refusal
-has a token of its own, which is stable, and a sentence for people.
+has a stable reason for programs, and a sentence for people.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import MailE
 REASONS: t.Mapping[str, str] = {
     "malformed": "the header block can be read in more than one way",
     "too_large": "the message, a header or a line is larger than a challenge can be",
-    "unreadable": "a file that may be the mail may not be read by the user of the task",
-    "header_duplicated": "a header that may be there once is there twice",
+    "unreadable": "the user of the task may not read a file that may be the mail",
+    "header_duplicated": "a header that may occur once occurs twice",
     "header_missing": "a header that a challenge must have is missing",
     "address_syntax": "From, To or Reply-To is not one plain address",
     "from_mismatch": "From is not the address that the CA named in the challenge",
@@ -28,9 +28,9 @@ REASONS: t.Mapping[str, str] = {
     "token_invalid": "token-part1 is no base64url of at least 128 bits",
     "auto_submitted_missing": "there is no Auto-Submitted header",
     "auto_submitted_value": "Auto-Submitted is not auto-generated",
-    "message_id_invalid": "the Message-ID is none",
-    "date_invalid": "the date is none, or lies in the future",
-    "stale": "the mail is older than a challenge may be answered",
+    "message_id_invalid": "the Message-ID is invalid",
+    "date_invalid": "the date is invalid, or is in the future",
+    "stale": "the mail is too old to be this challenge",
     "older": "the mail is from before the order, and a newer one came",
     "answered": "the mail was answered for an earlier order",
     "reply_to_uncovered": "Reply-To is not covered by the signature",
@@ -50,7 +50,7 @@ REASONS: t.Mapping[str, str] = {
     "gateway_syntax": "the gateway's Authentication-Results cannot be read",
     "gateway_failed": "the gateway does not say that a DKIM signature passed",
     "gateway_domain": "no DKIM signature that passed the gateway is by the domain of From",
-    "gateway_signature": "the DKIM signature of which the gateway speaks is not in the mail",
+    "gateway_signature": "the DKIM signature that the gateway names is not in the mail",
     "smime_missing": "the mail is not signed by S/MIME",
     "smime_syntax": "an S/MIME signature cannot be read",
     "smime_algorithm": "an S/MIME signature uses an algorithm or a key that is refused",
@@ -67,7 +67,7 @@ class Refusal(MailError):
     """A mail that is not an authentic challenge; it gets no reply.
 
     :arg reason: one of :data:`REASONS`.
-    :arg sentence: what was found, for the log; what stems from the mail stands in it through :func:`~_text.quote`.
+    :arg sentence: what was found, for the log; text from the mail is in it through :func:`~_text.quote` only.
     """
 
     error_code = "challenge_refused"

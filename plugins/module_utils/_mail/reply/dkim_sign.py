@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Signing a reply with DKIM ourselves, where the submission server does not (RFC 8823, section 3.2 (9); RFC 6376).
 
-A CA answers a reply whose signature does not verify with the end of the order. So the key is held against its record in
-DNS before anything is sent. What is signed stays as it is: each header stands in ``h=`` once more than in the mail, so
-that none can be added on the way, and servers that fold lines or trim blanks do no harm (``relaxed/relaxed``).
+A CA ends the order when the signature of a reply does not verify. So the key is compared with its record in DNS before
+anything is sent. ``h=`` names each header once more than it is in the mail, so that no one can add one on the way. With
+``relaxed/relaxed``, servers may fold lines and trim blanks.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _SELECTOR = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?(?:\.[A-Za-z0-
 
 @dataclass(frozen=True)
 class SigningKey:
-    """A private key whose public one stands in DNS.
+    """A private key whose public key is in DNS.
 
     :ivar domain: for ``d=``, lower-case A-labels. :ivar selector: for ``s=``.
     :ivar algorithm: for ``a=``: ``rsa-sha256`` or ``ed25519-sha256``.
@@ -51,7 +51,7 @@ class SigningKey:
 
     @property
     def record_name(self) -> str:
-        """Where the record stands in DNS."""
+        """The name of its record in DNS."""
         return f"{self.selector}._domainkey.{self.domain}"
 
 
@@ -59,13 +59,13 @@ def load(data: bytes, *, domain: str, selector: str, passphrase: str | None, sou
     """Read a private key, RSA or Ed25519, in PEM.
 
     :arg source: the option that it is from, for messages.
-    :raises InputError: it is none that DKIM has, or a weak one, or the selector is none.
+    :raises InputError: DKIM has no such key, or the key is too short, or the selector is invalid.
     """
     require("cryptography", "dkimpy", "PyNaCl")
     if not _SELECTOR.fullmatch(selector) or len(selector) > 63:
         raise InputError("dkim_selector must be the name below _domainkey, of letters, digits, dots and hyphens.")
     try:
-        # without the check of its numbers, which costs a tenth of a second: the record in DNS tells what it must be
+        # its numbers are not checked, which takes 0.1 s: the key is compared with its record in DNS
         key = serialization.load_pem_private_key(
             data, passphrase.encode("utf-8") if passphrase else None, unsafe_skip_rsa_key_validation=True
         )
@@ -83,10 +83,11 @@ def load(data: bytes, *, domain: str, selector: str, passphrase: str | None, sou
         public = key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
         return SigningKey(domain, selector, "ed25519-sha256", base64.b64encode(raw), public)
     if not isinstance(key, rsa.RSAPrivateKey):
-        raise InputError(f"{source} is neither an RSA nor an Ed25519 key, and DKIM has no other.")
+        raise InputError(f"{source} is not an RSA or Ed25519 key; DKIM has no others.")
     if key.key_size < dkim_record.MIN_RSA_BITS:
         raise InputError(
-            f"The DKIM key of {source} has {key.key_size} bits; below {dkim_record.MIN_RSA_BITS} nobody takes a signature."
+            f"The DKIM key of {source} has {key.key_size} bits, and signatures need {dkim_record.MIN_RSA_BITS} or more."
+            " Make a larger key."
         )
     pem = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
@@ -98,18 +99,18 @@ def load(data: bytes, *, domain: str, selector: str, passphrase: str | None, sou
 def check_record(key: SigningKey, txt: dkim_verify.TxtLookup) -> None:
     """Compare the key with its record in DNS.
 
-    :raises SigningError: a CA would not take a signature by this key.
+    :raises SigningError: a CA would not accept a signature by this key.
     :raises ResolverError: from *txt*.
     """
     kind = dkim_verify.ALGORITHMS[key.algorithm.encode("ascii")]
     try:
         record = dkim_record.fetch(key.record_name, txt, key_type=kind, same_domain=True)
     except Refusal as refusal:
-        raise SigningError(f"A CA would not take a reply that is signed with this key. {refusal.message}") from None
+        raise SigningError(f"A CA would not accept a reply that is signed with this key. {refusal.message}") from None
     if record.rpartition(b"p=")[2] != base64.b64encode(key.public):
         raise SigningError(
-            f"The DKIM key is not the one whose public key stands at {key.record_name}, so a CA would not take a reply "
-            "that is signed with it. Check dkim_selector and the key, or publish its record."
+            f"The DKIM key is not the one whose public key is at {key.record_name}, so a CA would not accept a reply"
+            " that is signed with it. Check dkim_selector and the key, or publish its record."
         )
 
 
@@ -123,7 +124,7 @@ def sign(data: bytes, key: SigningKey) -> bytes:
     covers: list[bytes] = []
     for name in RESPONSE_COVERS:
         covers += [name.encode("ascii")] * (len(mail.all(name)) + 1)
-    # those that a reply never has need no second place
+    # headers that a reply never has are named once
     covers += [name.encode("ascii") for name in ("mime-version", *dkim_verify.SHOULD_COVER)]
     try:
         signature = dkim.sign(

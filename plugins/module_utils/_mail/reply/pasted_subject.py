@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The subject of a challenge mail as a person pastes it (RFC 8823, section 3.1 (1)).
 
-Mail programs give a subject in many shapes: with its name, over several lines, encoded, with blanks around it. What is
-left once these are off must be a challenge's, judged as strictly as in a mail.
+Mail programs show a subject in many forms: with the name of the header, over several lines, encoded, with blanks around
+it. These are removed. The rest must be the subject of a challenge, and is checked as strictly as in a mail.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.header
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.message.refusal import Refusal
 
 _FIELD_NAME = re.compile(r"\Asubject[ \t]*:", re.IGNORECASE)
-# no subject is so long; what is longer is a whole mail
+# no subject is longer; a longer text is a whole mail
 MAX_PASTED = challenge.MAX_SUBJECT
 
 
 def token_part1(pasted: str) -> str:
-    """token-part1 out of what was pasted, padding as it stood there.
+    """token-part1 of the pasted subject, with the padding that it has there.
 
     :raises InputError: with one sentence that says what is wrong with it.
     """
-    # splitlines and split know more line ends and blanks than mail does: a program that shows a mail may use them
+    # splitlines and split know more line ends and blanks than mail has: mail programs may show those
     subject = " ".join(" ".join(pasted[: MAX_PASTED + 1].splitlines()).split())
     subject = _FIELD_NAME.sub("", subject).strip()
     if not subject:

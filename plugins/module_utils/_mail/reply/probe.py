@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A mail to oneself that tells how a reply would be signed, and so what a CA would see (RFC 8823, section 3.2 (9))."""
+"""A mail to oneself that shows how the server would sign a reply to a CA (RFC 8823, section 3.2 (9))."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Nothing has to be done about it, and it can be deleted.
 
 @dataclass(frozen=True)
 class Probe:
-    """A probe mail. :ivar token: stands in its subject, and in no other mail."""
+    """A probe mail. :ivar token: is in its subject, and in no other mail."""
 
     token: str
     data: bytes
@@ -37,8 +37,8 @@ class Signing:
     """How a probe was signed.
 
     :ivar proof: what verified, such as ``dkim example.com s1 rsa-sha256``.
-    :ivar uncovered: names that RFC 8823 wants in ``h=`` and that no signature has there; they are not in the mail, so
-        that only a strict CA minds.
+    :ivar uncovered: headers that RFC 8823 requires in ``h=`` and that no signature names. They are not in the mail, so
+        only a strict CA refuses the signature.
     """
 
     proof: str
@@ -52,10 +52,10 @@ def build(
     token: str | None = None,
     signing_key: dkim_sign.SigningKey | None = None,
 ) -> Probe:
-    """The mail, with all headers of a reply, since a server signs those that are there.
+    """The mail, with all headers of a reply, since a server signs the headers that are in a mail.
 
     :arg now: for Date, aware.
-    :arg token: random if left out.
+    :arg token: ``None`` for a random one.
     :arg signing_key: signs it as it would sign a reply.
     :returns: the mail; ASCII, but for an address outside it in UTF-8.
     :raises AddressError: for an address that is none.
@@ -86,10 +86,10 @@ def is_it(raw: bytes, probe: Probe) -> bool:
 
 
 def judge(raw: bytes, address: str, *, txt: dkim_verify.TxtLookup, now: datetime.datetime) -> Signing:
-    """Whether a CA would take the signature of this mail for a reply.
+    """Whether a CA would accept the signature of this mail on a reply.
 
     :arg raw: the probe as it came back. :arg now: aware.
-    :raises Refusal: with the reason, for a mail that would not be taken.
+    :raises Refusal: with the reason why a CA would not accept it.
     :raises ResolverError: where DNS could not answer for now.
     """
     mail = challenge.parse(raw)
@@ -99,7 +99,7 @@ def judge(raw: bytes, address: str, *, txt: dkim_verify.TxtLookup, now: datetime
 
 
 def _gaps(mail: headers.Message, domain: str) -> t.Iterator[tuple[str, ...]]:
-    """For each signature of the domain what it does not cover of the names that RFC 8823 wants."""
+    """For each signature of the domain: the headers that RFC 8823 requires in ``h=`` and that it does not name."""
     for index, instance in dkim_verify.signatures_of(mail, domain)[: dkim_verify.MAX_SIGNATURES]:
         try:
             covers = dkim_verify.read_signature(index, instance).covers

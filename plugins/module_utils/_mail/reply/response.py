@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The reply to a challenge (RFC 8823, section 3.2), byte for byte.
 
-Receivers are picky: CRLF only, ASCII (an address outside it aside), the digest in one line, the subject in one line, no
-footer. Senders of mail "improve" what is not so already, and break it. So the reply is made such that nobody has a
-reason to touch it.
+CAs accept a reply only with CRLF line ends, in ASCII (except addresses), with the digest in one line, the subject in
+one line, and no footer. Mail servers rewrite a mail that does not have their preferred form, and so break it. So the
+reply has a form that no server rewrites.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from ansible_collections.mailcert.acme.plugins.module_utils._mail.authentication
 BEGIN = "-----BEGIN ACME RESPONSE-----"
 END = "-----END ACME RESPONSE-----"
 
-# what the standard library puts behind our own fields
+# the fields that the standard library adds after ours
 _MIME_FIELDS = (
     'Content-Type: text/plain; charset="us-ascii"\r\nContent-Transfer-Encoding: 7bit\r\nMIME-Version: 1.0\r\n\r\n'
 )
 _MAX_LINE = 998  # RFC 5322, section 2.1.1
-# no header is folded before that: In-Reply-To and the subject's token stay in one piece
+# no shorter line is folded: In-Reply-To and the subject's token stay in one line
 _POLICY = email.policy.SMTP.clone(max_line_length=_MAX_LINE, cte_type="7bit")
-# an address outside ASCII stands in a header as it is (RFC 6532, section 3.2); the body is ASCII all the same
+# an address outside ASCII is in a header unchanged (RFC 6532, section 3.2); the body is ASCII in any case
 _UTF8_POLICY = _POLICY.clone(utf8=True)
 _DIGEST = re.compile(r"[A-Za-z0-9_-]{43}")
 _MESSAGE_ID = re.compile(r"<[!-;=?-~]+@[!-;=?-~]+>")
 
 
 def body(digest: str) -> str:
-    """The text of the reply, lines ended by LF; what a person pastes into a mail where no program sends it.
+    """The text of the reply, with LF line ends. A person pastes it into a mail where no program sends the reply.
 
     :raises MailError: for a digest that is no base64url of a SHA-256.
     """
@@ -60,7 +60,7 @@ def build_response(
     :arg sender: the identifier; it is the envelope sender too (RFC 8823, section 3.2 (2)).
     :arg digest: of the key authorization, base64url, from :func:`key_authorization.digest`.
     :arg now: for Date, aware.
-    :arg message_id: with angle brackets; a fresh one if left out.
+    :arg message_id: with angle brackets; ``None`` for a new one.
     :returns: CRLF line ends, no line longer than 998 bytes; ASCII, but for addresses outside it in UTF-8 (RFC 6532).
     :raises AddressError: for an address that is none.
     :raises MailError: for a value that no reply can carry.
@@ -87,12 +87,12 @@ def build_response(
         raise MailError("The reply cannot be written in lines of at most 998 bytes.", stage="reply")
     wanted = "".join(f"{name}: {value}\r\n" for name, value in fields.items()) + _MIME_FIELDS
     if not data.startswith(wanted.encode("utf-8")):
-        # it decodes encoded words wherever they stand, line breaks in them too
-        raise MailError("The reply cannot be written: a header would not hold what it was given.", stage="reply")
+        # the standard library decodes encoded words in each header, also line breaks in them
+        raise MailError("The reply cannot be written: the value of a header would change.", stage="reply")
     return data
 
 
 def _checked_id(value: str) -> str:
     if not _MESSAGE_ID.fullmatch(value):
-        raise MailError("A Message-ID of the reply is none.", stage="reply")
+        raise MailError("A Message-ID of the reply is invalid.", stage="reply")
     return value

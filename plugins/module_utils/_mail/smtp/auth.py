@@ -36,12 +36,12 @@ def log_in(settings: SmtpSettings, client: smtplib.SMTP, login: Login) -> None:
         error.stage = STAGE
         raise
     if code != 235:
-        told = exchange.error(login.secrets)
+        reported = exchange.error(login.secrets)
         raise LoginError(
             f"The SMTP server {settings.host}:{settings.port} refused the login of {login.user}: {code} "
-            f"{one_line(words, secrets=login.secrets)}{told and f' ({told})'}. Check {login.advice('smtp')}.",
+            f"{one_line(words, secrets=login.secrets)}{reported and f' ({reported})'}. Check {login.advice('smtp')}.",
             stage=STAGE,
-            # RFC 4954, section 6: 4yz is a passing trouble of the server
+            # RFC 4954, section 6: 4yz is a temporary failure of the server
             retryable=400 <= code < 500,
         )
 
@@ -58,12 +58,12 @@ def _converse(client: smtplib.SMTP, exchange: sasl.Conversation) -> tuple[int, b
         if len(command) + len(initial) + 3 <= LINE_LIMIT:
             code, words = client.docmd(f"{command} {initial}")
         else:
-            # too long for a command; servers take long lines only as answers to a challenge
+            # too long for a command; servers accept long lines only as answers to a challenge
             code, words = client.docmd(command)
             if code == 334:
                 code, words = client.docmd(initial)
     while code == 334:
-        # what is no base64 raises a ValueError, as other answers that are no SMTP do
+        # invalid base64 raises a ValueError, as other answers that are no SMTP do
         answer = exchange.respond(base64.b64decode(words))
         code, words = client.docmd(base64.b64encode(answer).decode("ascii"))
     return code, words

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Sending without a mail: the dialogue of a submission up to the recipient, then RSET (RFC 5321, section 4.1.1.5).
 
-Whether a login may send as an address shows at MAIL FROM with most servers, with some only at RCPT TO.
+Most servers refuse a login that may not send as an address at MAIL FROM, some only at RCPT TO.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if t.TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Rehearsal:
-    """How far the server went along.
+class DryRun:
+    """The result of a dry run: whether the server accepted sender and recipient.
 
-    :ivar step: ``recipient`` where it took both addresses; else ``sender`` or ``recipient``, whichever it refused.
-    :ivar accepted: whether it took both.
+    :ivar step: the address that was refused, ``sender`` or ``recipient``; ``recipient`` where both were accepted.
+    :ivar accepted: whether both were accepted.
     :ivar code: its last reply code. :ivar text: its last words in one line.
     """
 
@@ -60,18 +60,18 @@ class Submission:
     def __exit__(self, *_exc: object) -> None:
         client, self._client = self._client, None
         if client is not None:
-            submit.take_leave(client)
+            submit.quit_session(client)
             client.close()
 
-    def rehearse(self, *, sender: str, recipient: str) -> Rehearsal:
-        """Name sender and recipient, and take it all back. Nothing is sent.
+    def dry_run(self, *, sender: str, recipient: str) -> DryRun:
+        """Send MAIL FROM and RCPT TO, then RSET. No mail is sent.
 
-        :raises MailError: where the connection breaks, or the server cannot take such addresses.
+        :raises MailError: the connection breaks, or the server does not support such addresses.
         """
         client = self._client
         if client is None:
             raise MailError(
-                "A rehearsal needs a connection; it is there within the with statement.", stage=submit.STAGE
+                "A dry run needs a connection, which is open within the with statement only.", stage=submit.STAGE
             )
         sender, recipient = (str(_address.parse(address)) for address in (sender, recipient))
         with submit.errors(self._settings):
@@ -85,5 +85,5 @@ class Submission:
                     break
             client.docmd("RSET")
         if not 200 <= code < 600 or 300 <= code < 400:
-            raise MailError(f"The answer {code} to {step} is no SMTP.", stage=submit.STAGE)
-        return Rehearsal(step, code in (250, 251), code, submit.told(self._settings, code, words))
+            raise MailError(f"The answer {code} to {step} is not SMTP.", stage=submit.STAGE)
+        return DryRun(step, code in (250, 251), code, submit.answer_text(self._settings, code, words))

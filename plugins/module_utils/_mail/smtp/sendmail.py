@@ -3,14 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Sending the reply through a local ``sendmail`` command, as Postfix, Exim, OpenSMTPD, msmtp and Sendmail bring one.
 
-At most one reply ever leaves (rule 11), so what counts is what the exit code leaves open. It is one of ``sysexits.h``:
+At most one reply is ever sent (rule 11). The exit code says whether it can have been sent; see ``sysexits.h``:
 
-- 0: the mail was taken.
-- 75, ``EX_TEMPFAIL``: with most programs nothing was taken. With Sendmail the mail "could not be sent immediately, but
-  was queued", says its manual. Nobody can tell which it was, so it is unknown.
+- 0: the mail was accepted.
+- 75, ``EX_TEMPFAIL``: most programs have not accepted it. With Sendmail the mail "could not be sent immediately, but
+  was queued", says its manual. There is no way to distinguish the two cases, so the state is unknown.
 - anything else: the mail was refused.
 
-A command that is ended by a signal, or by us at its timeout, may have handed the mail over just before.
+A command that ends by a signal, or that is killed at its timeout, may have sent the mail before that.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from .submit import SendOutcome, check_line_ends
 STAGE = "reply"
 DEFAULT_PATH = "/usr/sbin/sendmail"
 EX_TEMPFAIL = 75
-# a refusal has no SMTP code here; this is the one for a transaction that failed for good (RFC 5321, section 4.2.3)
+# a refusal has no SMTP code here; this is the code of a permanent failure (RFC 5321, section 4.2.3)
 FAILED = 554
-# bytes of what the command says that are read
+# bytes of the command's output that are read
 MAX_WORDS = 4096
 SYSEXITS: t.Mapping[int, str] = {
     64: "EX_USAGE",
@@ -66,14 +66,14 @@ class SendmailSettings:
 
 
 def check(settings: SendmailSettings) -> None:
-    """Refuse a command that cannot be there.
+    """Refuse a command that cannot be run.
 
-    :raises InputError: it is no path, or no program stands there.
+    :raises InputError: it is no absolute path, or there is no program.
     """
     if not os.path.isabs(settings.path):
         raise InputError(f"sendmail_path must be an absolute path, not {settings.path!r}.")
     if not os.path.isfile(settings.path) or not os.access(settings.path, os.X_OK):
-        raise InputError(f"There is no program {settings.path!r} for us to run. Check sendmail_path.")
+        raise InputError(f"There is no program {settings.path!r} that this user may run. Check sendmail_path.")
 
 
 def send(settings: SendmailSettings, *, sender: str, recipient: str, data: bytes) -> SendOutcome:
@@ -81,29 +81,29 @@ def send(settings: SendmailSettings, *, sender: str, recipient: str, data: bytes
 
     :arg sender: for the envelope. :arg recipient: the only one.
     :arg data: the mail with CRLF line ends; the command gets it with those of the system, as is its interface.
-    :raises AddressError, InputError: for what the command is not asked about.
+    :raises AddressError, InputError: the command is not started.
     """
     addresses = [str(_address.parse(address)) for address in (sender, recipient)]
     check_line_ends(data)
     # octets, since the locale of this process says nothing about mail (RFC 6531, section 3.3)
     envelope = [address.encode("utf-8") for address in addresses]
     command = [os.fsencode(settings.path), b"-i", b"-f", envelope[0], b"--", envelope[1]]
-    # files instead of pipes: nobody waits for a child of the command that keeps one open, or for one that reads nothing
+    # files instead of pipes: with a pipe, a child that keeps it open or does not read it would block us
     with tempfile.TemporaryFile() as mail, tempfile.TemporaryFile() as words:
         mail.write(data.replace(b"\r\n", b"\n"))
         mail.seek(0)
         try:
             process = subprocess.Popen(command, stdin=mail, stdout=words, stderr=subprocess.STDOUT)
         except OSError as error:
-            told = f"{settings.path} could not be started: {error.strerror}."
-            return SendOutcome("not_sent", 0, told, MailError(told, stage=STAGE))
+            reason = f"{settings.path} could not be started: {error.strerror}."
+            return SendOutcome("not_sent", 0, reason, MailError(reason, stage=STAGE))
         try:
             code = process.wait(settings.timeout)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
             return SendOutcome(
-                "unknown", 0, f"{settings.path} did not end within {settings.timeout:g} seconds, and was ended"
+                "unknown", 0, f"{settings.path} did not end within {settings.timeout:g} seconds, and was killed"
             )
         words.seek(0)
         said = one_line(words.read(MAX_WORDS))
@@ -113,12 +113,12 @@ def send(settings: SendmailSettings, *, sender: str, recipient: str, data: bytes
 def _outcome(name: str, code: int, said: str) -> SendOutcome:
     words = f": {said}" if said else ""
     if code == 0:
-        return SendOutcome("sent", 0, f"{name} took it{words}")
+        return SendOutcome("sent", 0, f"{name} accepted the mail{words}")
     if code < 0:
-        return SendOutcome("unknown", 0, f"{name} was ended by signal {-code}{words}")
-    told = f"{name} ended with exit code {code}"
+        return SendOutcome("unknown", 0, f"{name} was killed by signal {-code}{words}")
+    text = f"{name} ended with exit code {code}"
     if code in SYSEXITS:
-        told += f" ({SYSEXITS[code]})"
+        text += f" ({SYSEXITS[code]})"
     if code == EX_TEMPFAIL:
-        return SendOutcome("unknown", 0, told + words)
-    return SendOutcome("refused", FAILED, told + words)
+        return SendOutcome("unknown", 0, text + words)
+    return SendOutcome("refused", FAILED, text + words)

@@ -1,11 +1,11 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sending the reply over SMTP submission (RFC 6409), and knowing what became of it.
+"""Sending the reply over SMTP submission (RFC 6409), and whether the server accepted it.
 
-At most one reply ever leaves (rule 11), so the one question is whether the server can have taken the mail. Up to the
-final dot it cannot; with its answer to the dot we know; without that answer no one knows. The file is longer than others,
-so that the whole way to that dot is in one place.
+At most one reply is ever sent (rule 11). So the state after an error matters. Before the final dot the server cannot
+have accepted the mail. Its answer to the dot says whether it has. Without that answer the state is unknown. The file is
+longer than others, since all steps up to the final dot are in one place.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._text import one_lin
 from . import auth
 
 STAGE = "reply"
-LEAVE_TIMEOUT = 2.0
+QUIT_TIMEOUT = 2.0
 
 _BARE_LINE_END = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 
@@ -43,7 +43,7 @@ class SmtpSettings:
 
     :ivar encryption: ``tls`` (usually port 465), ``starttls`` (587), or ``none``, for loopback or with
         ``allow_plaintext`` only.
-    :ivar login: ``None`` for a server that knows us by our address.
+    :ivar login: ``None`` for a server that accepts our IP address without a login.
     :ivar ca_path: PEM file or hashed folder of the roots; ``None`` takes those of the system.
     :ivar timeout: seconds for each answer of the server.
     :ivar client_certificate: shown to the server where it asks for one.
@@ -66,13 +66,13 @@ class SmtpSettings:
 
 @dataclass(frozen=True)
 class SendOutcome:
-    """What became of a mail.
+    """The result of sending a mail.
 
-    :ivar state: ``sent``: the server took it. ``refused``: it said no, by *code*. ``not_sent``: something broke before
-        the final dot, so it did not take it. ``unknown``: something broke after the final dot.
+    :ivar state: ``sent``: the server accepted it. ``refused``: the server refused it with *code*. ``not_sent``: an
+        error before the final dot, so the server did not accept it. ``unknown``: an error after the final dot.
     :ivar code: the server's reply code; 0 where there was none.
-    :ivar text: the server's words in one line, or what broke.
-    :ivar error: for ``not_sent``, what broke, ready to be raised.
+    :ivar text: the server's words in one line, or the error.
+    :ivar error: for ``not_sent``, the error to raise.
     """
 
     state: str
@@ -82,7 +82,7 @@ class SendOutcome:
 
 
 class _Client(smtplib.SMTP):
-    """Each answer of the server is whole in time, or the connection ends."""
+    """Closes the connection where an answer of the server is not complete in time."""
 
     def getreply(self) -> tuple[int, bytes]:
         """See :class:`smtplib.SMTP`."""
@@ -101,7 +101,7 @@ def send(settings: SmtpSettings, *, sender: str, recipient: str, data: bytes) ->
 
     :arg sender: for the envelope. :arg recipient: the only one.
     :arg data: the mail with CRLF line ends, sent byte for byte (dots aside, RFC 5321, section 4.5.2).
-    :raises AddressError, InputError: for what no server is asked about.
+    :raises AddressError, InputError: no connection is made.
     """
     addresses = [str(_address.parse(address)) for address in (sender, recipient)]
     check_line_ends(data)
@@ -114,7 +114,7 @@ def send(settings: SmtpSettings, *, sender: str, recipient: str, data: bytes) ->
     try:
         outcome = _submit(settings, client, addresses[0], addresses[1], data)
         if outcome.state != "unknown":
-            take_leave(client)
+            quit_session(client)
         return outcome
     except MailError as error:
         return SendOutcome("not_sent", 0, error.message, error)
@@ -132,12 +132,12 @@ def check_line_ends(data: bytes) -> None:
 
 
 def reach(settings: SmtpSettings, context: ssl.SSLContext | None) -> tuple[SmtpSettings, smtplib.SMTP]:
-    """As :func:`connect`, to the first of the hosts that can be reached; nothing is sent before that."""
+    """As :func:`connect`, to the first of the hosts that can be reached."""
     return tls.reach(settings, lambda choice: connect(choice, context))
 
 
 def connect(settings: SmtpSettings, context: ssl.SSLContext | None) -> smtplib.SMTP:
-    """A connection that is encrypted and logged in; with a new token where one in use for a while is refused."""
+    """A connection that is encrypted and logged in. If a token that was used before is refused, a new one is tried."""
     try:
         return _connect_once(settings, context)
     except LoginError as error:
@@ -148,7 +148,7 @@ def connect(settings: SmtpSettings, context: ssl.SSLContext | None) -> smtplib.S
 
 def _connect_once(settings: SmtpSettings, context: ssl.SSLContext | None) -> smtplib.SMTP:
     with errors(settings):
-        # a name of our own keeps smtplib from asking DNS for one
+        # with a name of our own smtplib does not ask DNS for one
         client: smtplib.SMTP
         if settings.encryption == "tls":
             client = _TlsClient(
@@ -171,7 +171,7 @@ def _connect_once(settings: SmtpSettings, context: ssl.SSLContext | None) -> smt
 
 
 def _prepare(client: smtplib.SMTP) -> None:
-    """Say who we are by our address (RFC 5321, section 4.1.4), and send small packets at once."""
+    """Use our IP address as the name for EHLO (RFC 5321, section 4.1.4), and send small packets at once."""
     sock = client.sock
     if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
         return
@@ -180,11 +180,11 @@ def _prepare(client: smtplib.SMTP) -> None:
     client.local_hostname = f"[IPv6:{address}]" if ":" in address else f"[{address}]"
 
 
-def take_leave(client: smtplib.SMTP) -> None:
-    """QUIT; what the server says to it, and whether at all, changes nothing any more."""
+def quit_session(client: smtplib.SMTP) -> None:
+    """Send QUIT. The server's answer does not matter."""
     with contextlib.suppress(OSError, smtplib.SMTPException, ValueError):
         if client.sock is not None:
-            client.sock.settimeout(LEAVE_TIMEOUT)
+            client.sock.settimeout(QUIT_TIMEOUT)
         client.quit()
 
 
@@ -192,7 +192,7 @@ def _start_tls(settings: SmtpSettings, client: smtplib.SMTP, context: ssl.SSLCon
     if not client.has_extn("starttls"):
         raise tls.no_starttls(settings, "SMTP", STAGE)
     _expect(settings, client.starttls(context=context), 220)
-    # what was said before TLS does not count (RFC 3207, section 4.2); smtplib has forgotten it
+    # data from before TLS is discarded (RFC 3207, section 4.2), which smtplib has done
     _expect(settings, client.ehlo(), 250)
 
 
@@ -208,45 +208,45 @@ def _submit(settings: SmtpSettings, client: smtplib.SMTP, sender: str, recipient
         for command, good in commands:
             code, words = client.docmd(command)
             if code not in good:
-                return _said_no(settings, code, words)
+                return _refused(settings, code, words)
         client.send(_stuffed(data))
-    # from the first byte of the dot on, the mail may be theirs
+    # from the first byte of the final dot on, the server may have accepted the mail
     try:
         client.send(b".\r\n")
         code, words = client.getreply()
     except (OSError, smtplib.SMTPException, ValueError) as error:
         broke = one_line(str(error), secrets=_secrets(settings))
         return SendOutcome("unknown", 0, f"the connection was lost after the mail was sent: {broke}")
-    text = told(settings, code, words)
+    text = answer_text(settings, code, words)
     if 200 <= code < 300:
         return SendOutcome("sent", code, text)
     if 400 <= code < 600:
         return SendOutcome("refused", code, text)
-    return SendOutcome("unknown", code, f"the server answered something that is no SMTP: {text}")
+    return SendOutcome("unknown", code, f"the server's answer to the mail is not SMTP: {text}")
 
 
 def envelope_options(client: smtplib.SMTP, sender: str, recipient: str) -> str:
-    """What MAIL FROM needs behind these addresses (RFC 6531, section 3.4).
+    """The parameters of MAIL FROM for these addresses (RFC 6531, section 3.4).
 
-    :raises MailError: where the server cannot take them.
+    :raises MailError: the server does not support them.
     """
     if (sender + recipient).isascii():
         return ""
     if not client.has_extn("smtputf8"):
-        raise MailError("The SMTP server does not take addresses outside ASCII (SMTPUTF8).", stage=STAGE)
+        raise MailError("The SMTP server does not support addresses outside ASCII (SMTPUTF8).", stage=STAGE)
     client.command_encoding = "utf-8"
-    # who offers SMTPUTF8 offers this too (RFC 6531, section 3.1 (8)); the headers of the mail are not 7bit then
+    # a server with SMTPUTF8 has 8BITMIME too (RFC 6531, section 3.1 (8)); the headers of the mail are not 7bit then
     return " SMTPUTF8 BODY=8BITMIME" if client.has_extn("8bitmime") else " SMTPUTF8"
 
 
-def _said_no(settings: SmtpSettings, code: int, words: bytes) -> SendOutcome:
+def _refused(settings: SmtpSettings, code: int, words: bytes) -> SendOutcome:
     if 400 <= code < 600:
-        return SendOutcome("refused", code, told(settings, code, words))
-    raise _turned_away(settings, code, words)
+        return SendOutcome("refused", code, answer_text(settings, code, words))
+    raise _refusal_error(settings, code, words)
 
 
-def told(settings: SmtpSettings, code: int, words: bytes) -> str:
-    """What the server said, for a message. Some repeat a line of ours that they did not understand."""
+def answer_text(settings: SmtpSettings, code: int, words: bytes) -> str:
+    """The server's answer, for a message, without secrets: a server may repeat a line that it does not understand."""
     return f"{code} {one_line(words, secrets=_secrets(settings))}"
 
 
@@ -255,34 +255,35 @@ def _secrets(settings: SmtpSettings) -> tuple[str, ...]:
 
 
 def _stuffed(data: bytes) -> bytes:
-    """A dot more before each line that begins with one (RFC 5321, section 4.5.2)."""
+    """Put a second dot before each line that begins with one (RFC 5321, section 4.5.2)."""
     return re.sub(rb"(?m)^\.", b"..", data)
 
 
 def _expect(settings: SmtpSettings, answer: tuple[int, bytes], good: int) -> None:
     code, words = answer
     if code != good:
-        raise _turned_away(settings, code, words)
+        raise _refusal_error(settings, code, words)
 
 
-def _turned_away(settings: SmtpSettings, code: int, words: bytes) -> MailError:
-    """An answer to what comes before the mail that is not the good one."""
+def _refusal_error(settings: SmtpSettings, code: int, words: bytes) -> MailError:
+    """The error for a negative answer to a command before MAIL."""
     if 400 <= code < 600:
         return MailConnectionError(
-            f"The SMTP server {settings.host}:{settings.port} turned us away: {told(settings, code, words)}.",
+            f"The SMTP server {settings.host}:{settings.port} refused the session:"
+            f" {answer_text(settings, code, words)}.",
             stage=STAGE,
             retryable=code < 500,
         )
     return MailConnectionError(
-        f"What answers at {settings.host}:{settings.port} speaks no SMTP: {told(settings, code, words)}. Check "
-        "smtp_host, smtp_port and smtp_encryption.",
+        f"The server at {settings.host}:{settings.port} does not speak SMTP: {answer_text(settings, code, words)}."
+        " Check smtp_host, smtp_port and smtp_encryption.",
         stage=STAGE,
     )
 
 
 @contextlib.contextmanager
 def errors(settings: SmtpSettings) -> t.Iterator[None]:
-    """What smtplib and the wire raise becomes the collection's errors."""
+    """Turn the errors of smtplib and of the connection into the collection's errors."""
     try:
         yield
     except smtplib.SMTPServerDisconnected as error:
@@ -293,7 +294,7 @@ def errors(settings: SmtpSettings) -> t.Iterator[None]:
         ) from None
     except smtplib.SMTPResponseException as error:
         words = error.smtp_error if isinstance(error.smtp_error, bytes) else str(error.smtp_error).encode()
-        raise _turned_away(settings, error.smtp_code, words) from None
+        raise _refusal_error(settings, error.smtp_code, words) from None
     except smtplib.SMTPException as error:
         raise MailError(
             f"The SMTP server {settings.host}:{settings.port} cannot be used: "

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How often a mailbox, or an account, was tried in vain, the last error, and when it is tried again.
+"""The failed attempts for a mailbox or an account: their number, the last error, and the time of the next try.
 
-The file stands beside what could not be made, and goes with the first success. Where nothing failed there is none.
+The file is in the folder of the mailbox's line or of the account. The first success removes it.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from ansible_collections.mailcert.acme.plugins.module_utils._time import format_
 
 from . import damaged
 
-# seconds until the next try after the first failure, and at most; it doubles with each failure
+# seconds until the next try: after the first failure, and the maximum; the time doubles with each failure
 FIRST_PAUSE = 300.0
 LONGEST_PAUSE = 86400.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Attempts:
-    """``count`` failures since the last success; the last error as results show it.
+    """``count``: failures since the last success. The other fields are those of the last error.
 
-    ``next_try``: not earlier than then; None where the next run may try at once. ``directory``: the CA that was asked.
+    ``next_try``: the earliest time of the next try; None for no wait. ``directory``: the CA of the failed attempt.
     """
 
     count: int
@@ -45,36 +45,36 @@ class Attempts:
     next_try: datetime.datetime | None = None
 
     @classmethod
-    def load(cls, path: str, finder: damaged.Finder = damaged.SILENT) -> Attempts | None:
-        """What is kept at ``path``; None where nothing failed, or where it is damaged.
+    def load(cls, path: str, handler: damaged.DamageHandler = damaged.SILENT) -> Attempts | None:
+        """The failed attempts at ``path``; None if there are none, or the file is damaged.
 
-        :arg finder: who is told of a damaged file.
+        :arg handler: what is done about a damaged file.
         :raises StoreError: it cannot be read.
         """
-        return damaged.load(path, _read, what="The record of failed attempts", finder=finder)
+        return damaged.load(path, _read, what="The record of failed attempts", handler=handler)
 
     def is_waiting(self, directory: str, now: datetime.datetime) -> bool:
-        """Whether this CA is to be left alone for now; another one was not asked yet.
+        """Whether this CA gets no request now. The failures of another CA do not count.
 
-        What was noted in the future was noted by a clock that was wrong, and holds nothing.
+        A failure in the future comes from a wrong clock and is ignored.
         """
-        standing = self.next_try is not None and self.at - CLOCK_SKEW <= now < self.next_try
-        return standing and self.directory == directory
+        waiting = self.next_try is not None and self.at - CLOCK_SKEW <= now < self.next_try
+        return waiting and self.directory == directory
 
     def save(self, path: str) -> None:
-        """Keep it, in place of what was there."""
+        """Write the file, or replace it."""
         atomic.ensure_folder(os.path.dirname(path))
         atomic.write_atomic(path, fs_document.encode(_fields(self)))
 
 
 def pause(count: int, draw: float, *, wait: float = 0.0, asked_only: bool = False) -> datetime.timedelta:
-    """The time until the next try: exponential, half of it at random, and never less than the CA asked for.
+    """The time until the next try: exponential, half of it random, and never less than the CA's Retry-After.
 
     :arg count: failures in a row.
     :arg draw: a random number in [0, 1).
-    :arg wait: seconds that the CA asked for, of which a week counts at most; a fleet that comes back after them is
-        spread a little.
-    :arg asked_only: no more than that, since this was no attempt.
+    :arg wait: seconds of the CA's Retry-After, of which one week counts at most; a random part is added, so that not
+        all mailboxes of a fleet try at the same moment.
+    :arg asked_only: whether only ``wait`` counts, because there was no attempt.
     """
     wait = min(wait, LONGEST_PAUSE_BETWEEN_RUNS)
     own = 0.0 if asked_only else min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(max(0, count - 1), 20)) * (0.5 + draw / 2)
@@ -82,7 +82,7 @@ def pause(count: int, draw: float, *, wait: float = 0.0, asked_only: bool = Fals
 
 
 def clear(path: str) -> None:
-    """Forget the failures, after a success; nothing happens where there were none.
+    """Remove the file after a success, if there is one.
 
     :raises StoreError: the file cannot be removed.
     """

@@ -1,10 +1,10 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Documents that only spare a CA requests: what was tried in vain, and until when a CA is left alone.
+"""Documents that only save requests to a CA: the failed attempts, and the time until which a CA gets no request.
 
-No key, order or reply hangs on them. So one that is damaged stops nobody: it is put aside for the person, told once,
-and all goes on as if nothing had been noted. One of a later format is no damage, and is an error as elsewhere.
+No key, order or reply depends on them. So a damaged one stops no task: it is renamed, a warning reports it once, and
+the task continues as without the document. A document of a later format is not damaged; it is an error, as elsewhere.
 """
 
 from __future__ import annotations
@@ -24,30 +24,30 @@ from ansible_collections.mailcert.acme.plugins.module_utils._time import format_
 _MOST_OF_A_SECOND = 100
 
 
-def _to_no_one(sentence: str) -> None:
+def _no_report(sentence: str) -> None:
     del sentence
 
 
 @dataclass(frozen=True)
-class Finder:
-    """Who meets a damaged note.
+class DamageHandler:
+    """What a task does about a damaged document.
 
-    :ivar tell: takes the sentence for the user.
-    :ivar write: whether the file may be put aside; not in check mode.
+    :ivar report: reports a sentence to the user.
+    :ivar write: whether the file may be renamed; not in check mode.
     """
 
-    tell: t.Callable[[str], None] = _to_no_one
+    report: t.Callable[[str], None] = _no_report
     write: bool = True
 
 
-#: puts a damaged note aside and reports it to no one
-SILENT = Finder()
+#: renames a damaged document without a report
+SILENT = DamageHandler()
 
 
-def load(path: str, build: t.Callable[[Document], Built], *, what: str, finder: Finder) -> Built | None:
-    """Read a note as :func:`document.load` does; None also where it is damaged, which is put aside and told then.
+def load(path: str, build: t.Callable[[Document], Built], *, what: str, handler: DamageHandler) -> Built | None:
+    """Read a document as :func:`document.load` does. A damaged one is renamed and reported; the result is None then.
 
-    Two processes that find it at the same time need a lock around this, or one may put aside what the other wrote.
+    The caller needs a lock, or two processes could find the damage at the same time, and one rename the new file.
 
     :raises StoreError: it cannot be read, or is of a later format.
     """
@@ -56,27 +56,27 @@ def load(path: str, build: t.Callable[[Document], Built], *, what: str, finder: 
     except StoreError as error:
         if not is_damage(error):
             raise
-        told = error.message.rpartition(";")[0]
+        damage = error.message.rpartition(";")[0]
     kept, problem = "", ""
-    if finder.write:
+    if handler.write:
         try:
             kept = _put_aside(path)
         except OSError as error:
             problem = f" {failed(path, 'cannot be renamed', error).message}"
         if not kept and not problem:
-            return None  # another process was faster, and tells it
+            return None  # another process has renamed and reported it
     aside = f" It is kept as {escape(kept)}." if kept else problem
-    finder.tell(f"{told}. The run goes on as if nothing had been noted there.{aside}")
+    handler.report(f"{damage}. The run continues without it.{aside}")
     return None
 
 
 def is_damage(error: StoreError) -> bool:
-    """Whether :func:`document.load` found a file that is nothing it ever wrote."""
+    """Whether an error of :func:`document.load` is that of a damaged file."""
     return bool(error.details.get("damaged"))
 
 
 def _put_aside(path: str) -> str:
-    """Give the file another name, for a person to look at; empty where it is gone.
+    """Rename the file, so that a person can examine it. Returns the new path; empty if the file does not exist.
 
     :raises OSError: it cannot be renamed.
     """

@@ -3,15 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The throttle of one CA, shared by all processes that ask it, and kept for later runs (RFC 8555, section 6.6).
 
-One small file says until when the CA gets no request, and why. The first rate limit or failure makes it, so that a
-request costs only one look for a missing file while all goes well.
+A small file has the time until which the CA gets no request, and the reason. The first rate limit or failure makes it.
+Without the file, the check before a request takes one system call.
 
-* A rate limit stops every task for as long as the task that met it waits. Each waits a little longer, for a time of its
-  own, so that they do not all come back at the same moment.
-* Each stage of an order has a circuit breaker. It opens when requests of the stage fail one after the other, with no
-  success in between. While it is open no request of the stage is sent: for as long as the CA asked, or for a time that
-  doubles. So a CA that is out of order is not asked by each mailbox of a fleet, and a limit of one mailbox alone, which
-  can last for days, stops no other mailbox.
+* After a rate limit all tasks wait as long as the task that received it. Each task adds a random time, so that they do
+  not all continue at the same moment.
+* Each stage of an order has a circuit breaker. It opens when consecutive requests of the stage fail. While it is open,
+  no request of the stage is sent: for the CA's Retry-After, or for a time that doubles. So not every mailbox of a fleet
+  sends requests to a CA that is out of order. A limit for one mailbox, which can last for days, stops no other mailbox.
 """
 
 from __future__ import annotations
@@ -38,21 +37,21 @@ from . import damaged
 STATE = "throttle.json"
 _WHAT = "The throttle of a CA"
 LOCK_SECONDS = 30.0
-#: so many requests that fail one after the other open the circuit breaker of their stage
+#: so many consecutive failures open the circuit breaker of a stage
 FAILURES_TO_OPEN = 3
-# seconds: how long a circuit breaker is open the first time, and the longest time that is our own guess
+# seconds: the first time for which a circuit breaker is open, and the longest one without a Retry-After
 _FIRST_OPENING = 60.0
 _LONGEST_OPENING = 3600.0
-# an older failure says nothing about the CA as it is now
+# an older failure says nothing about the present state of the CA
 _FORGET = datetime.timedelta(hours=1)
-# seconds over which the waiting tasks come back, the first time and at most
+# seconds over which the waiting tasks are spread: the first time, and at most
 _FIRST_SPREAD = 1.0
 _LONGEST_SPREAD = 30.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Pause:
-    """A time until which the CA gets no request, how many times in a row that happened, and what the CA said."""
+    """The time until which the CA gets no request, the number of consecutive failures, and what the CA said."""
 
     until: datetime.datetime
     at: datetime.datetime
@@ -72,7 +71,7 @@ class ThrottleState:
 
 @dataclasses.dataclass(frozen=True)
 class Blocked:
-    """For how many seconds no request is sent now, and why. ``open``: a breaker is open; no task waits for it."""
+    """The seconds for which no request is sent, and why. ``open``: a breaker is open; no task waits for it."""
 
     seconds: float
     pause: Pause
@@ -80,10 +79,10 @@ class Blocked:
 
 
 class SharedThrottle:
-    """What all tasks that ask one CA know of it.
+    """The throttle of one CA, shared by all tasks that use the CA.
 
-    :arg folder: of this CA in the store; made when there is something to keep.
-    :arg finder: what is done about a damaged file.
+    :arg folder: of this CA in the store; made with the first record.
+    :arg handler: what is done about a damaged file.
     :arg random: floats in [0, 1).
     """
 
@@ -93,18 +92,18 @@ class SharedThrottle:
         *,
         now: t.Callable[[], datetime.datetime] = utc_now,
         random: t.Callable[[], float] = randomness.random,
-        finder: damaged.Finder = damaged.SILENT,
+        handler: damaged.DamageHandler = damaged.SILENT,
     ) -> None:
         self.folder = folder
         self._path = os.path.join(folder, STATE)
         self._now = now
         self._random = random
-        self._finder = finder
+        self._handler = handler
         self._signature: tuple[int, ...] | None = None
         self._seen = ThrottleState()
 
     def state(self) -> ThrottleState:
-        """What is known now; the file is read only when it is another one than before.
+        """The present state; the file is read only if it has changed.
 
         :raises StoreError: it cannot be read.
         """
@@ -122,9 +121,9 @@ class SharedThrottle:
         return self._seen
 
     def blocked(self, stage: str) -> Blocked | None:
-        """Whether a request of this stage has to wait, or must not be sent; None where it may go."""
+        """Why a request of this stage has to wait, or must not be sent; None if it may be sent."""
         now = self._now()
-        state = _standing(self.state(), now)
+        state = _without_future(self.state(), now)
         breaker = state.stages.get(stage)
         if breaker is not None and breaker.count >= FAILURES_TO_OPEN and breaker.until > now:
             return Blocked((breaker.until - now).total_seconds(), breaker, True)
@@ -135,7 +134,7 @@ class SharedThrottle:
         return None
 
     def limited(self, wait: float, reason: str, problem: dict[str, t.Any]) -> None:
-        """The CA asks for fewer requests: all wait for so many seconds."""
+        """The CA asks for fewer requests: all tasks wait for so many seconds."""
         with self._changing() as (state, now):
             old = state.limit
             until = now + datetime.timedelta(seconds=wait)
@@ -143,7 +142,7 @@ class SharedThrottle:
                 return
             count = 1
             if old is not None and now < old.until + _FORGET:
-                # tasks that met the limit at the same time report the same thing, once
+                # tasks that receive the limit at the same time count as one
                 count = old.count if old.until > now else old.count + 1
             self._write(dataclasses.replace(state, limit=Pause(until, now, count, reason, True, problem)))
 
@@ -166,8 +165,8 @@ class SharedThrottle:
             self._write(dataclasses.replace(state, stages={**state.stages, stage: pause}))
 
     def succeeded(self, stage: str) -> None:
-        """A request of this stage got through; writes only where it did not before."""
-        if stage not in _standing(self.state(), self._now()).stages:
+        """A request of this stage succeeded; writes only after failures."""
+        if stage not in _without_future(self.state(), self._now()).stages:
             return
         with self._changing() as (state, dummy):
             stages = {name: pause for name, pause in state.stages.items() if name != stage}
@@ -175,7 +174,7 @@ class SharedThrottle:
                 self._write(dataclasses.replace(state, stages=stages))
 
     def close(self) -> None:
-        """Close all circuit breakers: the user wants the CA asked at once. A rate limit stays."""
+        """Close all circuit breakers, so that requests are possible at once. A rate limit stays."""
         if not self.state().stages:
             return
         with self._changing() as (state, dummy):
@@ -185,34 +184,34 @@ class SharedThrottle:
 
     @contextlib.contextmanager
     def _changing(self) -> t.Iterator[tuple[ThrottleState, datetime.datetime]]:
-        """The state under the lock, and the moment."""
+        """The state under the lock, and the present moment."""
         atomic.ensure_folder(self.folder)
         with self._locked():
             now = self._now()
-            yield _standing(self._read(), now), now
+            yield _without_future(self._read(), now), now
 
     def _locked(self) -> contextlib.AbstractContextManager[None]:
         return lock(f"{self._path}.lock", timeout=LOCK_SECONDS, what=f"the throttle of the CA {escape(self.folder)}")
 
     def _first_read(self) -> ThrottleState:
-        """As :meth:`_read`, without the lock; only what is damaged is looked at again under it."""
+        """As :meth:`_read`, but without the lock; a damaged file is read again under the lock."""
         try:
             return fs_document.load(self._path, _read_state, what=_WHAT, remedy="remove it") or ThrottleState()
         except StoreError as error:
             if not damaged.is_damage(error):
                 raise
-        with self._locked() if self._finder.write else contextlib.nullcontext():
+        with self._locked() if self._handler.write else contextlib.nullcontext():
             return self._read()
 
     def _read(self) -> ThrottleState:
-        return damaged.load(self._path, _read_state, what=_WHAT, finder=self._finder) or ThrottleState()
+        return damaged.load(self._path, _read_state, what=_WHAT, handler=self._handler) or ThrottleState()
 
     def _write(self, state: ThrottleState) -> None:
         atomic.write_atomic(self._path, fs_document.encode(_fields(state)))
 
 
-def _standing(state: ThrottleState, now: datetime.datetime) -> ThrottleState:
-    """Without what was noted in the future: the clock that noted it was wrong."""
+def _without_future(state: ThrottleState, now: datetime.datetime) -> ThrottleState:
+    """The state without pauses that begin in the future, which come from a wrong clock."""
     limit = state.limit if state.limit is not None and state.limit.at - CLOCK_SKEW <= now else None
     return ThrottleState(limit, {stage: pause for stage, pause in state.stages.items() if pause.at - CLOCK_SKEW <= now})
 

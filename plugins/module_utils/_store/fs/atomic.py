@@ -1,11 +1,12 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files that are whole or not there, and that nobody else can read or swap.
+"""Atomic writes of files that no other user can read or replace.
 
-A write makes a temporary file beside its target, brings data, owner and mode to the disk, and only then gives it the
-name. A process that is killed in between leaves at most one temporary file, known by its name (:func:`is_temporary`),
-readable by its owner alone, and removed by the next write to the folder (:func:`remove_stale_temporaries`).
+A write makes a temporary file in the folder of its target, brings data, owner and mode to the disk, and then renames
+the file. If the process is killed in between, at most one temporary file remains. It is recognized by its name
+(:func:`is_temporary`), only its owner can read it, and the next write to the folder removes it
+(:func:`remove_stale_temporaries`).
 """
 
 from __future__ import annotations
@@ -61,18 +62,18 @@ def write_atomic(
     backup: bool = False,
     what: str = "",
 ) -> str | None:
-    """Put ``data`` at ``path``, whole and durable, or leave all as it was.
+    """Write ``data`` to ``path``, atomically and durably.
 
-    :arg mode: permissions of the file, set before it has its name, whatever the umask.
+    :arg mode: permissions of the file, independent of the umask; set before the rename.
     :arg owner: user name or id; the process's own without it.
     :arg group: group name or id; the process's own without it.
-    :arg backup: whether to keep what was there, in a file of its own with mode 0600.
+    :arg backup: whether to keep a copy of the old file, with mode 0600.
     :arg what: the name of the option that gave the path, for messages.
-    :returns: the path of the backup; None where none was asked for or nothing was there.
+    :returns: the path of the backup; None without one.
     :raises UnsafePathError: a parent that others can change; a target that is a symbolic link or no regular file.
     :raises InputError: a relative path, an unknown owner or group.
-    :raises StoreError: it cannot be written; the target is as before, and no temporary file stays. Only if
-        the very last step fails, bringing the folder to the disk, the new file is there but a power cut may undo it.
+    :raises StoreError: it cannot be written; the target is unchanged, and there is no temporary file. If only the last
+        step fails, the sync of the folder, the new file is there, but a power failure may undo it.
     """
     kept = None
     with named(what):
@@ -87,7 +88,7 @@ def write_atomic(
 
 
 def create_exclusive(path: str | os.PathLike[str], data: bytes, mode: int = 0o600, *, what: str = "") -> None:
-    """Put ``data`` at ``path``, whole and durable, if nothing is there; of several processes exactly one succeeds.
+    """Write ``data`` to ``path``, atomically and durably, if nothing is there. Of several processes one succeeds.
 
     :raises FileExistsError: something is there already.
     :raises UnsafePathError, InputError, StoreError: as :func:`write_atomic`.
@@ -101,14 +102,14 @@ def create_exclusive(path: str | os.PathLike[str], data: bytes, mode: int = 0o60
             except OSError as error:
                 if error.errno not in _NO_HARD_LINKS:
                     raise
-                # a file system without hard links: still exclusive, but a kill in between leaves a file cut short,
-                # which every reader of ours refuses as damaged
+                # a file system without hard links: still exclusive, but a kill in between can truncate the file, which
+                # every reader of the collection refuses as damaged
                 _fill(target, data, mode=mode)
             sync_folder(os.path.dirname(target))
 
 
 def ensure_folder(path: str | os.PathLike[str], mode: int = 0o700, *, what: str = "") -> None:
-    """Make a folder, and the parents it lacks, each with ``mode`` whatever the umask; what exists stays as it is.
+    """Make a folder and its missing parents, with ``mode`` independent of the umask. Existing folders are unchanged.
 
     :raises UnsafePathError: the folder or one above it can be changed by others.
     :raises StoreError: it cannot be made, or a file is in its place.
@@ -132,7 +133,7 @@ def _make_folder(folder: str, mode: int) -> None:
     try:
         os.mkdir(folder, mode)
     except FileExistsError:
-        # another process made it a moment ago, or a file or a dangling link is in its place
+        # another process has made it in between, or there is a file or a dangling link
         if not os.path.isdir(folder):
             raise
         return
@@ -141,7 +142,7 @@ def _make_folder(folder: str, mode: int) -> None:
 
 
 def replace_link(path: str | os.PathLike[str], target: str) -> None:
-    """Make ``path`` a symbolic link to ``target``, in one step, in place of the link that may be there.
+    """Make ``path`` a symbolic link to ``target``, in one step; an existing link is replaced.
 
     :raises StoreError: it cannot be made, or something that is no symbolic link is there.
     """
@@ -165,7 +166,7 @@ def replace_link(path: str | os.PathLike[str], target: str) -> None:
 def sync_folder(folder: str) -> None:
     """Bring the names in a folder to the disk.
 
-    :raises OSError: it fails; file systems that cannot do this at all are let be.
+    :raises OSError: it fails. On a file system that does not support this there is no error.
     """
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -194,7 +195,7 @@ def _errors(
 
 @contextlib.contextmanager
 def _temporary(target: str, data: bytes, *, mode: int, ids: tuple[int, int] = (-1, -1)) -> t.Iterator[str]:
-    """A complete file beside the target; whatever happens, its temporary name is gone in the end."""
+    """A complete temporary file in the folder of the target; its temporary name is removed at the end."""
     folder = os.path.dirname(target)
     remove_stale_temporaries(folder)
     temporary = temporary_name(folder)
@@ -202,7 +203,7 @@ def _temporary(target: str, data: bytes, *, mode: int, ids: tuple[int, int] = (-
     try:
         yield temporary
     finally:
-        # after a rename there is nothing left to remove
+        # after a rename there is nothing to remove
         _unlink_quietly(temporary)
 
 
@@ -215,7 +216,7 @@ def _fill(path: str, data: bytes, *, mode: int, ids: tuple[int, int] = (-1, -1))
                 rest = rest[os.write(handle, rest) :]
             if ids != (-1, -1):
                 os.fchown(handle, *ids)
-            # after the data and the owner, so that it is never readable by more than in the end
+            # the mode comes after data and owner, so that no more users than intended can read it at any time
             os.fchmod(handle, mode)
             os.fsync(handle)
         finally:

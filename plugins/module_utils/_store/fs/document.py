@@ -1,10 +1,10 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""JSON documents on disk: written whole, read with suspicion.
+"""JSON documents on disk: written atomically, and checked when they are read.
 
-Each is an object with a ``format`` number. A document that is damaged, or that a newer version of the collection
-wrote, is an error with one sentence, never taken for one that is not there.
+Each is an object with a ``format`` number. A damaged document, or one of a newer version of the collection, is an
+error; it is never treated as missing.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LIMIT = 1 << 20
 
 
 class Damaged(ValueError):
-    """A value in a document is not what it must be; the message says which."""
+    """A value in a document is invalid; the message names it."""
 
 
 def encode(fields: t.Mapping[str, t.Any]) -> bytes:
@@ -37,7 +37,7 @@ class OtherFormat(Damaged):
 
 
 class Document:
-    """The fields of one document, each read as the type it must have; raises :class:`Damaged`."""
+    """The fields of one document with their types; raises :class:`Damaged`."""
 
     def __init__(self, fields: t.Mapping[str, t.Any]) -> None:
         self.fields = fields
@@ -83,7 +83,7 @@ class Document:
 
     def _typed(self, name: str, kind: type[t.Any], default: t.Any) -> t.Any:
         value = self.fields.get(name)
-        # the class itself: a bool is an int to isinstance, and no number to us
+        # the exact class: to isinstance a bool is an int, but here it is no number
         if value.__class__ is kind:
             return value
         if value is None:
@@ -108,10 +108,10 @@ def load(
     remedy: str,
     error: type[StoreError] = StoreError,
 ) -> Built | None:
-    """Read a document and build a value of it.
+    """Read a document and build a value from it.
 
-    :arg what: what the document is, as the subject of the message: ``The order journal``.
-    :arg remedy: what the user can do if it is damaged, as the end of the message.
+    :arg what: the kind of document, as the subject of the message: ``The order journal``.
+    :arg remedy: the action for the user if it is damaged, as the end of the message.
     :arg error: the class to raise for a damaged document; ``details["damaged"]`` is true then.
     :returns: None where there is no such file.
     """
@@ -132,9 +132,9 @@ def load(
 
 
 def parse(data: bytes, build: t.Callable[[Document], Built]) -> Built:
-    """As :func:`load`, for octets at hand.
+    """As :func:`load`, for given octets.
 
-    :raises Damaged: whatever is wrong with them.
+    :raises Damaged: the octets are no valid document.
     """
     try:
         fields = json.loads(data)

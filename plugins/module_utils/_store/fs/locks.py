@@ -1,10 +1,10 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Locks and slots that hold between processes, and end with the process that holds them.
+"""Locks and slots between processes. A lock ends with its process.
 
-They are advisory locks on files (flock(2)). The files stay for good: removing one would let two processes hold the
-"same" lock on two files.
+They are advisory locks on files (flock(2)). The files are never removed: otherwise two processes could hold the "same"
+lock on two files.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from ansible_collections.mailcert.acme.plugins.module_utils._text import escape
 from . import atomic
 from .paths import check_absolute, check_parents, failed
 
-# seconds between two looks: short at first, since most locks are held for one small write
+# seconds between two tries: short at first, because most locks last for one small write
 FIRST_PAUSE = 0.002
 LONGEST_PAUSE = 0.1
 
 _LOCK_FILE = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-_HELD = frozenset({errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES})
+_BUSY = frozenset({errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES})
 
 
 @contextlib.contextmanager
@@ -41,12 +41,12 @@ def lock(
     sleep: t.Callable[[float], None] = time.sleep,
     clock: t.Callable[[], float] = time.monotonic,
 ) -> t.Iterator[None]:
-    """Hold the lock of this file, alone among all processes and threads.
+    """Hold the exclusive lock of this file, among all processes and threads.
 
-    :arg timeout: seconds to wait for it at most; 0 looks once.
-    :arg shared: hold it together with others that share it, and with nobody who wants it alone.
-    :arg what: what is locked, for the message; the path without it.
-    :raises BusyError: another one held it all the time.
+    :arg timeout: seconds to wait for it at most; with 0 there is one try.
+    :arg shared: whether others may share the lock at the same time; an exclusive lock excludes them.
+    :arg what: the locked object, for the message; the path if empty.
+    :raises BusyError: another process had the lock for ``timeout`` seconds.
     :raises StoreError: the lock file cannot be made.
     """
     target = check_absolute(path, "path")
@@ -74,21 +74,21 @@ def slot(
     sleep: t.Callable[[float], None] = time.sleep,
     clock: t.Callable[[], float] = time.monotonic,
 ) -> t.Iterator[int]:
-    """Hold one of ``count`` slots of a folder: so many processes go on at once, the others wait.
+    """Hold one of ``count`` slots of a folder: so many processes run at the same time, the others wait.
 
-    :arg folder: made if it is not there.
-    :returns: as the value of ``with``: the number of the slot, from 0.
-    :raises BusyError: all slots were held for ``timeout`` seconds.
+    :arg folder: made if it does not exist.
+    :returns: the number of the slot, from 0, as the value of ``with``.
+    :raises BusyError: all slots were busy for ``timeout`` seconds.
     :raises InputError: ``count`` is below 1.
     """
     if count < 1:
         raise InputError(f"The number of slots must be at least 1, not {count}.")
     home = check_absolute(folder, "path")
     atomic.ensure_folder(home)
-    # each begins elsewhere, so that a crowd does not queue up at slot 0
+    # each process begins with another slot, so that not all of them try slot 0 first
     first = random.randrange(count)
     numbers = [(first + step) % count for step in range(count)]
-    held: list[tuple[int, int]] = []
+    taken: list[tuple[int, int]] = []
 
     def look() -> bool:
         for number in numbers:
@@ -96,7 +96,7 @@ def slot(
             handle = _open(path)
             try:
                 if _try(handle, path):
-                    held.append((number, handle))
+                    taken.append((number, handle))
                     handle = -1
                     return True
             finally:
@@ -109,7 +109,7 @@ def slot(
             f"All {count} slots of {what or escape(home)} were busy for {timeout:g} seconds; try again later.",
             details={"path": escape(home)},
         )
-    number, handle = held[0]
+    number, handle = taken[0]
     try:
         yield number
     finally:
@@ -121,7 +121,7 @@ def _open(path: str) -> int:
         handle = os.open(path, _LOCK_FILE, 0o600)
     except OSError as error:
         raise failed(path, "cannot be locked", error) from error
-    # a strict umask may have taken our own right to open it again
+    # with a strict umask this user could not open the file again
     with contextlib.suppress(OSError):
         if os.fstat(handle).st_mode & 0o600 != 0o600:
             os.fchmod(handle, 0o600)
@@ -132,7 +132,7 @@ def _try(handle: int, path: str, *, shared: bool = False) -> bool:
     try:
         fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except OSError as error:
-        if error.errno in _HELD:
+        if error.errno in _BUSY:
             return False
         raise failed(path, "cannot be locked", error) from error
     return True
@@ -141,7 +141,7 @@ def _try(handle: int, path: str, *, shared: bool = False) -> bool:
 def _wait(
     look: t.Callable[[], bool], timeout: float, sleep: t.Callable[[float], None], clock: t.Callable[[], float]
 ) -> bool:
-    """Look until it works or the time is over; the last look is at the very end."""
+    """Try until it succeeds or the time is over; the last try is at the end of the time."""
     deadline = clock() + timeout
     pause = FIRST_PAUSE
     while not look():

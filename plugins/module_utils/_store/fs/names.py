@@ -9,18 +9,18 @@ import hashlib
 
 from ansible_collections.mailcert.acme.plugins.module_utils import _address
 
-# a name fits into 143 octets, what encrypted file systems (eCryptfs) leave of the usual 255
+# a name fits into the 143 octets that encrypted file systems (eCryptfs) allow instead of the usual 255
 MAX_NAME = 140
 
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789_+.-")
 
 
 def encode_name(text: str) -> str:
-    """A folder name for any text: another one for each other text, safe in every file system and shell.
+    """A folder name for any text: unique for the text, and safe in every file system and shell.
 
-    All but ``[a-z0-9_+.-]`` is percent-encoded as UTF-8 with lower-case digits, upper case too, since some file
-    systems fold it, and a leading dot. A name that gets longer than 140 octets is cut, and ``%-`` with the SHA-256
-    of the text follows, which no other encoding contains.
+    All characters but ``[a-z0-9_+.-]``, and a leading dot, are percent-encoded as UTF-8 with lower-case digits. That
+    includes upper-case letters, because some file systems fold them. A name of more than 140 octets is cut; ``%-``,
+    which no other encoding contains, and the SHA-256 of the text follow.
     """
     octets = text.encode("utf-8")
     name = "".join(

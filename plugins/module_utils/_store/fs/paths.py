@@ -1,10 +1,10 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which paths are safe to write to: absolute, and through folders that no other user can change.
+"""The check that a path is safe to write to: absolute, and through folders that no other user can change.
 
-Once every folder on the way belongs to root or to us and nobody else may write to it, no one can put a symbolic link
-in our way between a check and a write, and plain path calls are as good as ones relative to an open folder.
+If every folder of the path belongs to root or to this user and no other user may write to it, no one can place a
+symbolic link there between a check and a write. Then calls with a path are as safe as calls relative to an open folder.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import typing as t
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, StoreError, UnsafePathError
 from ansible_collections.mailcert.acme.plugins.module_utils._text import escape
 
-# as many as Linux itself follows on one way (path_resolution(7))
+# symbolic links that are followed: the limit of Linux (path_resolution(7))
 MAX_LINKS = 40
 
 _REMEDIES = {
@@ -36,9 +36,9 @@ _REMEDIES = {
 
 
 def failed(path: str, doing: str, error: OSError | ValueError) -> StoreError:
-    """The sentence for an operating system error; ``details`` has ``path``, ``errno`` and, if so, ``missing``.
+    """The error for an error of the operating system. ``details``: ``path``, ``errno``, and ``missing`` if it is.
 
-    :arg doing: how it failed, as in "cannot be written".
+    :arg doing: the failed operation, such as "cannot be written".
     """
     number = getattr(error, "errno", None)
     reason = os.strerror(number) if number else "the path is not usable"
@@ -51,7 +51,7 @@ def failed(path: str, doing: str, error: OSError | ValueError) -> StoreError:
 
 @contextlib.contextmanager
 def named(what: str) -> t.Iterator[None]:
-    """Let errors about a path begin with the name of the option that gave it; an empty name changes nothing."""
+    """Prefix errors about a path with the name of its option; an empty name changes nothing."""
     try:
         yield
     except (StoreError, InputError) as error:
@@ -62,9 +62,9 @@ def named(what: str) -> t.Iterator[None]:
 
 
 def check_absolute(path: str | os.PathLike[str], option: str) -> str:
-    """Give the path back as plain text if it is absolute and can be a path at all.
+    """The path as plain text, if it is absolute and a valid path.
 
-    A relative path would mean another folder in each way of running a task, so it is refused.
+    A relative path is refused: it would mean another folder in each way to run a task.
 
     :arg option: the name of the option for the message.
     :raises InputError: it is empty, relative, or holds a NUL or characters that no file name can hold.
@@ -87,15 +87,15 @@ def check_absolute(path: str | os.PathLike[str], option: str) -> str:
 
 
 def check_parents(path: str | os.PathLike[str]) -> None:
-    """Refuse a path that another user could make point elsewhere.
+    """Refuse a path that another user could redirect.
 
-    Every folder from ``/`` down to the one that holds ``path`` belongs to root or to us, and none can be written by
-    its group or by others, unless it is sticky as ``/tmp`` is. Symbolic links on the way are followed by the same
-    rule. A group that is the user's own by name and has no other member (user private groups, the habit of Linux
-    distributions) counts as the user. Folders that do not exist yet end the walk.
+    Every folder from ``/`` to the parent of ``path`` must belong to root or to this user. Its group and others must not
+    be able to write to it, unless it is sticky, as ``/tmp`` is. Symbolic links are followed by the same rule. A group
+    with the user's name and no other member (a user private group, the default of Linux distributions) counts as the
+    user. The check ends at the first folder that does not exist.
 
     :raises UnsafePathError: with the folder and the remedy.
-    :raises StoreError: a folder cannot be looked at, or the links go round in a circle.
+    :raises StoreError: the metadata of a folder cannot be read, or the symbolic links form a loop.
     """
     check_folder(os.path.dirname(check_absolute(path, "path")) or "/")
 
@@ -109,7 +109,7 @@ def check_folder(path: str) -> None:
     while ahead:
         part = ahead.pop()
         if part == "..":
-            # what was walked holds no link, so the text of the path says truly where up is
+            # the path up to here has no symbolic link, so ".." in the text is the real parent
             walked = os.path.dirname(walked)
             continue
         here = os.path.join(walked, part)
@@ -126,7 +126,7 @@ def check_folder(path: str) -> None:
             continue
         links += 1
         if links > MAX_LINKS:
-            raise StoreError(f"The symbolic links on the way to {escape(path)} go round in a circle.")
+            raise StoreError(f"The symbolic links in the path {escape(path)} form a loop; correct them.")
         if found.st_uid not in (0, os.geteuid()):
             raise _unsafe(path, f"{escape(here)} is a symbolic link of another user ({_user_name(found.st_uid)})")
         if target.startswith("/"):
@@ -135,9 +135,9 @@ def check_folder(path: str) -> None:
 
 
 def check_owners(*targets: str) -> None:
-    """Refuse files and folders of the store that belong to another user; what is not there is fine.
+    """Refuse files and folders of the store that belong to another user. Missing ones are allowed.
 
-    Root's own are not refused, as long as we may read them: an administrator may have put them back.
+    Files of root are allowed if this user can read them: an administrator may have restored them.
 
     :raises UnsafePathError: with the path, its owner and the remedy.
     """
@@ -151,15 +151,15 @@ def check_owners(*targets: str) -> None:
             raise failed(path, "cannot be looked at", error) from error
         if owner != us and not (owner == 0 and os.access(path, os.R_OK)):
             raise UnsafePathError(
-                f"{escape(path)} belongs to another user ({_user_name(owner)}); run: chown {us} {escape(path)}, or run the task "
-                "as that user.",
+                f"{escape(path)} belongs to another user ({_user_name(owner)}); run: chown {us} {escape(path)}, or run"
+                " the task as that user.",
                 details={"path": escape(path)},
             )
 
 
 def _judge(path: str, folder: str, found: os.stat_result) -> None:
     if not stat.S_ISDIR(found.st_mode):
-        raise StoreError(f"{escape(folder)}, on the way to {escape(path)}, is not a folder.")
+        raise StoreError(f"{escape(folder)}, a part of the path {escape(path)}, is not a folder.")
     if found.st_uid not in (0, os.geteuid()):
         raise _unsafe(
             path,

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reading files: whole, regular ones, of a size that makes sense, with one sentence for whatever is wrong."""
+"""Reading whole regular files, with a limit of size, and one sentence for each error."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def read_file(path: str | os.PathLike[str], *, limit: int = 1 << 20, what: str =
     :arg what: what the file is, for the message: an option's name, as ``privatekey_path``.
     :arg follow: whether the last part of the path may be a symbolic link.
     :raises StoreError: it cannot be read; ``details["missing"]`` is true where there is no such file.
-    :raises UnsafePathError: others may have put it there.
+    :raises UnsafePathError: another user may have placed it there.
     """
     text = os.fspath(path)
     try:
@@ -65,7 +65,7 @@ def _read_all(handle: int, path: str, limit: int, what: str) -> bytes:
         _check_not_planted(path, what)
     pieces: list[bytes] = []
     left = limit + 1
-    # one read more than the size says, for a file that grows; most often that is two calls in all
+    # one octet more than the size, for a file that grows; usually these are two calls
     ask = min(found.st_size + 1, left)
     while left > 0:
         piece = os.read(handle, ask)
@@ -75,21 +75,21 @@ def _read_all(handle: int, path: str, limit: int, what: str) -> bytes:
         left -= len(piece)
         ask = max(1, min(65536, left))
     raise StoreError(
-        f"{_prefix(what)}{escape(path)} is larger than {limit} octets; this cannot be the right file.",
+        f"{_prefix(what)}{escape(path)} is larger than {limit} octets; check that it is the right file.",
         details={"path": escape(path)},
     )
 
 
 def _check_not_planted(path: str, what: str) -> None:
-    """Refuse a file of another user in a folder where others may write, as /tmp: it may be a key that they know.
+    """Refuse a file of another user in a folder where others may write, such as /tmp: they may know the key in it.
 
-    A file that was given to another user (the option ``owner``) lies in a folder where only its owner may write.
+    A file with another owner (the option ``owner``) is in a folder where only its owner may write.
     """
     folder = os.path.dirname(os.path.abspath(path))
     if os.stat(folder).st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise UnsafePathError(
-            f"{_prefix(what)}{escape(path)} belongs to another user, and others may write to its folder; somebody may "
-            "have put it there. Use a folder of your own.",
+            f"{_prefix(what)}{escape(path)} belongs to another user, and others may write to its folder, so another "
+            "user may have placed it there. Use a folder of your own.",
             details={"path": escape(path)},
         )
 
@@ -106,7 +106,7 @@ def _unreadable(what: str, path: str, error: OSError | ValueError) -> StoreError
 
 
 def link_refused(path: str) -> UnsafePathError:
-    """The error for a symbolic link where none is followed."""
+    """The error for a symbolic link in a place where links are not followed."""
     return UnsafePathError(
         f"{escape(path)} is a symbolic link, which is not followed here; give the path of the file itself.",
         details={"path": escape(path)},

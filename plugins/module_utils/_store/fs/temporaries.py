@@ -1,11 +1,11 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What killed runs leave behind: the temporary file of a write that never came to its end.
+"""Temporary files of interrupted writes.
 
-Its name tells which process wrote it. It is readable by its owner alone, is never taken for anything else, and goes
-with the next write to its folder. Folders to which nothing is written any more, since their mailbox needs nothing, are
-swept when the selection comes by (:func:`sweep_store`, :func:`sweep_tree`).
+The name of such a file contains the process that wrote it. Only its owner can read it, and no other file has such a
+name. The next write to the folder removes it. Folders without further writes are cleaned by smime_select
+(:func:`sweep_store`, :func:`sweep_tree`).
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ import time
 from . import processes
 
 TEMPORARY_PREFIX = ".smime-tmp-"
-# nothing of ours takes this long to write, so what is older was left by a process that was killed
+# no write takes this long, so an older temporary file is of a process that was killed
 STALE_SECONDS = 3600.0
-# and this long where no process has the number any more that the name tells; it may count for another machine
+# the same, where this machine has no process with the number in the name; the process may be on another machine
 ORPHANED_SECONDS = 1.0
 
 
 def temporary_name(folder: str) -> str:
-    """A path for a temporary file in a folder: another one each time, and it tells the process that writes it."""
+    """A new path for a temporary file in a folder; it contains the number of this process."""
     return os.path.join(folder, f"{TEMPORARY_PREFIX}{os.getpid()}-{secrets.token_hex(8)}")
 
 
 def is_temporary(name: str) -> bool:
-    """Whether a file name is one of a write that is under way or was cut off."""
+    """Whether a file name is that of a temporary file."""
     return name.startswith(TEMPORARY_PREFIX)
 
 
 def remove_stale_temporaries(folder: str, *, older_than: float = STALE_SECONDS, patient: bool = False) -> int:
-    """Remove what killed writers left in a folder, if older than so many seconds; give how many.
+    """Remove the temporary files of killed processes from a folder. Returns their number.
 
-    What a process wrote that does no longer run goes after a second.
+    A file is removed after ``older_than`` seconds, or after one second if its process no longer runs.
 
-    :arg patient: whether to wait for that second. A run that follows a kill at once may be the last to look here.
+    :arg patient: whether to wait for that second: a run right after a kill may be the last that reads this folder.
     """
     removed = 0
     try:
@@ -48,7 +48,7 @@ def remove_stale_temporaries(folder: str, *, older_than: float = STALE_SECONDS, 
         return 0
     for name in names:
         temporary = os.path.join(folder, name)
-        # another run may be sweeping too
+        # another run may remove files at the same time
         with contextlib.suppress(OSError):
             age = time.time() - os.lstat(temporary).st_mtime
             if age < older_than:
@@ -62,7 +62,7 @@ def remove_stale_temporaries(folder: str, *, older_than: float = STALE_SECONDS, 
 
 
 def sweep_store(store: str) -> int:
-    """Sweep what all mailboxes share: the store's own folder, the accounts and the like. Gives how many files went."""
+    """Clean the folders that all mailboxes share, such as the accounts. Returns the number of removed files."""
     try:
         shared = [name for name in os.listdir(store) if name not in ("mailboxes", "replies")]
     except OSError:
@@ -71,12 +71,12 @@ def sweep_store(store: str) -> int:
 
 
 def sweep_tree(root: str) -> int:
-    """Sweep a folder and all below it; links are not followed. Gives how many files went."""
+    """Clean a folder and all folders below it; links are not followed. Returns the number of removed files."""
     return sum(remove_stale_temporaries(folder, patient=True) for folder, _below, _files in os.walk(root))
 
 
 def _has_writer(name: str) -> bool:
-    """Whether the process that a temporary file's name tells may still run."""
+    """Whether the process in the name of a temporary file may still run."""
     number = name[len(TEMPORARY_PREFIX) :].partition("-")[0]
     if not number.isdecimal() or len(number) > 9:
         return True

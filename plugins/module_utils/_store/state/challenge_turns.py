@@ -1,13 +1,13 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whose turn it is: at one CA, at most one order has its challenge for an address open at a time (rule 6).
+"""The turns of orders: at one CA, at most one order has an open challenge for an address at a time (rule 6).
 
-Where a CA writes all its challenge mails from one address, nothing in a mail tells to which of two open challenges of the
-same mailbox it belongs. So the next authorization is fetched, which is what makes the CA send its mail, when the one
-before is final. A turn is a file beside the replies of the address, and outlives the process: an order whose run has
-ended keeps it until another order wants it, which then has to end those authorizations first. An order that waits for a
-person keeps it as long as its challenge can be answered: nobody else can know how far the person is.
+If a CA sends all challenge mails from one address, a mail does not show to which of two open challenges of a mailbox it
+belongs. So the next authorization, whose fetch makes the CA send its mail, is fetched when the previous one is final.
+The turn is a file in the folder of the address's replies, and remains after the process ends: an order whose run has
+ended keeps the turn until another order needs it, which first has to deactivate those authorizations. An order that
+waits for a person keeps the turn as long as its challenge can be answered, because the person may be about to answer.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ _SKEW = datetime.timedelta(minutes=10)
 
 @dataclasses.dataclass(frozen=True)
 class Turn:
-    """Who has the turn.
+    """The order that has the turn.
 
     :ivar urls: of the authorizations of one order; empty once they are final.
     :ivar opened: when they were opened, aware: their challenge mails are not older.
-    :ivar run_id: the run that works on them; empty where none does.
-    :ivar until: when that run has lost its right to, aware.
-    :ivar displaced: URLs of authorizations that had the turn before and may still be open; end them first.
-    :ivar owner: tells the certificate of the order from others, over all of its orders; empty where that is not known.
-    :ivar awaits: whether the order waits for a person, so that no other certificate's may take its turn.
+    :ivar run_id: the run that works on them; empty without one.
+    :ivar until: when the turn of that run expires, aware.
+    :ivar displaced: URLs of authorizations that had the turn before and may still be open; deactivate them first.
+    :ivar owner: identifies the certificate of the order, over all of its orders; empty where that is not known.
+    :ivar awaits: whether the order waits for a person; then an order for another certificate cannot take the turn.
     """
 
     urls: tuple[str, ...]
@@ -55,7 +55,7 @@ class Turn:
     awaits: bool = False
 
 
-class Turns:
+class ChallengeTurns:
     """The turn for one address at one CA.
 
     :arg folder: of the address's replies; made when a turn is taken.
@@ -81,11 +81,11 @@ class Turns:
     def take(
         self, urls: t.Sequence[str], *, run_id: str, seconds: float, displace: bool = True, owner: str = ""
     ) -> Turn | None:
-        """Take the turn for an order, or prolong it; ``None`` where another order has it and is being worked on.
+        """Take the turn for an order, or extend it; ``None`` where another order has it and a run works on that order.
 
         :arg urls: of the order's authorizations, at least one.
         :arg seconds: for how long the run may work on it.
-        :arg displace: whether to take it from an order that is open and that nobody works on.
+        :arg displace: whether to take it from an open order on which no run works.
         :arg owner: see :class:`Turn`; an earlier order of the same certificate is displaced in any case.
         :raises JournalError: the file is damaged.
         """
@@ -103,7 +103,7 @@ class Turns:
                 if now - found.opened < CHALLENGE_LIFETIME:
                     displaced = (*found.displaced, *found.urls)
                 ours = bool(owner) and owner == found.owner
-                if self._is_held(found, now) or (displaced and not displace and not ours):
+                if self._is_busy(found, now) or (displaced and not displace and not ours):
                     return None
                 if displaced and not ours and self._awaits(found, now):
                     return None
@@ -111,19 +111,19 @@ class Turns:
             return self._write(Turn(tuple(urls), opened, run_id, until, displaced, owner, awaits))
 
     def awaited(self) -> Turn | None:
-        """The turn, where its order waits for a person and can still be answered; ``None`` otherwise.
+        """The turn, if its order waits for a person and the challenge can still be answered; ``None`` otherwise.
 
-        ``None`` also while a run works on it, perhaps with what the person has said.
+        ``None`` also while a run works on the order: the person may have answered.
 
         :raises JournalError: the file is damaged.
         """
         with self._locked():
             found = self._read()
         now = self._now()
-        return found if found is not None and self._awaits(found, now) and not self._is_held(found, now) else None
+        return found if found is not None and self._awaits(found, now) and not self._is_busy(found, now) else None
 
     def open_urls(self) -> tuple[str, ...]:
-        """URLs of the authorizations that may be open now, whoever works on them."""
+        """URLs of the authorizations that may be open now."""
         found = self._read()
         if found is None or self._now() - found.opened >= CHALLENGE_LIFETIME:
             return ()
@@ -133,19 +133,19 @@ class Turns:
         """The authorizations that had the turn before are final now."""
         return self._change(turn, displaced=())
 
-    def rest(self, turn: Turn, *, awaits: bool | None = None) -> None:
-        """Nobody works on the order any more, and it stays open.
+    def release(self, turn: Turn, *, awaits: bool | None = None) -> None:
+        """No run works on the order now, and it stays open.
 
-        :arg awaits: whether it waits for a person; ``None`` leaves that as it was.
+        :arg awaits: whether it waits for a person; ``None`` does not change that.
         """
         self._change(turn, run_id="", awaits=turn.awaits if awaits is None else awaits)
 
     def close(self, turn: Turn) -> None:
-        """All authorizations of the order are final: whoever is next has nothing to end."""
+        """All authorizations of the order are final: the next order need not deactivate any."""
         self._change(turn, urls=(), run_id="", displaced=(), awaits=False)
 
-    def left(self, urls: t.Sequence[str], *, ended: bool) -> None:
-        """An order was given up, whoever worked on it. Does nothing where another order has the turn, or none.
+    def abandoned(self, urls: t.Sequence[str], *, ended: bool) -> None:
+        """An order was abandoned, by any run. Does nothing if another order has the turn, or none.
 
         :arg urls: of its authorizations. ``ended``: whether they are final.
         """
@@ -160,18 +160,19 @@ class Turns:
         changed = dataclasses.replace(turn, **changes)
         with self._locked():
             found = self._read()
-            # a turn that somebody else took, once ours had run out, is not ours to change
+            # if the turn has expired and another run has taken it, it is not changed
             if found is not None and (found.urls, found.run_id) == (turn.urls, turn.run_id):
                 self._write(changed)
         return changed
 
-    def _is_held(self, turn: Turn, now: datetime.datetime) -> bool:
+    def _is_busy(self, turn: Turn, now: datetime.datetime) -> bool:
+        """Whether a run works on the order; an end that is too far ahead comes from a wrong clock."""
         lasts = now < turn.until <= now + MOST_AHEAD + _SKEW
         return bool(turn.run_id) and lasts and not self._is_gone(turn.run_id)
 
     @staticmethod
     def _awaits(turn: Turn, now: datetime.datetime) -> bool:
-        """Whether it waits for a person who can still answer; by a wrong clock that could be for years."""
+        """Whether it waits for a person who can still answer; a start in the future comes from a wrong clock."""
         return turn.awaits and -_SKEW <= now - turn.opened < CHALLENGE_LIFETIME
 
     def _locked(self) -> contextlib.AbstractContextManager[None]:
@@ -181,7 +182,7 @@ class Turns:
         return fs_document.load(
             self.path,
             _read_turn,
-            what="The note whose challenge is open",
+            what="The record of the open challenge",
             remedy="remove it when no run is under way",
             error=JournalError,
         )

@@ -1,11 +1,11 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The order journal: how far one order has come, on disk before the step that follows.
+"""The order journal: the state of one order, on disk before the next step begins.
 
-One JSON file holds one order. Every change is compare-and-swap under a lock: a run that acts on an old view of the
-journal fails instead of doing a step twice (rule 17). Before finalize the journal binds order, public key and
-version (docs/rules.md, rule 15); a lease keeps a second run out of the chain while the first is alive.
+One JSON file has one order. Every change is compare-and-swap under a lock: a run with an old state of the journal fails
+and does not repeat a step (rule 17). Before finalize the journal binds order, public key and version (docs/rules.md,
+rule 15). A lease keeps a second run from the order while the first is at work.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.paths impo
 from ansible_collections.mailcert.acme.plugins.module_utils._text import escape
 from ansible_collections.mailcert.acme.plugins.module_utils._time import format_iso, utc_now
 
-#: In the order in which an order passes them; ``abandoned`` can follow each but ``closed``.
+#: The states of an order, in sequence; ``abandoned`` can follow each but ``closed``.
 STATES = ("new", "ordered", "finalizing", "issued", "closed", "abandoned")
 _BOUND = ("finalizing", "issued", "closed")
-# a lease that claims to last longer was written by a clock that was wrong
+# a lease that lasts longer comes from a wrong clock
 MAX_LEASE = datetime.timedelta(days=1)
 LOCK_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
 class Lease:
-    """Who works on the order, and until when without a sign of life."""
+    """The run that works on the order, and when its lease expires unless it is extended."""
 
     run_id: str
     expires: datetime.datetime
@@ -51,15 +51,15 @@ class JournalState:
 
     :ivar state: one of :data:`STATES`. ``new``: nothing was asked of the CA; ``ordered``: the order exists;
         ``finalizing``: written before finalize is sent; ``issued``: the certificate is on disk; ``closed``: and is in
-        use, or was ``retired``, which is to say that it never was; ``abandoned``: given up, the next order may follow.
+        use, or was ``retired`` and is never used; ``abandoned``: the next order may follow.
     :ivar directory: directory URL of the CA. ``account_uri``: the account that ordered.
     :ivar identifiers: the addresses ordered.
     :ivar public_fingerprint: SHA-256 of the SubjectPublicKeyInfo the request is made with, hex.
     :ivar version: the name of the version of the store, as ``0002``; empty outside of a store.
     :ivar created: when this journal began, aware; ``expires``: when the order ends, if the CA said so.
-    :ivar challenges: what is known of each challenge: authorization and challenge URL, address; no token.
-    :ivar previous_orders: URLs of orders given up before.
-    :ivar retired: whether it was closed since its version is given up.
+    :ivar challenges: of each challenge its authorization and challenge URL, and its address; no token.
+    :ivar previous_orders: URLs of orders that were abandoned before.
+    :ivar retired: whether it was closed because its version is abandoned.
     :ivar extra: further public facts, JSON-able.
     :ivar revision: counts the changes; set by :meth:`Journal.update`.
     """
@@ -83,20 +83,20 @@ class JournalState:
     revision: int = 0
 
     def replace(self, **changes: t.Any) -> JournalState:
-        """A copy with other values."""
+        """A copy with changed values."""
         return dataclasses.replace(self, **changes)
 
     def restarted(self, *, created: datetime.datetime) -> JournalState:
-        """Where the next order begins: nothing of the old one but its URL, in ``previous_orders``, and the lease."""
+        """The state for the next order: of the old one only its URL, in ``previous_orders``, and the lease remain."""
         previous = self.previous_orders + ((self.order_url,) if self.order_url else ())
         return JournalState(created=created, lease=self.lease, previous_orders=previous, version=self.version)
 
 
 class Journal:
-    """The journal at a path. Reading takes no lock; writing does, for an instant.
+    """The journal at a path. Reading takes no lock; writing takes one for a short time.
 
     :arg now: gives the present moment, aware.
-    :arg is_gone: whether a run is known to have ended without giving its lease back.
+    :arg is_gone: whether a run is known to have ended without releasing its lease.
     """
 
     def __init__(
@@ -117,11 +117,11 @@ class Journal:
         now: t.Callable[[], datetime.datetime] = utc_now,
         is_gone: t.Callable[[str], bool] = lambda run_id: False,
     ) -> Journal:
-        """The journal at this absolute path, whether there is one or not; nothing is read yet."""
+        """The journal at this absolute path, which need not exist; nothing is read yet."""
         return cls(check_absolute(path, "The path of the order journal"), now, is_gone)
 
     def read(self) -> JournalState | None:
-        """What the journal says; None if there is none.
+        """The state in the journal; None if there is no journal.
 
         :raises JournalError: it is damaged.
         """
@@ -129,16 +129,16 @@ class Journal:
             self.path,
             _read_state,
             what="The order journal",
-            remedy="restore it from a backup, or move it away to give the order up; its private key stays beside it",
+            remedy="restore it from a backup, or move it away to abandon the order; the key stays in the folder",
             error=JournalError,
         )
 
     def update(self, expected: JournalState | None, new: JournalState) -> JournalState:
-        """Write ``new`` if the journal still says ``expected``; durable on return.
+        """Write ``new`` if the state in the journal is still ``expected``; durable on return.
 
-        :arg expected: what :meth:`read` or the last change gave; None for a journal that does not exist.
-        :returns: what was written, with its revision: the next ``expected``.
-        :raises JournalError: another run changed it in between (retryable), or the step is none an order can take.
+        :arg expected: the result of :meth:`read` or of the last change; None for a journal that does not exist.
+        :returns: the written state, with its revision: the next ``expected``.
+        :raises JournalError: another run changed it in between (retryable), or an order cannot take this step.
         """
         with self._locked():
             found = self.read()
@@ -152,16 +152,16 @@ class Journal:
             return self._write(found, new)
 
     def acquire_lease(self, run_id: str, ttl: float | datetime.timedelta) -> JournalState:
-        """Take the lease, or prolong one's own; begins the journal if there is none.
+        """Take the lease, or extend one's own; makes the journal if there is none.
 
-        :arg run_id: another one for each run.
-        :arg ttl: seconds it holds without being prolonged, one day at most.
-        :returns: what was written: the next ``expected``.
+        :arg run_id: unique for each run.
+        :arg ttl: seconds until it expires, one day at most.
+        :returns: the written state: the next ``expected``.
         :raises BusyError: another run holds a lease that has not expired.
         """
         duration = ttl if isinstance(ttl, datetime.timedelta) else datetime.timedelta(seconds=ttl)
         if not run_id or not datetime.timedelta(0) < duration <= MAX_LEASE:
-            raise InputError("A lease needs a run id, and lasts more than no time and at most one day.")
+            raise InputError("A lease needs a run id, and a time of more than 0 seconds and at most one day.")
         with self._locked():
             found, now = self.read(), self._now()
             self._check_lease(found, run_id, now)
@@ -169,7 +169,7 @@ class Journal:
             return self._write(found, begun.replace(lease=Lease(run_id=run_id, expires=now + duration)))
 
     def release_lease(self, run_id: str) -> JournalState | None:
-        """Give the lease back, if it is ours still; gives what the journal then says."""
+        """Release the lease, if this run still has it. Returns the state in the journal."""
         with self._locked():
             found = self.read()
             if found is None or found.lease is None or found.lease.run_id != run_id:
@@ -177,9 +177,9 @@ class Journal:
             return self._write(found, found.replace(lease=None))
 
     def retire(self, run_id: str = "") -> JournalState:
-        """Close the journal of an order that is given up together with its version; begins one if there is none.
+        """Close the journal of an order that is abandoned with its version; makes the journal if there is none.
 
-        Key and certificate stay where they are.
+        Key and certificate stay in their files.
 
         :arg run_id: the caller's own, if it holds the lease.
         :raises BusyError: another run holds a lease that has not expired.
@@ -194,12 +194,12 @@ class Journal:
             )
 
     def _check_lease(self, found: JournalState | None, run_id: str, now: datetime.datetime) -> None:
-        held = found.lease if found else None
-        if held and held.run_id != run_id and held.live(now) and not self._is_gone(held.run_id):
+        lease = found.lease if found else None
+        if lease and lease.run_id != run_id and lease.live(now) and not self._is_gone(lease.run_id):
             raise BusyError(
-                f"Another run works on the order of {escape(self.path)}; it ends, or its lease expires at "
-                f"{format_iso(held.expires)}. Try again then.",
-                details={"run_id": held.run_id, "expires": format_iso(held.expires)},
+                f"Another run works on the order of {escape(self.path)}. Run again when it has ended; its lease expires"
+                f" at {format_iso(lease.expires)}.",
+                details={"run_id": lease.run_id, "expires": format_iso(lease.expires)},
             )
 
     def _locked(self) -> contextlib.AbstractContextManager[None]:
@@ -207,7 +207,7 @@ class Journal:
 
     def _write(self, found: JournalState | None, new: JournalState) -> JournalState:
         data = fs_document.encode(_fields(new.replace(revision=found.revision + 1 if found else 1)))
-        # what a reader will get; so a caller's "expected" equals it whatever kinds of sequences it gave
+        # the state as it is read back, so that a caller's "expected" equals it for lists and tuples
         written = fs_document.parse(data, _read_state)
         atomic.write_atomic(self.path, data)
         return written
@@ -219,14 +219,14 @@ class Journal:
             problem = f"there is no state {new.state}"
         elif before in ("closed", "abandoned"):
             if new.state not in (before, "new", "ordered"):
-                problem = f"what is {before} can only begin anew"
+                problem = f"after {before} only a new order can begin"
         elif new.state != "abandoned" and STATES.index(new.state) < STATES.index(before):
             problem = f"an order does not go back from {before} to {new.state}"
         if not problem and new.state in _BOUND:
             if not new.order_url or not new.public_fingerprint:
                 problem = "finalize needs the order URL and the public key in the journal first"
             elif old and before in _BOUND and _binding(old) != _binding(new):
-                problem = "after finalize, order, public key and version stay what they are"
+                problem = "after finalize, order, public key and version cannot change"
         if problem:
             raise JournalError(f"The order journal {escape(self.path)} cannot take this step: {problem}.")
 
@@ -238,9 +238,9 @@ def _binding(state: JournalState) -> tuple[str, str, str]:
 def _read_state(document: Document) -> JournalState:
     state = document.text("state")
     if state not in STATES:
-        raise Damaged("state is none that is known")
+        raise Damaged("state is unknown")
     lease = document.mapping("lease")
-    held = Document(lease)
+    lease_fields = Document(lease)
     return JournalState(
         created=document.present_moment("created"),
         state=state,
@@ -254,7 +254,9 @@ def _read_state(document: Document) -> JournalState:
         certificate_url=document.text("certificate_url"),
         expires=document.moment("expires"),
         challenges=document.mappings("challenges"),
-        lease=Lease(run_id=held.text("run_id"), expires=held.present_moment("expires")) if lease else None,
+        lease=Lease(run_id=lease_fields.text("run_id"), expires=lease_fields.present_moment("expires"))
+        if lease
+        else None,
         previous_orders=document.texts("previous_orders"),
         retired=document.flag("retired"),
         extra=document.mapping("extra"),

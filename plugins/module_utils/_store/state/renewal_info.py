@@ -1,9 +1,9 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a CA said about when to renew a certificate (RFC 9773), and when it may be asked again: ``renewal.json``.
+"""The renewal information of a CA for a certificate (RFC 9773), and when it may be fetched again: ``renewal.json``.
 
-A memory, nothing that a certificate depends on: where it is damaged or gone, the CA is asked anew.
+No certificate depends on this file: if it is damaged or missing, the CA is asked again.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ LIMIT = 1 << 16
 
 @dataclass(frozen=True)
 class Renewal:
-    """What is known of one certificate; for a CA as a whole only ``next_look`` and ``problem`` are set.
+    """The renewal information of one certificate; for a CA as a whole only ``next_look`` and ``problem`` are set.
 
-    :ivar ari_id: which certificate (RFC 9773, section 4.1).
+    :ivar ari_id: the identifier of the certificate (RFC 9773, section 4.1).
     :ivar start: and end: the window that the CA suggests, aware; None where there is none yet.
     :ivar moment: drawn once in the window, aware.
-    :ivar next_look: the CA is not to be asked before, aware.
-    :ivar explanation_url: a page of the CA that tells why; empty without one.
-    :ivar problem: why the last question had no usable answer, in one sentence; empty where it had one.
+    :ivar next_look: the earliest time of the next request, aware.
+    :ivar explanation_url: a page of the CA with the reason; empty without one.
+    :ivar problem: why the last request had no usable answer, in one sentence; empty where it had one.
     """
 
     next_look: datetime.datetime
@@ -43,9 +43,9 @@ class Renewal:
 
     @classmethod
     def load(cls, path: str) -> Renewal | None:
-        """Read it; None where there is none, or none that can be used.
+        """Read the file; None if there is none, or it cannot be used.
 
-        :raises UnsafePathError: others may have put it there.
+        :raises UnsafePathError: another user may have placed it there.
         """
         try:
             data = atomic.read_optional(path, limit=LIMIT, what="renewal information", follow=False)
@@ -56,7 +56,7 @@ class Renewal:
             return None
 
     def save(self, path: str) -> None:
-        """Write it, 0600; raises as :func:`atomic.write_atomic`."""
+        """Write the file, 0600; raises as :func:`atomic.write_atomic`."""
         atomic.ensure_folder(os.path.dirname(path))
         moments = {name: format_iso(getattr(self, name)) for name in ("start", "end", "moment", "next_look")}
         texts = {name: getattr(self, name) for name in ("ari_id", "explanation_url", "problem")}

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One reply to a challenge mail, and its form on disk. ``reply_ledger`` decides when it may leave."""
+"""One reply to a challenge mail, and its form on disk. ``reply_ledger`` decides when it may be sent."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Reply:
     :ivar message_id: the Message-ID of the challenge mail; empty where the CA gives none.
     :ivar recipient: and ``sender``: the envelope. ``data``: the whole message, the exact octets.
     :ivar state: ``claimed``, ``sent`` or ``refused``.
-    :ivar code: the server's last code; 0 where it gave none. ``text``: its words, or why nothing left.
+    :ivar code: the server's last code; 0 without one. ``text``: the server's text, or why nothing was sent.
     :ivar attempts: how often it was claimed for sending.
     :ivar by_hand: whether a person sends it.
     :ivar claim: distinguishes this claim from one that another process made after it.
@@ -45,7 +45,7 @@ class Reply:
 
     @property
     def may_go_again(self) -> bool:
-        """Whether the same octets may be sent once more: a temporary refusal, or nothing had left."""
+        """Whether the same octets may be sent again: after a temporary refusal, or if nothing was sent."""
         return self.state == "refused" and (self.code == 0 or 400 <= self.code < 500)
 
 
@@ -62,7 +62,7 @@ def read_reply(document: Document) -> Reply:
     """
     state = document.text("state")
     if state not in STATES:
-        raise Damaged("state is none that is known")
+        raise Damaged("state is unknown")
     if not document.text("authorization_url"):
         raise Damaged("authorization_url is missing")
     try:
@@ -86,7 +86,7 @@ def read_reply(document: Document) -> Reply:
 
 
 def fields_of(reply: Reply) -> dict[str, t.Any]:
-    """As :func:`read_reply` reads them."""
+    """The fields that :func:`read_reply` reads."""
     return {
         "authorization_url": reply.authorization_url,
         "message_id": reply.message_id,

@@ -1,17 +1,18 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The reply ledger: what was answered is on disk before the reply leaves, so that nothing is answered twice (rule 11).
+"""The reply ledger: each reply is on disk before it is sent, so no challenge is answered twice (rule 11).
 
-A mail address has a folder of its own, whichever certificates it is in: a mail that was answered for one of them lies
-in the mailbox when the next is ordered. One file for each authorization holds the exact octets of its reply and how far it came:
+Each mail address has a folder, shared by all certificates with this address: a challenge mail that was answered for one
+certificate is still in the mailbox when the next is ordered. Each authorization has a file with the exact octets of its
+reply, and its state:
 
-- ``claimed``: made exclusively before sending. Found after a restart it means that the reply may have left or not, so
-  it is never sent again.
+- ``claimed``: the file is made exclusively before the reply is sent. After a restart it is not known whether the reply
+  was sent, so it is never sent again.
 - ``sent``: the submission server took it (250).
-- ``refused``: the server refused it. After a 4xx, or where nothing left at all (code 0), the same octets may go again.
+- ``refused``: the server refused it. After a 4xx, or if nothing was sent (code 0), the same octets may be sent again.
 
-A reply that a person sends is ``claimed`` before its text is handed out, again too, and ``sent`` once the person says so.
+A reply that a person sends is ``claimed`` each time before its text is shown, and ``sent`` once the person reports it.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ LOCK_SECONDS = 30.0
 
 
 def folder_of(root: str, address: str) -> str:
-    """Where the replies of one address stand, below the folder of all.
+    """The folder of the replies of one address, below the folder of all replies.
 
     :raises AddressError: it is no address.
     """
@@ -60,9 +61,9 @@ class Ledger:
         self._now = now
 
     def find(self, authorization_url: str) -> Reply | None:
-        """The reply to this authorization's challenge, whatever became of it; None if it was never answered.
+        """The reply to this authorization's challenge, in any state; None if there is none.
 
-        :raises JournalError: its file is damaged; it counts as answered then.
+        :raises JournalError: its file is damaged; the challenge counts as answered then.
         """
         found = _load(self._path(authorization_url))
         if found is not None and found.authorization_url != authorization_url:
@@ -70,10 +71,10 @@ class Ledger:
         return found
 
     def find_answer(self, message_id: str, data: bytes) -> Reply | None:
-        """The reply that answered a challenge mail, for whichever authorization: a mail is answered once.
+        """The reply to a challenge mail, for any authorization: a mail is answered once.
 
-        It is known by its Message-ID, and by its token, which the Subject of the reply carries: some mails have no
-        Message-ID, and a mail that was sent twice has two.
+        The mail is identified by its Message-ID, and by its token in the Subject of the reply: some mails have no
+        Message-ID, and a mail that the CA sends twice has two.
         """
         token = token_line(data)
         return next(
@@ -109,17 +110,17 @@ class Ledger:
         data: bytes,
         by_hand: bool = False,
     ) -> Reply:
-        """Claim the one reply to an authorization, before it is sent; of several processes exactly one succeeds.
+        """Claim the reply to an authorization, before it is sent. Of several processes exactly one succeeds.
 
         :arg data: the exact octets that will be sent; 256 KiB at most.
-        :raises BusyError: this authorization, or this challenge mail, was claimed before; ``details`` say how far
-            that reply came. :meth:`find` gives it.
+        :raises BusyError: this authorization, or this challenge mail, was claimed before; ``details`` has the state of
+            that reply. :meth:`find` returns it.
         :raises JournalError: a file of the ledger is damaged.
         """
         if not authorization_url:
             raise InputError("A reply needs the URL of its authorization.")
         if len(data) > MAX_DATA:
-            raise InputError(f"A reply of {len(data)} octets is none; {MAX_DATA} are the most.")
+            raise InputError(f"A reply has from 1 to {MAX_DATA} octets, not {len(data)}.")
         reply = Reply(
             authorization_url=authorization_url,
             message_id=message_id,
@@ -138,14 +139,14 @@ class Ledger:
                 try:
                     atomic.create_exclusive(self._path(authorization_url), fs_document.encode(fields_of(reply)))
                 except FileExistsError:
-                    # only without working locks (some network file systems); the file system still tells who was first
+                    # only without working locks (some network file systems): here the file system decides
                     earlier = self.find(authorization_url)
                 else:
                     return reply
         state, message = (earlier.state, earlier.message_id) if earlier else ("claimed", "")
         raise BusyError(
-            f"The challenge mail of {escape(authorization_url)} was answered before (its reply is {state}), or is being "
-            "answered now; it is not answered twice.",
+            f"The challenge mail of {escape(authorization_url)} was answered before (its reply is {state}), or is being"
+            " answered now; it is not answered twice.",
             stage="reply",
             details={"reply_state": state, "message_id": message},
         )
@@ -154,7 +155,7 @@ class Ledger:
         """Claim a refused reply for sending the same octets once more; exactly one process succeeds.
 
         :arg by_hand: whether a person sends it now.
-        :raises JournalError: it may not go again (:attr:`Reply.may_go_again`), or another process was faster.
+        :raises JournalError: it may not be sent again (:attr:`Reply.may_go_again`), or another process has claimed it.
         """
         if not reply.may_go_again:
             raise JournalError(
@@ -170,26 +171,26 @@ class Ledger:
         )
 
     def mark_sent(self, reply: Reply, server_line: str) -> Reply:
-        """The submission server took it; ``server_line`` are its words."""
+        """The submission server accepted the reply; ``server_line`` is its answer."""
         return self._mark(reply, "sent", 250, server_line)
 
     def mark_said_sent(self, reply: Reply) -> Reply:
-        """The person to whom it was handed out says that it was sent; it has been on its way since now."""
+        """The person reports that the reply was sent; the time of sending is now."""
         if reply.state != "claimed" or not reply.by_hand:
-            told = escape(reply.authorization_url)
-            raise JournalError(f"The reply to {told} is not one that a person sends.", stage="reply")
+            url = escape(reply.authorization_url)
+            raise JournalError(f"The reply to {url} is not one that a person sends.", stage="reply")
         return self._change(reply, state="sent", claimed=self._now(), text="sent by hand, as was said")
 
     def mark_refused(self, reply: Reply, code: int, text: str) -> Reply:
-        """The submission server refused it with this code, 400 to 599, and these words."""
+        """The submission server refused the reply with this code, 400 to 599, and this text."""
         if not 400 <= code <= 599:
             raise InputError(f"A refusal has a code from 400 to 599, not {code}.")
         return self._mark(reply, "refused", code, text)
 
     def mark_not_sent(self, reply: Reply, text: str) -> Reply:
-        """It is certain that nothing left: no connection, no login, or lost before the final dot of DATA.
+        """The reply was certainly not sent: no connection, no login, or an error before the final dot of DATA.
 
-        Kept as ``refused`` with code 0, so the same octets may go again.
+        The state is ``refused`` with code 0, so the same octets may be sent again.
         """
         return self._mark(reply, "refused", 0, text)
 
@@ -229,6 +230,6 @@ def _load(path: str) -> Reply | None:
         path,
         read_reply,
         what="The reply on record",
-        remedy="restore it from a backup; moving it away gives up the knowledge that this challenge was answered",
+        remedy="restore it from a backup; without the file it is not known that this challenge was answered",
         error=JournalError,
     )

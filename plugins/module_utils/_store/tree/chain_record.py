@@ -1,10 +1,10 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The certificates above a version's own, as its record keeps them: what chain.pem and fullchain.pem are made of.
+"""The issuers of a version's certificate in its record: the contents of chain.pem and fullchain.pem.
 
-The record holds them whole, and how the two files looked when they were written. So two looks at their names tell that
-nobody touched them, and where somebody did they are made anew without asking the CA.
+The record has the certificates, and the metadata of the two files when they were written. So a check for changes needs
+two system calls, and a changed file is written again without a request to the CA.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from ansible_collections.mailcert.acme.plugins.module_utils._text import escape
 from .lineage import Version
 from .record import FileStat, VersionRecord
 
-# where they stand in a record's ``extra``
+# their key in a record's ``extra``
 FIELD = "issuers"
 
 
 @dataclass(frozen=True)
 class Issuers:
-    """``pem``: the certificates, the issuer of the version's own first; empty where the CA gave none.
+    """``pem``: the issuers, nearest first; empty where the CA sent none.
 
-    ``chain``, ``fullchain``: how the files looked; None for one that was not asked for.
+    ``chain``, ``fullchain``: the metadata of the files; None for a file that the user does not want.
     """
 
     pem: str
@@ -37,13 +37,13 @@ class Issuers:
 
     @classmethod
     def written(cls, pem: bytes, chain_path: str | None, fullchain_path: str | None) -> Issuers:
-        """Of files that were just written."""
+        """For files that were just written."""
         stats = [FileStat.of(path, digest=True) if path else None for path in (chain_path, fullchain_path)]
         return cls(pem.decode("ascii"), *stats)
 
     @classmethod
     def of(cls, recorded: VersionRecord, record_path: str) -> Issuers | None:
-        """What a record keeps; None where it was written by a release that kept nothing of it.
+        """The issuers in a record; None for a record without them.
 
         :raises StoreError: it is damaged.
         """
@@ -63,14 +63,14 @@ class Issuers:
             ) from None
 
     def fields(self) -> dict[str, t.Any]:
-        """As :meth:`of` reads them."""
+        """The fields that :meth:`of` reads."""
         stats = {"chain": self.chain, "fullchain": self.fullchain}
         return {"pem": self.pem, **{name: found.fields() if found else {} for name, found in stats.items()}}
 
     def damages(self, chain_path: str | None, fullchain_path: str | None) -> dict[str, str]:
-        """The paths that do not hold any more what was written there, each with a sentence without its stop.
+        """The paths of changed or missing files, each with a sentence without a full stop.
 
-        Permissions are free: a chain is public, and a mail server may have to read it.
+        Permissions are not compared: a chain is public, and a mail server may have to read it.
         """
         found: dict[str, str] = {}
         for made, path in ((self.chain, chain_path), (self.fullchain, fullchain_path)):
@@ -80,9 +80,9 @@ class Issuers:
 
 
 def damage(version: Version, recorded: VersionRecord) -> str:
-    """What happened to the chain's files of a version, in one sentence without its stop; empty where all is well."""
+    """The damage to the chain's files of a version, as a sentence without a full stop; empty without damage."""
     fields = recorded.extra.get(FIELD)
-    # each mailbox of a fleet passes here in each run: as long as nobody touched anything two looks are all it costs
+    # every run does this for each mailbox of a fleet; without changes it takes two system calls
     if _looks_untouched(fields, "chain", version.chain) and _looks_untouched(fields, "fullchain", version.fullchain):
         return ""
     made = Issuers.of(recorded, version.record)
@@ -90,7 +90,7 @@ def damage(version: Version, recorded: VersionRecord) -> str:
 
 
 def _looks_untouched(fields: t.Any, name: str, path: str) -> bool:
-    """Whether size, time and inode of a file are those on record; where it is in doubt, no."""
+    """Whether size, time and inode of a file are those on record; False if that cannot be decided."""
     try:
         made, found = fields[name], os.stat(path)
         return (found.st_size, found.st_mtime_ns, found.st_ino) == (made["size"], made["mtime_ns"], made["inode"])

@@ -1,10 +1,10 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whose key it is: a key serves one mailbox, or is an account's, for good (rules 1 and 29; RFC 8555, section 11.1).
+"""The owner of each key: one mailbox, or one account, permanently (rules 1 and 29; RFC 8555, section 11.1).
 
-One small file a public key, named by its fingerprint, so a look-up reads one file however many keys there are. It is
-made once and never changed; of two who claim a key at the same time one gets it.
+There is one small file for each public key, named by its fingerprint, so a look-up reads one file. The file is made
+once and never changed. If two processes claim a key at the same time, one of them gets it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class KeyIndex:
         self.folder = check_absolute(folder, option)
 
     def owner(self, fingerprint: str) -> Owner | None:
-        """Whose the key is; None where nobody claimed it.
+        """The owner of a key; None if it has none.
 
         :arg fingerprint: SHA-256 of the SubjectPublicKeyInfo, hex.
         :raises StoreError: the file is damaged.
@@ -56,13 +56,13 @@ class KeyIndex:
         )
 
     def claim(self, fingerprint: str, owner: Owner) -> Owner:
-        """Claim a key that nobody has; durable on return. Gives whose it is, which may be another.
+        """Claim a key that has no owner; durable on return. Returns the owner, which may be another one.
 
         :raises StoreError: it cannot be written, or the file is damaged.
         """
         found, path = self.owner(fingerprint), self._path(fingerprint)
         if found is not None:
-            # what a run left that was killed after it had named the file
+            # remove the temporary file of a run that was killed after it had named the file
             atomic.remove_stale_temporaries(os.path.dirname(path))
             return found
         atomic.ensure_folder(os.path.dirname(path))
@@ -71,7 +71,7 @@ class KeyIndex:
             return owner
         found = self.owner(fingerprint)
         if found is None:
-            raise StoreError(f"{escape(path)} vanished while it was read; run again.", retryable=True)
+            raise StoreError(f"{escape(path)} was removed while it was read; run again.", retryable=True)
         return found
 
     def _path(self, fingerprint: str) -> str:
@@ -84,5 +84,5 @@ class KeyIndex:
 def _read_owner(document: Document) -> Owner:
     kind, name = document.text("kind"), document.text("name")
     if kind not in (ACCOUNT, MAILBOX) or not name:
-        raise Damaged("kind or name is none that is known")
+        raise Damaged("kind or name is unknown")
     return Owner(kind, name)

@@ -1,10 +1,10 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where things stand in a store: one folder a mailbox, one line of versions a purpose, the accounts beside them.
+"""The layout of a store: one folder for each mailbox, one line of versions for each purpose, and the accounts.
 
-Only the role and the tasks that walk a store know this layout; other modules take explicit paths.
-docs/store.md draws it.
+Only the role and the tasks that read a whole store use this layout; other modules take explicit paths. docs/store.md
+shows it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _LINE_NAME = re.compile(r"(?:staging-)?(?:dual|sign|encrypt)")
 
 
 def line_name(usage: str, staging: bool = False) -> str:
-    """The name of the line of versions for a usage; a staging CA has one of its own, so it never becomes current.
+    """The name of the line of versions for a usage. Certificates of a staging CA have a line of their own.
 
     :raises InputError: no such usage.
     """
@@ -56,7 +56,7 @@ def line_name(usage: str, staging: bool = False) -> str:
 
 
 class MailboxFolder:
-    """What a store holds for one mailbox.
+    """The files of one mailbox in a store.
 
     :ivar path: the folder.
     :ivar address: the primary address, its domain as lower-case A-labels.
@@ -74,21 +74,21 @@ class MailboxFolder:
         found = _address_in(self.path)
         if found is not None and found != self.address:
             raise StoreError(
-                f"The folder {escape(self.path)} belongs to the address {escape(found)}, not to {escape(self.address)}; "
-                "move it to where it belongs.",
+                f"The folder {escape(self.path)} belongs to the address {escape(found)}, not to {escape(self.address)};"
+                " move it to the folder of its address.",
                 details={"path": escape(self.path)},
             )
         return found is not None
 
     def create(self) -> None:
-        """Make the folder with its ``address`` file; nothing happens if both are there."""
+        """Make the folder with its ``address`` file, if they are not there."""
         if self.exists():
             return
         atomic.ensure_folder(self.path)
         try:
             atomic.create_exclusive(os.path.join(self.path, _ADDRESS_FILE), f"{self.address}\n".encode())
         except FileExistsError:
-            # another process was as fast; it must have meant the same address
+            # another process made the file at the same time; its address must be the same
             self.exists()
 
     def line(self, name: str) -> Line:
@@ -107,7 +107,7 @@ class MailboxFolder:
 
 
 class Store:
-    """A store at an absolute path; nothing is read or made until it is asked for.
+    """A store at an absolute path. The constructor reads and makes nothing.
 
     :arg option: the name of the option that gave the path, for messages.
     """
@@ -116,9 +116,9 @@ class Store:
         self.path = check_absolute(path, option)
         self._option = option
         self.locks = os.path.join(self.path, "locks")
-        # one for all mailboxes: an address can stand in the certificates of several
+        # one folder for all mailboxes: several can have a certificate for the same address
         self.replies = os.path.join(self.path, "replies")
-        # whose key is whose, by fingerprint
+        # the owners of keys, by fingerprint
         self.keys = os.path.join(self.path, "keys")
         self._mailboxes = os.path.join(self.path, "mailboxes")
         self._marker = os.path.join(self.path, "store.json")
@@ -126,34 +126,35 @@ class Store:
         self._checked = False
 
     def exists(self) -> bool:
-        """Whether there is a store with its mark at the path.
+        """Whether there is a store at the path, with its marker file.
 
-        :raises StoreError: it is of another format, or its mark is damaged.
+        :raises StoreError: the store has another format, or its marker is damaged.
         """
         if not self._checked:
             remedy = "restore it from a backup, or use the version of the collection that wrote it"
-            found = fs_document.load(self._marker, lambda document: True, what="The store's mark", remedy=remedy)
+            found = fs_document.load(self._marker, lambda document: True, what="The marker of the store", remedy=remedy)
             self._checked = found is not None
         return self._checked
 
     def check(self) -> None:
-        """Refuse what no run can use, before a mailbox is looked at. Reads only; a store that is not there is fine.
+        """Refuse a store that no run can use. Reads only; a store that does not exist is allowed.
 
         :raises UnsafePathError: the store belongs to another user, or others may write to it.
-        :raises StoreError: it is of another format, or its mark is damaged, or gone though there are mailboxes.
+        :raises StoreError: the store has another format, or its marker is damaged, or missing although there are
+            mailboxes.
         """
         with named(self._option):
             check_folder(self.path)
             if not self.exists() and _names(self._mailboxes):
                 raise StoreError(
-                    f"{escape(self._marker)} is gone, though there are mailboxes in the store; restore it from a backup, or, "
-                    f'if version {fs_document.FORMAT} of the format is what the store has, write {{"format": '
-                    f"{fs_document.FORMAT}}} into it.",
+                    f"{escape(self._marker)} is missing, although the store has mailboxes; restore it from a backup."
+                    f' If the store has version {fs_document.FORMAT} of the format, you can write {{"format": '
+                    f"{fs_document.FORMAT}}} into it instead.",
                     details={"path": escape(self._marker)},
                 )
 
     def create(self) -> None:
-        """Make the store's folders, each 0700, and its mark; nothing happens if they are there."""
+        """Make the store's folders, each 0700, and its marker, if they are not there."""
         if not self.exists():
             atomic.ensure_folder(self.path, what=self._option)
             try:
@@ -164,7 +165,7 @@ class Store:
             atomic.ensure_folder(folder, what=self._option)
 
     def mailbox(self, address: str) -> MailboxFolder:
-        """The folder of a mailbox, whether it exists or not; one that exists is checked to be of this address.
+        """The folder of a mailbox, which need not exist; the address of an existing one is checked.
 
         :raises AddressError: it is no address.
         :raises StoreError: the folder is of another address.
@@ -178,8 +179,8 @@ class Store:
     def list_addresses(self, problems: list[StoreError] | None = None, *, without: t.Collection[str] = ()) -> list[str]:
         """The primary addresses of all mailboxes in the store, sorted.
 
-        :arg problems: takes the errors of folders that cannot be read, so that the others can go on.
-        :arg without: addresses that are not wanted; their folders are told by their names, and not opened.
+        :arg problems: receives the errors of folders that cannot be read; the others are listed.
+        :arg without: addresses to leave out; their folders are recognized by name and not opened.
         :raises StoreError: a folder cannot be read, where ``problems`` is None.
         """
         self.exists()
@@ -191,15 +192,15 @@ class Store:
             try:
                 address = _address_in(path)
                 if address is None:
-                    # made a moment ago, by a run that is under way or was killed
+                    # an empty folder of a run that is at work, or was killed
                     continue
                 if encode_name(address) != name:
                     raise StoreError(
-                        f"The folder {escape(path)} holds the address {escape(address)}, which belongs into the folder "
+                        f"The folder {escape(path)} has the address {escape(address)}, which belongs into the folder "
                         f"{encode_name(address)}; move it there.",
                         details={"path": escape(path)},
                     )
-                # a name that was cut with a hash did not tell
+                # the address is not visible in a name that was cut with a hash
                 if address not in without:
                     found.append(address)
             except StoreError as error:
@@ -212,7 +213,7 @@ class Store:
         """The path of the folder of an ACME account: ``account.key`` and ``account.json`` go there. Not made here.
 
         :arg directory: the directory URL of the CA, as configured.
-        :arg name: tells several accounts at one CA apart.
+        :arg name: distinguishes several accounts at one CA.
         :raises InputError: the name is empty.
         """
         if not name:
@@ -226,7 +227,7 @@ class Store:
         return os.path.join(self.path, "accounts", f"{slug}-{digest}", encode_name(name))
 
     def existing_secret(self) -> bytes | None:
-        """The random secret of the store, 32 octets, under which records keep their HMACs (rule 21); None if none.
+        """The random secret of the store, 32 octets, for the HMACs of records (rule 21); None if there is none.
 
         :raises UnsafePathError: others can read the file.
         :raises StoreError: it is damaged.
@@ -240,38 +241,38 @@ class Store:
                 raise UnsafePathError(f"Others may read {escape(path)}; run: chmod 600 {escape(path)}")
             if len(data) != SECRET_OCTETS:
                 raise StoreError(
-                    f"The store's secret {escape(path)} is damaged; restore it from a backup, or remove it, and every "
-                    "PKCS#12 will be written anew."
+                    f"The store's secret {escape(path)} is damaged; restore it from a backup, or remove it: then the"
+                    " next run writes every PKCS#12 again."
                 )
             self._secret = data
         return self._secret
 
     def secret(self) -> bytes:
-        """As :meth:`existing_secret`; made if there is none."""
+        """As :meth:`existing_secret`, but makes the secret if there is none."""
         found = self.existing_secret()
         if found is None:
             self.create()
-            # another process may be as fast: then its secret is the store's
+            # another process may make it at the same time; then its secret is the store's
             with contextlib.suppress(FileExistsError):
                 atomic.create_exclusive(os.path.join(self.path, "secret"), secrets.token_bytes(SECRET_OCTETS))
             found = self.existing_secret()
             if found is None:
-                raise StoreError(f"The store's secret vanished from {escape(self.path)} while it was made.")
+                raise StoreError(f"The store's secret was removed from {escape(self.path)} while it was made.")
         return found
 
 
 def _address_in(folder: str) -> str | None:
-    """The address that a mailbox's folder is of; None if the folder is not there, or empty."""
+    """The address of a mailbox's folder; None if the folder does not exist or is empty."""
     path = os.path.join(folder, _ADDRESS_FILE)
     data = atomic.read_optional(path, limit=1024, what="The address of a mailbox", follow=False)
     if data is None:
         if all(atomic.is_temporary(name) for name in _names(folder)):
             return None
-        # between the two looks another process may have made the mailbox
+        # another process may have made the mailbox in between
         data = atomic.read_optional(path, limit=1024, what="The address of a mailbox", follow=False)
     if data is None:
         raise StoreError(
-            f"{escape(path)} is gone, so it cannot be told whose certificates these are; restore it from a backup.",
+            f"{escape(path)} is missing, so the address of this mailbox is not known; restore it from a backup.",
             details={"path": escape(path)},
         )
     try:

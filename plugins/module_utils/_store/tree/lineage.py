@@ -1,10 +1,10 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A line of versions: one certificate after the other for one mailbox and purpose, and which one is current.
+"""A line of versions: the successive certificates for one mailbox and purpose, one of which is current.
 
-A version is a folder with a number. It is filled aside, and becomes current in one step, when the symbolic link
-``current`` is renamed into place. No version is ever written again after that, and none is removed.
+A version is a folder with a number. When it is complete, it becomes current in one step: the symbolic link ``current``
+is renamed into place. After that the version is never written again, and never removed.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.paths impo
 from ansible_collections.mailcert.acme.plugins.module_utils._store.state.order_journal import Journal
 from ansible_collections.mailcert.acme.plugins.module_utils._text import escape
 
-# as Version.name writes them, so that a number has one name
+# the form of Version.name, so each number has one name
 _NUMBER = re.compile(r"(?!0000)[0-9]{4}|[1-9][0-9]{4,8}", re.ASCII)
 
 
 @dataclass(frozen=True, order=True)
 class Version:
-    """One version of a line and the paths in it; nothing need exist.
+    """One version of a line and its paths, which need not exist.
 
     :ivar line: the folder of the line.
     :ivar number: from 1.
@@ -82,7 +82,7 @@ class Version:
         return os.path.lexists(self.certificate) and os.path.lexists(self.privatekey)
 
     def create(self) -> None:
-        """Make its folder, 0700, and remove what killed writers left in it long ago."""
+        """Make its folder, 0700, and remove old temporary files of killed processes."""
         atomic.ensure_folder(self.folder)
         atomic.remove_stale_temporaries(self.folder)
 
@@ -98,7 +98,7 @@ class Line:
 
     @property
     def link(self) -> str:
-        """The symbolic link to the current version; paths through it stay the same for good."""
+        """The symbolic link to the current version; paths through it never change."""
         return f"{self.folder}/current"
 
     @property
@@ -107,12 +107,12 @@ class Line:
 
     @property
     def pkcs12_record(self) -> str:
-        """The record of what went into :attr:`pkcs12`."""
+        """The record of the inputs of :attr:`pkcs12`."""
         return f"{self.folder}/identity.json"
 
     @property
     def renewal(self) -> str:
-        """What the CA last said about when to renew (RFC 9773)."""
+        """The last renewal information of the CA (RFC 9773)."""
         return f"{self.folder}/renewal.json"
 
     @property
@@ -124,7 +124,7 @@ class Line:
         return Version(self.folder, number)
 
     def current(self) -> Version | None:
-        """The version that is in use; None while there is none.
+        """The version that is in use; None if there is none yet.
 
         :raises StoreError: the link is no link, leads to no version, or is gone though there was one.
         """
@@ -149,7 +149,7 @@ class Line:
         return Version(self.folder, int(name))
 
     def _check_never_in_use(self) -> None:
-        """Without a link no version may have been current: ordering anew would hide that the link was lost."""
+        """Refuse a missing link if a version was current: a new order would hide that the link is lost."""
         for version in reversed(self.versions()):
             if not (os.path.lexists(version.record) and os.path.lexists(version.certificate)):
                 continue
@@ -173,7 +173,7 @@ class Line:
         return [Version(self.folder, number) for number in sorted(numbers)]
 
     def pending(self) -> Version:
-        """The version to work on: the newest, if it never became current and its journal is not closed; else the next.
+        """The version to work on: the newest if it was never current and its journal is not closed, else the next.
 
         Reads only: the version given may not exist yet (:meth:`Version.create` makes it).
 
@@ -184,7 +184,7 @@ class Line:
         newest = known[-1] if known else None
         if newest is None:
             return Version(self.folder, 1)
-        # numbers only grow, so what has a lower one than the current version had its turn
+        # numbers only grow, so a version with a lower number than the current one is finished
         if current is None or newest.number > current.number:
             state = Journal.open(newest.journal).read()
             if state is None or state.state != "closed":
@@ -194,23 +194,23 @@ class Line:
     def retire(
         self, version: Version, run_id: str = "", *, is_gone: t.Callable[[str], bool] = lambda run_id: False
     ) -> None:
-        """Give a version up that never became current, for good: :meth:`pending` then gives the next. Its key stays.
+        """Abandon a version that was never current: :meth:`pending` then returns the next. Its key stays.
 
-        For a wish that changed while a version was in the making.
+        Used where the desired state changed before the version was complete.
 
         :arg run_id: of the lease that the caller holds on the version's journal, if so.
-        :arg is_gone: whether a run is known to have ended; its lease counts no more.
+        :arg is_gone: whether a run is known to have ended; its lease no longer counts.
         :raises StoreError: the version is in use, or of another line.
         :raises BusyError: another run works on it.
         """
         self._check_own(version)
         if self.current() == version:
-            raise StoreError(f"The version {escape(version.folder)} is in use and cannot be given up.")
+            raise StoreError(f"The version {escape(version.folder)} is in use and cannot be abandoned.")
         version.create()
         Journal.open(version.journal, is_gone=is_gone).retire(run_id)
 
     def switch(self, version: Version) -> None:
-        """Make a complete version the current one, in one atomic and durable step. Done already is fine.
+        """Make a complete version the current one, in one atomic and durable step. Repeating it changes nothing.
 
         :raises StoreError: the version is of another line, or has no certificate or no record yet.
         """

@@ -1,10 +1,10 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Records: what a finished version and a PKCS#12 were made of.
+"""Records: the inputs of a finished version and of a PKCS#12.
 
-They let a run see from public data alone that nothing is to be done: no private key is parsed and nothing decrypted.
-A passphrase appears only as an HMAC under a secret key (docs/rules.md, rule 21).
+With them a run finds from public data alone that there is nothing to do: it parses no private key and decrypts nothing.
+A record has a passphrase only as an HMAC under a secret key (docs/rules.md, rule 21).
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from ansible_collections.mailcert.acme.plugins.module_utils._time import format_
 
 @dataclass(frozen=True)
 class FileStat:
-    """How a file looked from outside when a record was made; if it looks so still, nobody touched it.
+    """The metadata of a file when a record was made; if they are the same now, the file was not changed.
 
     :ivar size: octets.
     :ivar mtime_ns: time of the last change of its data, nanoseconds since 1970.
     :ivar inode: its number in the file system.
     :ivar mode: its permissions.
-    :ivar digest: SHA-256 of its content, hex; empty where it was not read. A store that was restored from a backup has
-        other inodes and times, and the same content.
+    :ivar digest: SHA-256 of its content, hex; empty where it was not read. After a restore from a backup a file has
+        another inode and time, and the same content.
     """
 
     size: int
@@ -47,10 +47,10 @@ class FileStat:
 
     @classmethod
     def of(cls, path: str, *, digest: bool = False) -> FileStat | None:
-        """The look of a file now; None if there is none.
+        """The metadata of a file now; None if there is no such file.
 
-        :arg digest: whether to look into it too.
-        :raises StoreError: it cannot be looked at.
+        :arg digest: whether to read the file for its digest.
+        :raises StoreError: the metadata cannot be read.
         """
         try:
             found = os.stat(path)
@@ -67,7 +67,7 @@ class FileStat:
         )
 
     def matches(self, path: str, *, mode: bool = True) -> bool:
-        """Whether the file is the same now: by its look, and where only times or inode differ by its content.
+        """Whether the file is the same now: by its metadata, or by its content where only time or inode differ.
 
         :arg mode: whether its permissions have to be the same too.
         """
@@ -80,7 +80,7 @@ class FileStat:
 
     @classmethod
     def read(cls, fields: t.Mapping[str, t.Any]) -> FileStat | None:
-        """From a document's object; None for an empty one."""
+        """The metadata in a document's object; None for an empty object."""
         if not fields:
             return None
         document = Document(fields)
@@ -98,7 +98,7 @@ class FileStat:
 
 @dataclass(frozen=True)
 class VersionRecord:
-    """What a complete version holds; written last, before the version becomes current.
+    """The contents of a complete version; written last, before the version becomes current.
 
     :ivar public_fingerprint: SHA-256 of the key's SubjectPublicKeyInfo, hex.
     :ivar certificate_fingerprint: SHA-256 of the certificate's DER, hex.
@@ -106,10 +106,10 @@ class VersionRecord:
     :ivar usage: ``dual``, ``sign`` or ``encrypt``.
     :ivar key_spec: type, size and curve of the key, JSON-able.
     :ivar directory: the directory URL of the CA.
-    :ivar profile: the profile that was asked for; empty without one.
+    :ivar profile: the profile of the order; empty without one.
     :ivar not_before: and not_after: validity, aware.
-    :ivar privatekey: how the key file looked; None where the key is on another machine.
-    :ivar common_name: the CN that was asked for; empty without one.
+    :ivar privatekey: the metadata of the key file; None where the key is on another machine.
+    :ivar common_name: the CN of the request; empty without one.
     :ivar serial: serial number, hex. ``issuer``: RFC 4514. ``ari_id``: RFC 9773, section 4.1.
     :ivar account_uri: the ACME account that ordered it.
     :ivar extra: further public facts, JSON-able.
@@ -138,7 +138,7 @@ class VersionRecord:
 
         :raises StoreError: it is damaged.
         """
-        remedy = "restore it from a backup, or remove it and the next run makes it anew"
+        remedy = "restore it from a backup, or remove it and the next run makes it again"
         return fs_document.load(path, cls._read, what="The record of a certificate", remedy=remedy)
 
     def save(self, path: str) -> None:
@@ -192,11 +192,11 @@ class VersionRecord:
 
 @dataclass(frozen=True)
 class Pkcs12Record:
-    """What went into a PKCS#12 file, so that it is written again only when that changes.
+    """The inputs of a PKCS#12 file. The file is written again only when they change.
 
     :ivar inputs: the public inputs, JSON-able: fingerprints, friendly names, encoding, generation. Never a secret.
-    :ivar passphrase_hmac: HMAC-SHA-256, hex, over passphrase and inputs; empty if there was no key to make it with.
-    :ivar file: how the file looked after it was written.
+    :ivar passphrase_hmac: HMAC-SHA-256, hex, over passphrase and inputs; empty if there was no key for it.
+    :ivar file: the metadata of the file after it was written.
     :ivar keys: SHA-256, hex, of the SubjectPublicKeyInfo of each key in it.
     """
 
@@ -215,9 +215,9 @@ class Pkcs12Record:
         path: str,
         keys: t.Sequence[str] = (),
     ) -> Pkcs12Record:
-        """The record of a file that was just written to ``path``.
+        """The record of the file at ``path``, right after it was written.
 
-        :arg key: the store's secret, or another random secret of at least 16 octets; None leaves the passphrase out.
+        :arg key: the store's secret, or another random secret of at least 16 octets; with None there is no HMAC.
         """
         plain = json.loads(_canonical(inputs))
         return cls(
@@ -228,11 +228,11 @@ class Pkcs12Record:
         )
 
     def matches_inputs(self, inputs: t.Mapping[str, t.Any]) -> bool:
-        """Whether the public inputs are the same: what selecting asks, without any secret."""
+        """Whether the public inputs are the same; smime_select uses this, without any secret."""
         return _canonical(inputs) == _canonical(self.inputs)
 
     def matches(self, inputs: t.Mapping[str, t.Any], *, passphrase: str | None, key: bytes | None, path: str) -> bool:
-        """Whether writing the file anew would give the same: inputs, passphrase, and the file is as it was left.
+        """Whether the file need not be written again: same inputs, same passphrase, and the file is unchanged.
 
         Without a ``key``, or if the record was made without one, the passphrase cannot be compared and does not match.
         """
@@ -251,7 +251,7 @@ class Pkcs12Record:
 
         :raises StoreError: it is damaged.
         """
-        remedy = "remove it and the next run writes the PKCS#12 anew"
+        remedy = "remove it and the next run writes the PKCS#12 again"
         return fs_document.load(path, cls._read, what="The record of a PKCS#12 file", remedy=remedy)
 
     def save(self, path: str) -> None:
@@ -287,6 +287,6 @@ def _passphrase_hmac(inputs: t.Mapping[str, t.Any], passphrase: str | None, key:
         return ""
     if len(key) < 16:
         raise StoreError("The key for the record of a PKCS#12 file is too short: 16 random octets are the least.")
-    # the inputs go in too, so that two mailboxes with one passphrase do not show it
+    # with the inputs in it, the HMACs of two mailboxes with the same passphrase differ
     given = json.dumps({"inputs": inputs, "passphrase": passphrase}, sort_keys=True).encode("ascii")
     return hmac.new(key, b"mailcert.acme pkcs12 record\0" + given, hashlib.sha256).hexdigest()

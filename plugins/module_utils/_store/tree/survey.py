@@ -1,9 +1,9 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is in a store, whatever an inventory says of it: mailboxes, their lines, and the certificates in use.
+"""The contents of a store, independent of an inventory: mailboxes, their lines, and the certificates in use.
 
-One pass, from names and records alone; no certificate is parsed and no private key read.
+The survey reads names and records only: it parses no certificate and reads no private key.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ class LineSurvey:
     """One line of versions.
 
     :ivar name: as :func:`layout.line_name` gives it.
-    :ivar versions: how many there are, those in the making too. ``current``: the number of the one in use; 0 for none.
-    :ivar not_after: when the certificate in use expires, aware; None where none is in use, or its record is gone.
-    :ivar error: why it cannot be told; empty where it can.
+    :ivar versions: how many there are, unfinished ones included. ``current``: the number of the one in use; 0 for none.
+    :ivar not_after: when the certificate in use expires, aware; None where none is in use, or its record is missing.
+    :ivar error: why that is not known; empty where it is known.
     """
 
     name: str
@@ -41,8 +41,8 @@ class LineSurvey:
 class MailboxSurvey:
     """One mailbox.
 
-    :ivar address: its primary address; empty where its folder does not tell.
-    :ivar path: its folder. ``error``: what is wrong with it; empty where nothing is.
+    :ivar address: its primary address; empty where its folder does not name it.
+    :ivar path: its folder. ``error``: what is wrong with the folder; empty without an error.
     """
 
     address: str
@@ -59,8 +59,8 @@ class MailboxSurvey:
 def survey(store: Store, *, without: t.Collection[str] = ()) -> list[MailboxSurvey]:
     """The mailboxes of a store, by address.
 
-    :arg without: primary addresses that are not wanted; of these not even the folder is opened.
-    :raises StoreError: the store itself cannot be read; what is wrong with a mailbox is told in its entry.
+    :arg without: primary addresses to leave out; their folders are not opened.
+    :raises StoreError: the store itself cannot be read; the errors of a mailbox are in its entry.
     """
     problems: list[StoreError] = []
     found = [_mailbox(store, address) for address in store.list_addresses(problems, without=without)]

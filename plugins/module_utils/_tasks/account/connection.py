@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ansible_collections.mailcert.acme.plugins.module_utils._acme import account_key as account_keys
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
@@ -35,16 +35,16 @@ class AcmeOptions:
     :ivar record_path: absolute path of ``account.json``.
     :ivar ca_path: roots of the CA's TLS certificate, a PEM file or a hashed folder.
     :ivar allow_http: whether plain HTTP to loopback is allowed.
-    :ivar request_timeout: seconds for each answer. :ivar request_retries: how often a request is tried again.
-    :ivar deadline_seconds: for the whole task.
+    :ivar request_timeout: seconds for each answer. :ivar request_retries: maximal number of retries of a request.
+    :ivar deadline_seconds: of the whole task.
     :ivar throttle_path: absolute path of the folder in which the store keeps the throttle of this CA.
-    :ivar order_rate: ``COUNT/TIME``, as many orders in so much time; of ``smime_order`` alone.
+    :ivar order_rate: ``COUNT/TIME``, the maximal number of orders in a time; only ``smime_order`` has it.
     """
 
     directory: str
     key_src: str | None = None
-    key_content: str | None = None
-    key_passphrase: str | None = None
+    key_content: str | None = field(default=None, repr=False)
+    key_passphrase: str | None = field(default=None, repr=False)
     account_uri: str | None = None
     record_path: str | None = None
     validate_certs: bool = True
@@ -79,7 +79,7 @@ class AcmeOptions:
     def parse(cls, params: options.Params) -> AcmeOptions:
         """The group.
 
-        :raises InputError: a path that is relative, or a number that no wait can have; naming the option.
+        :raises InputError: a relative path, or a number out of range; names the option.
         """
         options.check_paths(params, "account_key_src", "account_record_path", "ca_path", "throttle_path")
         options.check_number(params, "request_timeout", least=1)
@@ -104,7 +104,7 @@ class AcmeOptions:
 
     @property
     def account_folder(self) -> str | None:
-        """The folder of the account's files; ``None`` where key and record are given otherwise."""
+        """The folder of the account's files; ``None`` if neither key nor record has a path."""
         path = self.record_path or self.key_src
         return os.path.dirname(path) if path else None
 
@@ -115,7 +115,7 @@ class AcmeOptions:
     def account_key(self) -> account_keys.AccountKey:
         """The account key.
 
-        :raises KeyLoadError, PassphraseError, StoreError: with the option in the sentence.
+        :raises KeyLoadError, PassphraseError, StoreError: the message names the option.
         """
         if self.key_content is not None:
             data, source = self.key_content.encode(), "account_key_content"
@@ -123,22 +123,22 @@ class AcmeOptions:
             path = self.key_src or ""
             if not os.path.lexists(path):
                 raise InputError(
-                    f"account_key_src {path} does not exist. smime_account makes the account and its key.",
+                    f"account_key_src {path} does not exist. Run smime_account, which makes the account and its key.",
                     stage="account",
                 )
             data, source = atomic.read_file(path, what="account_key_src"), f"account_key_src {path}"
         return account_keys.load_account_key(data, passphrase=self.key_passphrase, source=source)
 
     def expected_account_key(self, *, check_mode: bool) -> account_keys.AccountKey | None:
-        """As :meth:`account_key`; ``None`` where in check mode an earlier step has not made it."""
+        """As :meth:`account_key`; ``None`` if the key does not exist in check mode, because no earlier step made it."""
         if check_mode and self.key_src is not None and not os.path.lexists(self.key_src):
             return None
         return self.account_key()
 
     def transport(self, until: Deadline, context: Context | None = None) -> Transport:
-        """The way to the CA.
+        """The connection to the CA.
 
-        :arg context: of the task, which warns of notes of the store that are damaged.
+        :arg context: of the task, for warnings about damaged documents of the store.
         """
         return Transport(
             timeout=self.request_timeout,
@@ -148,7 +148,7 @@ class AcmeOptions:
             deadline=until,
             retries=self.request_retries,
             throttle=throttle.make_throttle(
-                self.throttle_path, self.order_rate, until, throttle.damage_finder(context) if context else None
+                self.throttle_path, self.order_rate, until, throttle.damage_handler(context) if context else None
             ),
             allow_http_loopback=self.allow_http,
         )

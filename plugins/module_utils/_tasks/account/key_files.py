@@ -1,14 +1,14 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The files of an account's keys: the one in use, the one that is to follow it, and those that were in use before.
+"""The files of an account's keys: the present key, the next key, and the old keys.
 
     account.key                   in use
-    account.key.new               made before it is sent to the CA, which may know it already
-    account.key.<fingerprint>     was in use, or was refused by the CA
+    account.key.new               the next key; made before it is sent to the CA, which may know it already
+    account.key.<fingerprint>     an old key, or a key that the CA refused
 
-No file is overwritten by another key without a copy of the old one (rule 15). ``account.key.new`` becomes
-``account.key`` by one rename, so a stop at any instant leaves every key on the disk.
+A file is overwritten by another key only after a copy of the old key is made (rule 15). ``account.key.new`` becomes
+``account.key`` by one rename, so every key is on the disk at every moment.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.paths impo
 from ansible_collections.mailcert.acme.plugins.module_utils._text import escape
 
 NEW = ".new"
-# hex digits of the public key's fingerprint that name an old key
+# hex digits of the public key's fingerprint in the name of an old key
 DIGITS = 16
 _MOST_COPIES = 100
 
@@ -32,7 +32,7 @@ _MOST_COPIES = 100
 class KeyFiles:
     """The keys next to ``account_key_src``.
 
-    :arg passphrase: of the key in use. ``new_passphrase``: of the one that follows.
+    :arg passphrase: of the present key. ``new_passphrase``: of the next key.
     """
 
     def __init__(self, path: str, *, passphrase: str | None, new_passphrase: str | None) -> None:
@@ -42,24 +42,24 @@ class KeyFiles:
         self._new_passphrase = new_passphrase
 
     def current(self) -> AccountKey:
-        """The key in use."""
+        """The present key."""
         return self._load(self.path, self._passphrase, "account_key_src")
 
     def following(self) -> AccountKey | None:
-        """The key that an earlier run made to follow; None where there is none."""
+        """The next key, which an earlier run made; None if there is none."""
         if not os.path.lexists(self.new_path):
             return None
         return self._load(self.new_path, self._new_passphrase, "the new account key")
 
     def make_following(self, key_type: str) -> AccountKey:
-        """Make the key that is to follow; durable on return.
+        """Make the next key; durable on return.
 
         :raises StoreError: there is one already.
         """
         return make_key(self.new_path, key_type, self._new_passphrase)
 
     def take_over(self, current: AccountKey, following: AccountKey) -> str:
-        """The CA knows the new key: it becomes the key in use, in one durable step. Gives the path of the old one."""
+        """Make the next key the present key, in one durable step, once the CA knows it. Returns the old key's path."""
         kept = ""
         if current.public_fingerprint != following.public_fingerprint:
             kept = self._keep_copy(self.path, current)
@@ -71,7 +71,7 @@ class KeyFiles:
         return kept
 
     def set_aside(self, refused: AccountKey) -> str:
-        """The CA will never take the new key: keep it under another name. Gives its path."""
+        """Rename the next key, because the CA refuses it permanently. Returns its path."""
         kept = self._keep_copy(self.new_path, refused)
         try:
             os.unlink(self.new_path)
@@ -81,7 +81,7 @@ class KeyFiles:
         return kept
 
     def _keep_copy(self, source: str, key: AccountKey) -> str:
-        """A durable copy of a key file, named by its public key; one that is there already serves."""
+        """Make a durable copy of a key file, named by its public key, unless there is one already."""
         data = atomic.read_file(source, follow=False)
         base = f"{self.path}.{key.public_fingerprint[:DIGITS]}"
         for number in range(_MOST_COPIES):
@@ -89,7 +89,7 @@ class KeyFiles:
             with contextlib.suppress(FileExistsError):
                 atomic.create_exclusive(kept, data)
                 return kept
-            # the same key can be there under another passphrase; that copy stays too
+            # there can be a copy of the same key under another passphrase; that copy stays, too
             if atomic.read_file(kept, follow=False) == data:
                 return kept
         raise StoreError(f"There are too many copies of {escape(source)}; remove some of {escape(base)}-*.")
@@ -101,7 +101,7 @@ class KeyFiles:
 
 
 def make_key(path: str, key_type: str, passphrase: str | None) -> AccountKey:
-    """A fresh account key at a path where nothing is; on the disk on return, readable by its owner alone.
+    """Make an account key at a free path; durable on return, and readable only by its owner.
 
     :raises StoreError: something is there, or it cannot be written.
     """
@@ -110,7 +110,7 @@ def make_key(path: str, key_type: str, passphrase: str | None) -> AccountKey:
     try:
         atomic.create_exclusive(path, pem)
     except FileExistsError:
-        raise StoreError(f"{escape(path)} came to be while a key for it was made; run again.", retryable=True) from None
+        raise StoreError(f"Another process made {escape(path)} at the same time; run again.", retryable=True) from None
     return account_keys.load_account_key(pem, passphrase=passphrase, source=path)
 
 

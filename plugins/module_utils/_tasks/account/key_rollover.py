@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The change of an account's key (RFC 8555, section 7.3.5; docs/rules.md, rule 29).
 
-The new key is on the disk before it is sent to the CA. After a stop at any instant the CA is asked which of the two
-keys it knows, by onlyReturnExisting; that one goes on as the account's. The old key is kept.
+The new key is on the disk before it is sent to the CA. After an interruption the CA is asked, by onlyReturnExisting,
+which of the two keys it knows; that key is the account's. The old key is kept.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ from . import record
 from .connection import AcmeOptions
 from .open_challenges import OpenChallenges, pending_orders
 
-#: What an account key that is made can be; the first is the default.
+#: The types of a new account key; the first is the default.
 KEY_TYPES = ("secp256r1", "secp384r1", "rsa2048", "rsa4096")
-# what a CA says of a key that it will take at no time
+# the problems by which a CA refuses a key permanently
 _KEY_PROBLEMS = frozenset(("badPublicKey", "badSignatureAlgorithm"))
 _SHOWN = 10
 
 
 @dataclass(frozen=True)
-class Rolled:
-    """What came of it. ``key``: of the account now. ``old_path``: where the old key is kept, empty where nowhere."""
+class RolloverResult:
+    """The result. ``key``: the account's key now. ``old_path``: the path of the old key; empty without one."""
 
     account: Account
     key: AccountKey
@@ -52,12 +52,12 @@ class Rolled:
 
 @dataclass(frozen=True)
 class AccountKeyOptions:
-    """The account key that smime_account makes, or changes to.
+    """The account key that smime_account makes, or to which it changes.
 
-    :ivar type: of a key that is made, one of :data:`KEY_TYPES`.
-    :ivar new_src: absolute path of the key that follows. :ivar new_content: that key itself, in PEM. Without either it
-        is made next to the one in use.
-    :ivar new_passphrase: of the key that follows; ``None`` for that of the key in use, where it is made next to it.
+    :ivar type: of a new key, one of :data:`KEY_TYPES`.
+    :ivar new_src: absolute path of the next key. :ivar new_content: the next key itself, in PEM. Without either, the
+        next key is made in the folder of the present one.
+    :ivar new_passphrase: of the next key; ``None`` for the passphrase of the present key, if the next key is made.
     """
 
     type: str
@@ -91,7 +91,7 @@ class AccountKeyOptions:
         )
 
     def given_key(self) -> AccountKey | None:
-        """The key of new_account_key_src or new_account_key_content; None for a file that has yet to be made."""
+        """The key of new_account_key_src or new_account_key_content; None for a file that does not exist yet."""
         if self.new_content is not None:
             return account_keys.load_account_key(
                 self.new_content.encode(), passphrase=self.new_passphrase, source="new_account_key_content"
@@ -106,10 +106,10 @@ class AccountKeyOptions:
 class KeyRollover:
     """The change of the key of one account.
 
-    :ivar acme: the account, with the key in use. :ivar key: the key that follows.
+    :ivar acme: the account, with the present key. :ivar key: the next key.
     :ivar keys_path: absolute path of the key index; ``None`` for none.
-    :ivar store_path: absolute path of the store in which open challenges are looked for; ``None`` asks the CA.
-    :ivar force: whether the key changes although challenges are open.
+    :ivar store_path: absolute path of the store with the open challenges; ``None``: the CA is asked for them.
+    :ivar force: whether to change the key although challenges are open.
     """
 
     acme: AcmeOptions
@@ -137,12 +137,12 @@ class KeyRollover:
         return cls(acme, key, params["keys_path"], params["store_path"], params["force"])
 
     def is_under_way(self) -> bool:
-        """Whether an earlier run made a key to follow the one in use."""
+        """Whether an earlier run made a next key."""
         path = self.acme.key_src
         return path is not None and os.path.lexists(path + account_key_files.NEW)
 
     def key_files(self) -> account_key_files.KeyFiles | None:
-        """The files next to ``account_key_src``; None for a key that is given otherwise."""
+        """The key files in the folder of ``account_key_src``; None for a key in an option."""
         if self.acme.key_src is None:
             return None
         passphrase, new = self.acme.key_passphrase, self.key.new_passphrase
@@ -150,8 +150,8 @@ class KeyRollover:
             self.acme.key_src, passphrase=passphrase, new_passphrase=passphrase if new is None else new
         )
 
-    def roll(self, context: Context, client: AcmeClient) -> Rolled:
-        """Change the key of the client's account; what an earlier run began is ended, and then nothing more is changed.
+    def roll(self, context: Context, client: AcmeClient) -> RolloverResult:
+        """Change the key of the client's account. If an earlier run began a change, this run only completes that one.
 
         :raises AccountError: the CA has no valid account for the key.
         :raises OpenChallengesError: challenges are open, and ``force`` is false.
@@ -161,16 +161,16 @@ class KeyRollover:
         files = self.key_files()
         if files is None:
             raise InputError(
-                "A key that comes by account_key_content needs new_account_key_src or new_account_key_content too: the"
-                " new key has to be kept somewhere before the CA knows it.",
+                "With account_key_content, set new_account_key_src or new_account_key_content too: the new key has to"
+                " be stored before it is sent to the CA.",
                 stage="account",
             )
         following = files.following()
         if context.check_mode:
             account = _valid(client)
             self._check_challenges(context, client, account)
-            return Rolled(account, client.key, True)
-        settled = settle(files, client)
+            return RolloverResult(account, client.key, True)
+        settled = finish(files, client)
         if settled is not None:
             return settled
         account = _valid(client)
@@ -185,29 +185,31 @@ class KeyRollover:
             if Problem.from_json(error.problem).kind in _KEY_PROBLEMS:
                 files.set_aside(following)
             raise
-        return Rolled(account, following, True, files.take_over(old, following))
+        return RolloverResult(account, following, True, files.take_over(old, following))
 
-    def _roll_to_given(self, context: Context, client: AcmeClient) -> Rolled:
-        """Change to a key that the user names. It stays where it is, and so does the old one."""
+    def _roll_to_given(self, context: Context, client: AcmeClient) -> RolloverResult:
+        """Change to a key of the user. Both keys stay in their files."""
         new = self.key.given_key()
         found = accounts.find_by_keys(client, [key for key in (new, client.key) if key is not None])
         if found is None:
-            raise AccountError("The CA has no account, neither for the account key nor for the new one.")
+            raise AccountError(
+                "The CA has no account for the account key or for the new key. Check acme_directory and both keys."
+            )
         key, account = found
         if account.status != "valid":
             raise AccountError(record.closed(account.uri, None, account.status))
         client.account_uri = account.uri
         if key is new:
             client.account_key = new
-            return Rolled(account, key, False)
+            return RolloverResult(account, key, False)
         self._check_challenges(context, client, account)
         if context.check_mode:
-            return Rolled(account, key, True)
+            return RolloverResult(account, key, True)
         if new is None:
             new = account_key_files.make_key(self.key.new_src or "", self.key.type, self.key.new_passphrase)
         key_owners.claim_for_account(self.keys_path, new, self.acme.directory)
         accounts.roll_key(client, new)
-        return Rolled(account, new, True)
+        return RolloverResult(account, new, True)
 
     def _check_challenges(self, context: Context, client: AcmeClient, account: Account) -> None:
         if self.force:
@@ -221,17 +223,17 @@ class KeyRollover:
             return
         more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
         raise OpenChallengesError(
-            "Challenges of the account are open, and a new key would make their replies void:"
-            f" {', '.join(found[:_SHOWN])}{more}. Run again when they are done, or with force: true.",
+            "Challenges of the account are open, and a new key would invalidate their replies:"
+            f" {', '.join(found[:_SHOWN])}{more}. Run again when they have ended, or with force: true.",
             details={"open": found},
         )
 
 
-def settle(files: account_key_files.KeyFiles, client: AcmeClient, *, write: bool = True) -> Rolled | None:
-    """Bring a change that was stopped to where the CA is; None where there was none, or where the CA has the old key.
+def finish(files: account_key_files.KeyFiles, client: AcmeClient, *, write: bool = True) -> RolloverResult | None:
+    """Complete an interrupted change if the CA has the new key; None if it has the old one, or there was no change.
 
-    :arg client: with the key in use; goes on with the new one where the CA has that.
-    :arg write: False in check mode, where the files stay as they are.
+    :arg client: with the present key; continues with the new one if the CA has that.
+    :arg write: False in check mode, which does not change the files.
     :raises AccountError: the CA knows neither key.
     """
     following = files.following()
@@ -250,7 +252,7 @@ def settle(files: account_key_files.KeyFiles, client: AcmeClient, *, write: bool
         return None
     old_path = files.take_over(client.key, following) if write else ""
     client.account_key, client.account_uri = following, account.uri
-    return Rolled(account, following, True, old_path)
+    return RolloverResult(account, following, True, old_path)
 
 
 def _valid(client: AcmeClient) -> Account:

@@ -1,11 +1,11 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Orders of an account, and the change of its key: never at the same time (docs/rules.md, rule 29).
+"""The lock between the orders of an account and the change of its key (docs/rules.md, rule 29).
 
-Each task that orders or answers shares a lock next to the account's files from before it reads the key until it ends;
-the change of the key has it alone. Between the tasks of an order it is free: what is open then is in the
-store, and the change looks there once it has the lock. The lock ends with its process, whatever ends that.
+Each task that orders or answers shares a lock in the folder of the account, from before it reads the key until it ends.
+The change of the key needs the lock exclusively. Between the tasks of an order the lock is free; the open challenges
+are then in the store, where the change looks for them once it has the lock. The lock ends with its process.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ LOCK = ".orders.lock"
 
 @contextlib.contextmanager
 def ordering(acme: AcmeOptions) -> t.Iterator[None]:
-    """Use the account's key for an order; others may do so too, and it is not changed meanwhile.
+    """Use the account's key for an order. Other orders may use it at the same time; it does not change meanwhile.
 
-    A folder in which no lock can be had, as one that only an administrator may write to, has none: whoever changes the
-    key there sees to it that no order is under way.
+    A folder without write permission has no lock, for example a folder of an administrator: then the administrator has
+    to make sure that no order is at work during a change of the key.
 
     :raises BusyError: the key was being changed until the deadline.
     """
@@ -39,8 +39,8 @@ def ordering(acme: AcmeOptions) -> t.Iterator[None]:
                 stack.enter_context(locks.lock(os.path.join(folder, LOCK), timeout=acme.deadline_seconds, shared=True))
             except BusyError:
                 raise BusyError(
-                    f"Another run changes the account key in {escape(folder)}, and did so for {acme.deadline_seconds}"
-                    " seconds; nothing was ordered or sent. Run again when it is done.",
+                    f"Another run was changing the account key in {escape(folder)} for {acme.deadline_seconds} seconds;"
+                    " nothing was ordered or sent. Run again when it has ended.",
                     details={"path": escape(folder)},
                 ) from None
             except StoreError:
@@ -50,7 +50,7 @@ def ordering(acme: AcmeOptions) -> t.Iterator[None]:
 
 @contextlib.contextmanager
 def changing(acme: AcmeOptions, folder: str) -> t.Iterator[None]:
-    """Change the account's key; no order uses it meanwhile.
+    """Change the account's key. No order uses it at the same time.
 
     :raises BusyError: orders were at work until the deadline.
     """

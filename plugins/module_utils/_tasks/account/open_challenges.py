@@ -1,8 +1,10 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which challenges of an account are open. A reply holds the thumbprint of the account key, so a new key would make
-those void that were sent and not yet judged (RFC 8555, section 8.1; docs/rules.md, rule 29).
+"""The open challenges of an account.
+
+A reply contains the thumbprint of the account key. So a new key would invalidate the replies that the CA has not
+checked yet (RFC 8555, section 8.1; docs/rules.md, rule 29).
 """
 
 from __future__ import annotations
@@ -19,22 +21,22 @@ from ansible_collections.mailcert.acme.plugins.module_utils._acme.account import
 from ansible_collections.mailcert.acme.plugins.module_utils._acme.client import AcmeClient
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AcmeProblemError, NotAcmeError
 from ansible_collections.mailcert.acme.plugins.module_utils._limits import CHALLENGE_LIFETIME
-from ansible_collections.mailcert.acme.plugins.module_utils._store.state.challenge_turns import Turns
+from ansible_collections.mailcert.acme.plugins.module_utils._store.state.challenge_turns import ChallengeTurns
 from ansible_collections.mailcert.acme.plugins.module_utils._store.state.order_journal import Journal, JournalState
 from ansible_collections.mailcert.acme.plugins.module_utils._store.tree import layout, lineage
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import run_id
 from ansible_collections.mailcert.acme.plugins.module_utils._text import one_line
 
-# how far a CA's list is read
+# limits of pages and orders that are read from a CA's list
 _MOST_PAGES = 5
 _MOST_ORDERS = 100
 
 
 class OpenChallenges:
-    """Looks for them in the store, and asks the CA about those that it finds there.
+    """Finds open challenges in the store, and asks the CA for their state.
 
     :arg client: of the account, its URL known.
-    :arg ask: whether the CA may be asked; in check mode it is not, and what the store calls open counts as that.
+    :arg ask: whether the CA may be asked; in check mode it is not, and every challenge in the store counts as open.
     """
 
     def __init__(
@@ -46,9 +48,9 @@ class OpenChallenges:
         self._ask = ask
 
     def find(self) -> list[str]:
-        """What is open, one line each, for people; empty where nothing is.
+        """The open challenges, one line each, for people; empty if there are none.
 
-        :raises JournalError, StoreError: where the store cannot tell.
+        :raises JournalError, StoreError: the store cannot be read.
         """
         found: dict[str, None] = {}
         for address in self._store.list_addresses():
@@ -80,16 +82,16 @@ class OpenChallenges:
     def _is_ours(self, state: JournalState) -> bool:
         if state.directory != self._client.directory_url:
             return False
-        # before the CA has answered the journal names no account: then it may be any of this CA
+        # before the CA has answered, the journal names no account: then it may be any account of this CA
         return not state.account_uri or state.account_uri == self._client.account_uri
 
-    def _turns(self) -> t.Iterator[tuple[str, Turns]]:
+    def _turns(self) -> t.Iterator[tuple[str, ChallengeTurns]]:
         try:
             names = sorted(os.listdir(self._store.replies))
         except FileNotFoundError:
             return
         for name in names:
-            yield urllib.parse.unquote(name), Turns(
+            yield urllib.parse.unquote(name), ChallengeTurns(
                 os.path.join(self._store.replies, name), self._client.directory_url, now=lambda: self._now
             )
 
@@ -102,7 +104,7 @@ class OpenChallenges:
         try:
             return one_line(fetch(), limit=40)
         except AcmeProblemError as error:
-            # another account's, or one that the CA has forgotten
+            # of another account, or removed by the CA
             if error.retryable:
                 raise
             return ""
@@ -111,8 +113,8 @@ class OpenChallenges:
 def pending_orders(client: AcmeClient, account: Account) -> list[str]:
     """The pending orders that the CA lists for an account (RFC 8555, section 7.1.2.1), one line each.
 
-    For an account that is used without a store. Many CAs list no orders; then nothing is known. What expired does not
-    count.
+    For an account that is used without a store. Many CAs list no orders; then the result is empty. Expired orders do
+    not count.
     """
     found: list[str] = []
     try:

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""account.json: what smime_account last knew of the account. Public facts, so that the CA need not be asked for them.
+"""account.json: the last known state of the account. With these public facts most runs need no request to the CA.
 
-It is a memory aid: the CA knows the account by its key, and a record that is gone or damaged costs one request.
+The CA identifies the account by its key, so a missing or damaged record costs one request only.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from ansible_collections.mailcert.acme.plugins.module_utils._text import escape
 
 @dataclass(frozen=True)
 class AccountRecord:
-    """The record; the names of the fields are those of the file.
+    """The record. Its fields have the names of the file.
 
-    The first five fields are what the user asked for, the others what the CA made of it.
+    The first five fields are the desired account, the others come from the CA.
 
     :ivar directory: URL of the CA's directory.
     :ivar public_key_fingerprint: SHA-256 of the account key's SubjectPublicKeyInfo, hex.
@@ -44,7 +44,7 @@ class AccountRecord:
 
     @classmethod
     def load(cls, path: str | None) -> AccountRecord | None:
-        """The record at a path; ``None`` where there is none that can be read as one.
+        """The record at a path; ``None`` without a valid one.
 
         :raises StoreError: the file cannot be read.
         """
@@ -86,7 +86,7 @@ class AccountRecord:
         return (self.directory, self.public_key_fingerprint) == (directory, fingerprint)
 
     def check_not_closed(self, path: str) -> None:
-        """Refuse an account that was deactivated by a run of ours: the CA takes it back never.
+        """Refuse an account that an earlier run has deactivated: the CA cannot reactivate it.
 
         :arg path: of the record.
         :raises AccountError: with the remedy.
@@ -105,16 +105,16 @@ class AccountRecord:
 
 
 def closed(uri: str, record_path: str | None, status: str = "deactivated") -> str:
-    """The sentence for an account that is no more."""
+    """The message about an account that is deactivated or revoked."""
     where = f" and the record {escape(record_path)}" if record_path else ""
     return (
-        f"The account {uri} is {status}, for good. For a new account move the account key{where} away, or choose"
-        " another path (in the role, another smime_account_name)."
+        f"The account {uri} is {status}, and this cannot be undone. For a new account move the account key{where} away,"
+        " or choose another path (in the role, another smime_account_name)."
     )
 
 
 def account_uri(path: str | None, directory: str, fingerprint: str) -> str | None:
-    """The account's URL as it was written down, where that was for this CA and this key.
+    """The account's URL in the record, if the record is of this CA and this key.
 
     :raises AccountError: the account was deactivated.
     """
@@ -126,7 +126,7 @@ def account_uri(path: str | None, directory: str, fingerprint: str) -> str | Non
 
 
 def warn_of_new_terms(path: str | None, client: AcmeClient, context: Context) -> None:
-    """Warn where the CA's terms are others than those that were agreed to (RFC 8555, section 7.3.3).
+    """Warn if the CA's terms are not those that the user agreed to (RFC 8555, section 7.3.3).
 
     :arg client: has fetched the directory already, so that this sends no request.
     """
@@ -136,6 +136,6 @@ def warn_of_new_terms(path: str | None, client: AcmeClient, context: Context) ->
     offered = client.directory.terms_of_service
     if offered and record.terms != offered:
         context.warn(
-            f"The CA's terms of service are at {offered} now; those agreed to are at {record.terms}. Read them, and"
-            " agree by setting terms_url (in the role, smime_terms_url) to the new URL."
+            f"The CA's terms of service are at {offered} now; you agreed to those at {record.terms}. Read the new"
+            " terms, and set terms_url (in the role, smime_terms_url) to the new URL to agree."
         )

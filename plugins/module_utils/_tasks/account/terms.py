@@ -1,10 +1,10 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Terms of service that change (RFC 8555, section 7.3.3): no agreement to what the user has not read.
+"""Changed terms of service (RFC 8555, section 7.3.3): the user agrees only to named terms.
 
-``terms_agreed`` agrees to the terms that the CA has when the account is made; the record holds their URL. To other
-terms only ``terms_url`` agrees, which names them.
+``terms_agreed`` agrees to the terms that the CA has when the account is made; the record has their URL. For other terms
+the user sets ``terms_url``, which names them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from . import record as account_record
 class TermsOptions:
     """The user's agreement to the CA's terms of service.
 
-    :ivar agreed: whether the user agrees. :ivar url: the terms that are meant; ``None`` for those of the day.
+    :ivar agreed: whether the user agrees. :ivar url: of these terms; ``None`` for the present terms of the CA.
     """
 
     agreed: bool
@@ -41,23 +41,23 @@ class TermsOptions:
         """The group."""
         return cls(params["terms_agreed"], params["terms_url"] or None)
 
-    def is_settled(self, recorded: str) -> bool:
-        """Whether there is nothing to agree to, by the record alone.
+    def is_agreed(self, recorded: str) -> bool:
+        """Whether the user has agreed already, by the record alone.
 
         :arg recorded: URL of the terms that were agreed to; empty where it is not known.
         """
         return self.url is None or not self.agreed or recorded == self.url
 
     def check(self, client: AcmeClient) -> None:
-        """Refuse where the CA's terms are not those that the user names.
+        """Refuse if the CA's terms are not those that the user names.
 
         :raises TermsError: with both URLs.
         """
         offered = client.fetch_directory("account").terms_of_service
         if self.url and self.url != offered:
             raise TermsError(
-                f"The CA's terms of service are {'at ' + offered if offered else 'nowhere to be found'}, and terms_url"
-                f" says {one_line(self.url, limit=300)}. Read them, and set terms_url to where they are.",
+                f"The CA's terms of service are {'at ' + offered if offered else 'not in its directory'}, and terms_url"
+                f" is {one_line(self.url, limit=300)}. Read the terms of the CA, and set terms_url to their URL.",
                 details={"terms_url": offered},
             )
 
@@ -70,7 +70,7 @@ def agree(
     record_path: str | None,
     record: account_record.AccountRecord | None,
 ) -> tuple[str, bool]:
-    """Agree again where the user says so. Gives the URL of the terms that are agreed to, and whether that is news.
+    """Agree again if the user wants that. Returns the URL of the terms agreed to, and whether it changed.
 
     :arg account: valid, as the CA has it.
     """
@@ -81,7 +81,7 @@ def agree(
     given.check(client)
     unread = bool(agreed) and agreed != offered
     names_others = agreed != offered and given.url is not None
-    # a CA can say that the agreement it has is not to its present terms; the user's word was for the former ones
+    # the CA can say that the agreement is for older terms; the user has agreed only to those
     if not names_others and (account.terms is not False or unread):
         account_record.warn_of_new_terms(record_path, client, context)
         return agreed, False

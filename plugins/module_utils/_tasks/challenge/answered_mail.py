@@ -1,9 +1,9 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a task does with a challenge mail once its authorization is valid.
+"""The handling of a challenge mail once its authorization is valid: the option ``answered_mail``.
 
-The certificate does not depend on it: a failure is a warning.
+The certificate does not depend on it, so a failure is a warning.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from ansible_collections.mailcert.acme.plugins.module_utils._tasks.mailbox.mailb
 
 @dataclass(frozen=True)
 class AnsweredMailOptions:
-    """What is to happen to an answered challenge mail.
+    """What to do with an answered challenge mail.
 
     :ivar action: one of :data:`imap_answered.ACTIONS`.
-    :ivar folder: for ``move``: where to; ``None`` where it is not set.
+    :ivar folder: the target of ``move``; ``None`` where it is not set.
     """
 
     action: str
@@ -46,15 +46,15 @@ class AnsweredMailOptions:
         """The group."""
         return cls(params["answered_mail"], params["answered_folder"])
 
-    def handling(self) -> imap_answered.Wish:
-        """What the mail layer is to do.
+    def handling(self) -> imap_answered.Handling:
+        """The options as the mail layer takes them.
 
         :raises InputError: the options do not fit together.
         """
-        return imap_answered.Wish(self.action, self.folder or "")
+        return imap_answered.Handling(self.action, self.folder or "")
 
     def check(self, reader: Reader) -> None:
-        """Refuse what cannot be done where the mail is read.
+        """Refuse an action that is not possible where the mail is read.
 
         :raises InputError: naming the option.
         """
@@ -96,6 +96,6 @@ class AnsweredMail:
     def _at_the_server(
         self, reader: imap_reader.ImapSettings, reply: reply_ledger.Reply, place: imap_answered.Place | None
     ) -> str:
-        # at the end of a task, the server has no longer for each answer than the task
+        # the time for an answer of the server ends with the deadline of the task
         hurried = replace(reader, timeout=self._deadline.clip(reader.timeout))
         return imap_answered.tidy(hurried, self._handling, message_id=reply.message_id, place=place)

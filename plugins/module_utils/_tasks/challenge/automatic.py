@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One challenge from its mail to a valid authorization, with at most one reply ever (RFC 8823, section 3; rule 11).
 
-The order of things is what keeps the promise: the reply's bytes are on disk as ``claimed`` before the first byte goes
-to the submission server; what became of them is on disk before the CA is notified. A reply that may have left or not is
-never sent again: the CA is asked, and where it does not say valid, the authorization is abandoned, so that the next run
-makes a new order.
+The order of the steps ensures this. The bytes of the reply are on disk as ``claimed`` before the first byte goes to the
+submission server. The result of sending is on disk before the CA is notified. A reply that may or may not have been
+sent is never sent again: the CA is asked, and if it does not say valid, the authorization is deactivated, so that the
+next run makes a new order.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Automatic:
 
     :ivar thumbprint: of the account key (RFC 7638). :ivar token_join: how the CA joins the two parts of the token.
     :ivar replies_path: absolute path of the folder of the replies.
-    :ivar reply_retries: how often a reply that certainly did not leave is tried again.
+    :ivar reply_retries: how often a reply that was certainly not sent is tried again.
     """
 
     context: Context
@@ -80,7 +80,7 @@ class Automatic:
             reply = sender.send(ledger.claim_again(reply))
         if reply.state == "refused":
             if not reply.may_go_again:
-                # no reply to this challenge will ever leave: the next run is to make a new order
+                # no reply to this challenge can be sent any more: the next run must make a new order
                 self.validation.deactivate(challenge)
             raise ReplyRefusedError(
                 f"The submission server refused the reply for {challenge.address}: {reply.text}",
@@ -90,11 +90,11 @@ class Automatic:
             self.validation.await_validation(challenge, reply)
         except DeadlineError:
             if reply.state == "sent" and self.search.another_is_there(challenge, mailbox.reader, ledger):
-                # it answered the mail of somebody else's order for our address
+                # the reply answered the mail of another client's order for our address
                 self.validation.deactivate(challenge)
             raise
         finally:
-            # after the notice to the CA: a slow mailbox must not hold up what the reply is for
+            # after the notice to the CA: a slow mailbox must not delay the validation
             if sends:
                 self.sent_copies.copy(challenge.address, mailbox.reader, reply)
         self.answered_mail.handle(challenge.address, mailbox.reader, reply, found.place if found else None)
@@ -106,7 +106,7 @@ class Automatic:
         :raises ChallengeMissingError: and the authorization is deactivated, where the mail is lost.
         """
         if mailbox.signing_key is not None:
-            # a reply that no CA takes would be the only one
+            # there is only one reply, so a key that a CA refuses is found before it is sent
             dkim_sign.check_record(mailbox.signing_key, self.search.txt)
         self.validation.notify_before_mail(challenge)
         try:

@@ -1,9 +1,10 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How CAs read RFC 8823: a preset names what one of them does where the RFC leaves something open, or is not followed.
+"""How CAs implement RFC 8823.
 
-Facts from public code and measurements; docs/interoperability.md says which CAs this project tried.
+A preset describes one CA where the RFC allows a choice, or where the CA does not follow the RFC.
+The facts are from public code and measurements; docs/interoperability.md says which CAs this project tested.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ POST_MOMENTS = ("after_reply", "before_mail")
 
 @dataclasses.dataclass(frozen=True)
 class CaPreset:
-    """What a CA does; the defaults are RFC 8823 as written.
+    """The behavior of a CA; the defaults are RFC 8823.
 
-    :ivar token_join: how it joins the two parts of the token, which section 3 (6) leaves open.
-    :ivar post_moment: when it is to be notified: ``after_reply`` (section 3 (7)), or ``before_mail``, where it sends
-        its mail only then.
-    :ivar settle_delay: seconds between the reply and the notice, where the reply must have arrived by then.
+    :ivar token_join: how it joins the two parts of the token, which section 3 (6) does not define.
+    :ivar post_moment: when it is notified: ``after_reply`` (section 3 (7)), or ``before_mail`` for a CA that sends its
+        mail only after the notice.
+    :ivar settle_delay: seconds between the reply and the notice, for a CA that needs the reply before the notice.
     :ivar post_again: whether it may be notified a second time (docs/rules.md, rule 12).
-    :ivar absent_headers: what its mails lack of the headers that a challenge must have.
+    :ivar absent_headers: the headers that a challenge must have and that its mails do not have.
     """
 
     token_join: str = "string"
@@ -50,7 +51,7 @@ class CaPreset:
 
     @classmethod
     def parse(cls, params: Params) -> CaPreset:
-        """The preset, over which each part wins that is set."""
+        """The preset. A part that is set has precedence over that of the preset."""
         parts = {field.name: params[field.name] for field in dataclasses.fields(cls)}
         if parts["absent_headers"] is not None:
             parts["absent_headers"] = tuple(parts["absent_headers"])

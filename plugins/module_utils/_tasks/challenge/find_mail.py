@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The search for the one mail that is the challenge (RFC 8823, section 3 (5); docs/rules.md, rules 6 and 13).
 
-Whatever else comes is refused with its reason, and does not end the wait.
+Any other mail is refused with its reason, and the search goes on.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._text import escape
 from .model import Challenge
 from .progress import RefusedMail
 
-# how long a mail from before the order waits for a newer one
+# seconds for which a newer mail is awaited after one from before the order
 OLDER_MAIL_SECONDS = 60.0
 # how much earlier than its authorization was opened a mail may be dated: whole seconds, and clocks of one CA differ
 CLOCK_TOLERANCE = datetime.timedelta(seconds=3)
@@ -48,7 +48,7 @@ SHOWN_REFUSED = 5
 class FoundMail:
     """The challenge mail.
 
-    :ivar place: where it lies. :ivar refused: the mails that were refused before it.
+    :ivar place: where it is. :ivar refused: the mails that were refused before it.
     """
 
     authentic: authenticate.AuthenticChallenge
@@ -81,12 +81,12 @@ class MailSearch:
     def find(self, challenge: Challenge, settings: source.Source, ledger: reply_ledger.Ledger) -> FoundMail:
         """The authentic mail of this challenge.
 
-        One from before the authorization was opened may be a stale order's, where the CA writes from one address for
-        all. A newer one is waited for a while; where none comes, the CA had its reasons (it may hand out an old order
-        again).
+        A mail from before the authorization was opened may belong to an earlier order, if the CA sends all mails from
+        one address. So a newer one is awaited for :data:`OLDER_MAIL_SECONDS`. If none comes, the older mail is used:
+        the CA may have returned an old order again.
 
-        :arg ledger: the replies that have been made; what they answered is not answered again.
-        :raises ChallengeMissingError: none came before the deadline; with what was refused.
+        :arg ledger: the replies that have been made; a mail that one of them answered is not answered again.
+        :raises ChallengeMissingError: none came before the deadline; the error names the refused mails.
         """
         since = self._context.now() - CHALLENGE_LIFETIME
         judge = self._judge_of(challenge, ledger, since)
@@ -125,14 +125,14 @@ class MailSearch:
         )
 
     def another_is_there(self, challenge: Challenge, settings: source.Source, ledger: reply_ledger.Ledger) -> bool:
-        """Whether a further mail lies there that would have been an answer to wait for, seen by one look.
+        """Whether one search finds a further mail that would be accepted for this challenge.
 
-        Where the CA writes from one address for all, somebody else may have ordered for our address right after us;
-        then his mail was answered, and the one for us still lies there.
+        If the CA sends all mails from one address, another client may have ordered for our address right after us. Then
+        the mail of that order was answered, and ours is still there.
         """
         since = self._context.now() - CHALLENGE_LIFETIME
         judge = self._judge_of(challenge, ledger, since)
-        # a look that fails shows nothing, and what went wrong before it is what the user needs to know
+        # a search that fails shows nothing; the user needs the error from before it
         with contextlib.suppress(MailError, DeadlineError), settings.open() as reader:
             for mail in reader.candidates(
                 challenge.from_address, since=since, until=Deadline(0), recipient=challenge.address
@@ -143,7 +143,7 @@ class MailSearch:
         return False
 
     def _judge_of(self, challenge: Challenge, ledger: reply_ledger.Ledger, since: datetime.datetime) -> _Judge:
-        """Who judges the mails that may be this challenge; older ones than *since* are another's."""
+        """The judge of the mails that may be this challenge; mails from before *since* are of another order."""
         expected = authenticate.ExpectedChallenge(
             from_address=challenge.from_address, recipient=challenge.address, not_before=since
         )
@@ -170,7 +170,7 @@ class _Judge:
         self.refused: list[RefusedMail] = []
 
     def judge(self, mail: source.Candidate) -> authenticate.AuthenticChallenge | None:
-        """One mail; what is refused is noted with its reason, and what DNS could not judge comes again."""
+        """Judge one mail. A refused one is noted with its reason. One for which DNS failed is judged again later."""
         key = (mail.folder, mail.uidvalidity, mail.uid)
         try:
             authentic = authenticate.authenticate(
@@ -184,7 +184,7 @@ class _Judge:
             mail.judge_again()
             return None
         finally:
-            # DNS has answered, or has failed once more
+            # DNS has answered, or has failed again
             if not mail.retry:
                 self._unjudged.pop(key, None)
         if self._ledger.find_answer(authentic.message_id, f"Subject: Re: {authentic.subject}\r\n".encode()):
@@ -195,32 +195,32 @@ class _Judge:
     def refuse(self, reason: str, detail: str) -> None:
         """Note a mail that gets no reply (RFC 8823, section 3.1: "such failed validations SHOULD be logged").
 
-        A flood of forged mails must not make a flood of the result.
+        At most :data:`MAX_REFUSED` are noted, however many forged mails there are.
         """
         if len(self.refused) < MAX_REFUSED:
             self.refused.append(RefusedMail(reason, detail))
 
     def refuse_unread(self, reader: source.Reader) -> None:
-        """Note the mails that were too large to be fetched, and those that may not be read, which are warned of too."""
+        """Note the mails that were too large to be fetched, and, with a warning, those that may not be read."""
         for mail in reader.skipped:
-            self.refuse("too_large", f"A mail of {mail['size']} bytes was not fetched; no challenge is so large.")
+            self.refuse("too_large", f"A mail of {mail['size']} bytes was not fetched; no challenge mail is so large.")
         for path in reader.unreadable:
             self.refuse("unreadable", f"The user of the task may not read {escape(path)}.")
         if reader.unreadable:
             paths = ", ".join(escape(path) for path in reader.unreadable[:SHOWN_PATHS])
             more = f" and {len(reader.unreadable) - SHOWN_PATHS} more" if len(reader.unreadable) > SHOWN_PATHS else ""
             self._context.warn(
-                f"{self._expected.recipient}: The user of the task may not read what may be a mail: {paths}{more}."
-                " Change the permissions."
+                f"{self._expected.recipient}: The user of the task may not read files that may be mails:"
+                f" {paths}{more}. Change the permissions."
             )
 
     def all_refused(self) -> list[RefusedMail]:
-        """What was refused, and at the end of the wait what DNS could not judge too."""
+        """The refused mails, and those that could not be judged in the end since DNS failed."""
         return self.refused + [RefusedMail("dns_unavailable", detail) for detail in self._unjudged.values()]
 
 
 def is_older(authentic: authenticate.AuthenticChallenge, challenge: Challenge) -> bool:
-    """Whether the mail was written before its authorization was opened, by more than clocks differ."""
+    """Whether the mail was written before its authorization was opened, by more than :data:`CLOCK_TOLERANCE`."""
     opened, date = challenge.opened, authentic.date
     return opened is not None and date is not None and date < opened - CLOCK_TOLERANCE
 

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Challenges that a person answers, because no program may read the mailbox or send from it (rules 10 and 11).
 
-Of the mail only its subject comes here. So nothing can be proved of it: the reply goes to the ``from`` that the CA gave
-over HTTPS, whatever the mail says, and the instructions say what to look at. That this challenge is answered with this
-token is on disk before the text of the reply is handed out; the same text may be handed out again, another never.
+The person enters only the subject of the mail, so nothing can be proved. The reply goes to the ``from`` that the CA
+gave over HTTPS, whatever the mail says, and the instructions say what to check. The token that answers the challenge is
+on disk before the text of the reply is shown. The same text may be shown again, another one never.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from .model import Challenge
 from .progress import Progress, ReplyText
 from .validation import Validation
 
-# what a challenge may wait for
+# the values of Progress.awaiting
 SUBJECT, REPLY = "subject", "reply"
 
 
 @dataclass(frozen=True)
 class ManualOptions:
-    """What a person says of the challenge mails.
+    """What a person says about the challenge mails.
 
     :ivar subject: of the one that is open. :ivar subjects: the pairs of ``subjects``, as they were given.
-    :ivar reply_was_sent: whether the replies that were handed out have been sent.
+    :ivar reply_was_sent: whether the replies that were shown have been sent.
     """
 
     subject: str
@@ -84,10 +84,10 @@ class ManualOptions:
 
 @dataclass(frozen=True)
 class Manual:
-    """Answers challenges of one account at one CA by way of a person.
+    """Answers challenges of one account at one CA with the help of a person.
 
     :ivar subjects: of the challenge mails, as they were pasted, by address; empty where there is none yet.
-    :ivar reply_was_sent: whether the replies that were handed out have been sent.
+    :ivar reply_was_sent: whether the replies that were shown have been sent.
     :ivar thumbprint: of the account key (RFC 7638). :ivar token_join: how the CA joins the two parts of the token.
     :ivar replies_path: absolute path of the folder of the replies.
     """
@@ -101,10 +101,10 @@ class Manual:
     replies_path: str
 
     def answer(self, challenge: Challenge) -> Progress:
-        """Bring the challenge of one address as far as what the person has said allows.
+        """Do the next steps of one challenge, as far as the person has given what they need.
 
-        :raises InputError: for a subject that is no challenge's.
-        :raises ReplyUnknownError: for another subject than the one whose reply was handed out.
+        :raises InputError: the subject is not that of a challenge.
+        :raises ReplyUnknownError: the reply for another subject was shown before.
         :raises AuthorizationError, DeadlineError: and what the layers raise.
         """
         self.validation.wait_until_retry_at(challenge)
@@ -120,7 +120,7 @@ class Manual:
                 return Progress(awaiting=SUBJECT, instructions=how_to_find(challenge), changed=False)
             reply = self._claim(ledger, challenge, token)
         elif reply.may_go_again:
-            # a program's reply, of which nothing left: a person may send it
+            # the reply of a program, of which nothing was sent: a person may send it
             reply, handed_out = ledger.claim_again(reply, by_hand=True), False
         if reply.state == "claimed" and reply.by_hand:
             if handed_out and subject:
@@ -128,7 +128,7 @@ class Manual:
             if not (handed_out and self.reply_was_sent):
                 if self.reply_was_sent:
                     self.context.warn(
-                        f"reply_was_sent does not count for {challenge.address}: its reply is handed out only now."
+                        f"reply_was_sent is ignored for {challenge.address}: its reply is shown only now."
                     )
                 return _handed_out(reply, changed=not handed_out)
             reply = ledger.mark_said_sent(reply)
@@ -161,29 +161,29 @@ class Manual:
         )
 
     def _check_same(self, challenge: Challenge, reply: reply_ledger.Reply, token: str) -> None:
-        """Refuse a second reply to one challenge (RFC 8823, section 3 (6)), and open the way to a new order."""
+        """Refuse a second reply to one challenge (RFC 8823, section 3 (6)), and abandon it for a new order."""
         if _text_of(reply).subject == f"Re: ACME: {token}":
             return
         self.validation.deactivate(challenge)
         raise ReplyUnknownError(
-            f"The reply for {challenge.address} was handed out for another subject, and there is one reply to a"
-            " challenge. The order was abandoned, since it cannot be known whether that reply was sent; run again for"
-            " a new order, and answer its new mail.",
+            f"The reply for {challenge.address} was shown for another subject, and a challenge has one reply. The"
+            " order was abandoned, since it is not known whether that reply was sent. Run again for a new order, and"
+            " answer its new mail.",
             stage="reply",
         )
 
 
 def token_of(subject: str, answered: t.Sequence[reply_ledger.Reply], context: Context) -> str:
-    """token-part1 of a subject that was given; empty where none was, or only that of an earlier order."""
+    """token-part1 of the given subject; empty where there is none, or where it is of an earlier order."""
     if not subject.strip():
         return ""
     token = pasted_subject.token_part1(subject)
     for reply in answered:
         if _text_of(reply).subject == f"Re: ACME: {token}":
-            # a variable that is still set, or an old mail: no reason to spoil the new order
+            # a variable that is still set, or an old mail: the new order stays valid
             context.warn(
-                f"The subject that was given for {reply.sender} is that of an earlier order, answered on"
-                f" {reply.claimed.date().isoformat()}. It is ignored; the new order has a mail of its own."
+                f"The given subject for {reply.sender} is of an earlier order, answered on"
+                f" {reply.claimed.date().isoformat()}. It is ignored; the new order has its own mail."
             )
             return ""
     return token
@@ -202,43 +202,43 @@ def _handed_out(reply: reply_ledger.Reply, *, changed: bool) -> Progress:
 
 
 def how_to_find(challenge: Challenge) -> tuple[str, ...]:
-    """What a person is to look for, and to look at, before the subject of a mail is given; a line each."""
+    """The instructions to find and to check the mail, in lines."""
     opened = challenge.opened
     since = f" It came at {_shown(opened)} or a little later; older ones are of earlier orders." if opened else ""
     until = f" It can be answered until {_shown(opened + CHALLENGE_LIFETIME)}." if opened else ""
     sender, address = challenge.from_address, challenge.address
     return (
-        f"Look in the mailbox of {address}, its spam folder too, for the mail with",
+        f"Look in the mailbox of {address}, also in its spam folder, for the mail with",
         f"  From: {sender}",
         f"  To: {address}",
         f"  Subject: ACME: and a long word.{since}{until}",
-        "Nothing proves here that this mail is the CA's. Look at it yourself; stop where a point does not hold:",
-        f"- You expect it: you or your administrator just asked for a certificate for {address}.",
-        f"- The address itself, not only the name shown with it, is {sender}, letter by letter.",
-        "- Your mail program has no warning about it. Where it shows who signed a mail:"
+        "No program can check here that this mail is from the CA. Check it yourself; stop if a point is not true:",
+        f"- You expect it: you or your administrator just requested a certificate for {address}.",
+        f"- The From address itself, not only the name next to it, is {sender}, letter by letter.",
+        "- Your mail program shows no warning about it. If it shows who signed a mail, that is"
         f" {sender.rpartition('@')[2]} (DKIM: pass).",
-        "- There is just one such mail. Two of them mean that somebody else may have sent one.",
-        f"- It wants no answer elsewhere: Reply opens a mail to {sender} and to no one else.",
-        "Then give its whole subject, from ACME: to the last character, in one line.",
+        "- There is exactly one such mail. If there are two, somebody else may have sent one.",
+        f"- Reply opens a mail to {sender} and to no other address.",
+        "Then enter its whole subject, from ACME: to the last character, in one line.",
     )
 
 
 def _how_to_reply(text: ReplyText) -> tuple[str, ...]:
     return (
-        f"Answer that mail with the Reply of your mail program, in the mailbox of {text.sender}: not with a new mail,",
-        "not with Forward or Reply All. Write plain text. Take out all that the program puts into it: quoted text,",
-        "greeting, signature. It has to leave with",
+        f"Answer that mail with Reply in your mail program, in the mailbox of {text.sender}: not with a new mail,",
+        "not with Forward or Reply All. Write plain text. Delete any text that the program adds: quoted text,",
+        "greeting, signature. The reply must have",
         f"  From: {text.sender}",
         f"  To: {text.recipient}",
         f"  Subject: {text.subject}",
         "and with these three lines as its text:",
         *text.body.splitlines(),
-        "Where To or Subject are others, stop: it is not the mail whose subject was given. Send it once, then say so.",
+        "If To or Subject are others, stop: it is not the mail whose subject you gave. Send it once, then confirm it.",
     )
 
 
 def _text_of(reply: reply_ledger.Reply) -> ReplyText:
-    """What a person needs of a reply."""
+    """The parts of a reply that a person needs."""
     mail = email.message_from_bytes(reply.data, policy=email.policy.SMTP)
     body = mail.get_payload(decode=True)
     return ReplyText(

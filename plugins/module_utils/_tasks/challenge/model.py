@@ -61,7 +61,7 @@ class Challenge:
     def from_params(cls, entry: t.Mapping[str, t.Any]) -> Challenge:
         """The challenge of an entry of ``challenges``.
 
-        :raises InputError: a time that is none.
+        :raises InputError: a time is invalid.
         """
         return cls(
             address=entry["address"],
@@ -103,5 +103,5 @@ def _moment(text: str, option: str) -> datetime.datetime | None:
         return datetime.datetime.fromisoformat(text).astimezone(datetime.timezone.utc)
     except (ValueError, OverflowError):
         raise InputError(
-            f"{option} in challenges is no time as smime_order gives it, for example 2026-11-22T09:30:00+00:00."
+            f"{option} in challenges is not a time as smime_order gives it, for example 2026-11-22T09:30:00+00:00."
         ) from None

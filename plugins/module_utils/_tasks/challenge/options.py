@@ -19,7 +19,7 @@ from .model import Challenge
 from .proof_policy import ProofPolicy
 from .sent_copy import SentCopyOptions
 
-# what the numbers must be at least, before anything is sent
+# the minimum of each number, checked before anything is sent
 LEAST = {
     "deadline": 1,
     "mail_timeout": 1,
@@ -39,7 +39,7 @@ class ChallengeOptions:
     :ivar replies_path: absolute path of the folder of the replies.
     :ivar attempts_path: absolute path of the file that keeps a failure; ``None`` keeps none.
     :ivar run_id: of the run; ``None`` for a task on its own.
-    :ivar reply_retries: how often a reply that certainly did not leave is tried again.
+    :ivar reply_retries: how often a reply that was certainly not sent is tried again.
     :ivar search_interval: seconds between two searches of a mailbox.
     :ivar slots_path: absolute path of the folder that limits how many of these tasks run at once.
     :ivar slots: how many; 0 for no limit.
@@ -119,7 +119,7 @@ class ChallengeOptions:
         return [challenge for challenge in self.challenges if challenge.status == "pending"]
 
     def subjects(self) -> dict[str, str]:
-        """Check what an open challenge needs, before the first mail is read.
+        """Check the options that an open challenge needs, before the first mail is read.
 
         :returns: the subject that a person gave for each address; empty where none was given.
         :raises InputError, StoreError: naming the option.

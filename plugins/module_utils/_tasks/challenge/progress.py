@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How far a challenge came: what the way of answering it, by the program or by a person, adds to the result."""
+"""The progress of a challenge: what answering it, by the program or by a person, adds to the result."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .model import Challenge
 
 @dataclass(frozen=True)
 class RefusedMail:
-    """A mail that looked like the challenge and was not.
+    """A mail that looked like the challenge, and is not.
 
     :ivar reason: for programs. :ivar detail: for people.
     """
@@ -28,7 +28,7 @@ class RefusedMail:
 
 @dataclass(frozen=True)
 class ReplyText:
-    """What a person is to send."""
+    """The reply that a person sends."""
 
     sender: str
     recipient: str
@@ -42,14 +42,14 @@ class ReplyText:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a challenge came.
+    """The progress of a challenge.
 
     :ivar message_id: of the challenge mail; empty where it is not known.
     :ivar reply_state: of the reply ledger; empty where there is no reply.
-    :ivar awaiting: empty where the authorization is valid; ``subject`` or ``reply`` where a person has to go on.
-    :ivar instructions: for that person, a line each.
+    :ivar awaiting: empty where the authorization is valid; ``subject`` or ``reply`` where a person must act.
+    :ivar instructions: for that person, in lines.
     :ivar reply: for that person.
-    :ivar changed: whether anything came of it.
+    :ivar changed: whether anything changed.
     """
 
     message_id: str = ""
@@ -63,14 +63,14 @@ class Progress:
 
 @dataclass(frozen=True)
 class AuthorizationResult:
-    """What became of one challenge; see :class:`Progress`."""
+    """The result of one challenge; see :class:`Progress`."""
 
     challenge: Challenge
     progress: Progress | None = None
 
     @property
     def awaits_a_person(self) -> bool:
-        """Whether a person has to go on with it."""
+        """Whether a person must act."""
         return self.progress is not None and bool(self.progress.awaiting)
 
     @property

@@ -59,7 +59,7 @@ class ProofPolicy:
         )
 
     def policy(self, absent_headers: tuple[str, ...]) -> authenticate.Policy:
-        """What judges the mails of a CA.
+        """The policy that judges the mails of a CA.
 
         :arg absent_headers: those that the CA's mails may lack.
         :raises InputError, StoreError: an option that the policy needs is missing or cannot be used.
@@ -68,7 +68,7 @@ class ProofPolicy:
         if self.authentication == "smime":
             if not self.signer_ca_path:
                 raise InputError(
-                    "authentication: smime needs signer_ca_path, the CAs that may vouch for the CA's signature."
+                    "authentication: smime needs signer_ca_path, the CAs that may have issued the signer's certificate."
                 )
             options.check_path(self.signer_ca_path, "signer_ca_path")
             roots = smime.load_roots(atomic.read_file(self.signer_ca_path, what="signer_ca_path"))

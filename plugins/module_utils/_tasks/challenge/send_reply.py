@@ -30,7 +30,7 @@ LONGEST_PAUSE = 60.0
 class ReplySender:
     """Sends replies of one address.
 
-    :arg retries: how often a reply that certainly did not leave is tried again within the deadline.
+    :arg retries: how often a reply that was certainly not sent is tried again within the deadline.
     :arg signing_key: signs the replies; ``None`` where the submission server does that.
     :arg sleep: waits some seconds.
     """
@@ -61,7 +61,7 @@ class ReplySender:
         token_join: str,
         now: datetime.datetime,
     ) -> reply_ledger.Reply:
-        """Make the reply and put it on disk, before a byte of it leaves.
+        """Make the reply and write it to disk, before a byte of it is sent.
 
         :raises BusyError: another process answers this challenge, or this mail was answered.
         """
@@ -75,7 +75,7 @@ class ReplySender:
             message_id=email.utils.make_msgid(domain=sender.rpartition("@")[2]),
         )
         if self._signing_key is not None:
-            # what is sent again is on record with this signature
+            # a later attempt sends the same bytes, with this signature
             data = dkim_sign.sign(data, self._signing_key)
         return self._ledger.claim(
             challenge.authorization_uri,
@@ -86,10 +86,10 @@ class ReplySender:
         )
 
     def send(self, reply: reply_ledger.Reply) -> reply_ledger.Reply:
-        """Send a reply that is claimed, the same bytes again while the server puts it off.
+        """Send a claimed reply; send the same bytes again while the server refuses it temporarily.
 
-        :returns: the reply as it is on record now: ``sent``, ``refused``, or ``claimed`` where it may have left or not.
-        :raises MailError: nothing of it left, and trying again does not help or has not helped.
+        :returns: the reply as it is on record now: ``sent``, ``refused``, or ``claimed`` where it may have been sent.
+        :raises MailError: nothing of it was sent, and trying again does not help or has not helped.
         """
         pause = FIRST_PAUSE
         for retries in range(self._retries, -1, -1):
@@ -118,7 +118,7 @@ class ReplySender:
         if outcome.state == "refused":
             return self._ledger.mark_refused(reply, outcome.code, outcome.text), None
         if outcome.state == "not_sent":
-            # not a byte of it left
+            # not a byte of it was sent
             failure = outcome.error or MailConnectionError(
                 f"The reply for {reply.sender} could not be sent: {outcome.text}", stage="reply"
             )

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A copy of the reply in the mailbox's folder for sent mail.
 
-The reply has left by then, and the certificate does not depend on the copy: a failure is a warning, and nothing is sent
-again for it.
+The copy is made after the reply is sent, and the certificate does not depend on it. So a failure is a warning, and
+nothing is sent again.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class SentCopyOptions:
         return cls(params["sent_copy"], params["sent_folder"])
 
     def check(self, mail_access: str) -> None:
-        """Refuse what cannot be done where the mail is read.
+        """Refuse a copy that is not possible where the mail is read.
 
         :raises InputError: naming the option.
         """
@@ -54,7 +54,7 @@ class SentCopyOptions:
 
 
 class SentCopies:
-    """Keeps the replies of a task, where its options ask for that."""
+    """Copies the replies of a task into the mailbox, if its options ask for that."""
 
     def __init__(self, options: SentCopyOptions, context: Context, deadline: Deadline) -> None:
         self._options = options
@@ -62,12 +62,12 @@ class SentCopies:
         self._deadline = deadline
 
     def copy(self, address: str, mailbox: Reader, reply: reply_ledger.Reply) -> None:
-        """Keep a reply that the submission server took."""
+        """Copy a reply that the submission server accepted."""
         if not self._options.enabled or reply.state != "sent" or not isinstance(mailbox, reader.ImapSettings):
             return
         try:
             self._deadline.check("copying the reply")
-            # at the end of a task, the server has no longer for each answer than the task
+            # the time for an answer of the server ends with the deadline of the task
             hurried = replace(mailbox, timeout=self._deadline.clip(mailbox.timeout))
             sent_copy.keep(hurried, reply.data, folder=self._options.folder)
         except SmimeError as error:

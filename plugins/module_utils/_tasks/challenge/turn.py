@@ -3,9 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Opening the challenges of an order: its turn first, then its authorizations (docs/rules.md, rule 6).
 
-Fetching an authorization makes the CA send its mail. So an order whose addresses have another challenge open at the
-same CA is not fetched by smime_order, which must not wait: all mailboxes of a run pass it before the first of them
-is answered. smime_email_challenge then waits until the other one is final.
+Fetching an authorization makes the CA send its mail. So smime_order does not fetch the authorizations of an order if
+one of its addresses has another challenge open at the same CA. It must not wait either: in a run, smime_order is done
+for all mailboxes before the first challenge is answered. smime_email_challenge then waits until the other challenge is
+final.
 """
 
 from __future__ import annotations
@@ -30,11 +31,11 @@ from .model import Challenge
 
 # seconds between two looks whether the other challenge is final
 LOOK_INTERVAL = 0.25
-# seconds before the deadline in which a turn is not worth taking: it would end another order's challenge for nothing
+# seconds before the deadline in which no turn is taken: it would end another order's challenge for nothing
 LAST_MOMENT = 2.0
 
 
-class Opening:
+class OrderTurns:
     """The turns of one order at all of its addresses.
 
     :arg replies_path: absolute path of the folder of the replies, where the turns are kept.
@@ -58,11 +59,11 @@ class Opening:
         self._context = context
         self._client = client
         self._seconds = seconds
-        # without a name of its own a task holds its turns under one that no one else has
+        # without a run_id a task has its turns under a name that no other task has
         self._run_id = run_id or uuid.uuid4().hex
         self._owner = owner
-        self._taken: list[tuple[challenge_turns.Turns, challenge_turns.Turn]] = []
-        # the order that waits for a person and has the turn which was wanted last
+        self._taken: list[tuple[challenge_turns.ChallengeTurns, challenge_turns.Turn]] = []
+        # the turn of an order that waits for a person, where the last take() was refused for it
         self._awaited: challenge_turns.Turn | None = None
 
     def take(
@@ -70,12 +71,13 @@ class Opening:
     ) -> datetime.datetime | None:
         """Take the turn at all addresses; ``None``, and none taken, where one is not free.
 
-        :arg displace: whether to end an order that is open and that no one works on. Its own run may be about to go on
-            with it, and every mailbox of a run passes smime_order first: so only smime_email_challenge does that.
+        :arg displace: whether to end an order that is open and that no one works on. Its own run may be about to
+            continue with it, since in a run smime_order is done for all mailboxes first. So only smime_email_challenge
+            sets this.
         :returns: when the order's challenges were opened; their mails are not older.
         """
-        # an order that is made in the place of a dead one
-        self.rest()
+        # the turns of an order that this one replaces
+        self.release()
         # always in the same order, so that two orders with the same addresses never wait for each other
         try:
             for address in sorted(set(addresses)):
@@ -85,13 +87,13 @@ class Opening:
                 )
                 if turn is None:
                     self._awaited = place.awaited()
-                    self.rest()
+                    self.release()
                     return None
                 self._taken.append((place, turn))
             self._taken = [(place, self._end_displaced(place, turn)) for place, turn in self._taken]
         except BaseException:
-            # no one works on what could not be taken as a whole
-            self.rest()
+            # turns are kept only where all of them were taken
+            self.release()
             raise
         return min(turn.opened for _place, turn in self._taken)
 
@@ -105,18 +107,18 @@ class Opening:
             if opened is not None:
                 return opened
             if self._awaited is not None:
-                # that may take hours
+                # a person may take hours
                 raise _awaits_its_person(addresses, self._awaited)
             if deadline.remaining() <= LAST_MOMENT:
                 raise BusyError(
-                    f"Another challenge for {', '.join(addresses)} is open at this CA, and was so until the deadline;"
-                    " only one at a time can be recognized by its mail. The next run goes on from here.",
+                    f"Another challenge for {', '.join(addresses)} was open at this CA until the deadline. Only one at"
+                    " a time can be recognized by its mail. The next run continues with this order.",
                     stage="challenge",
                 )
             time.sleep(LOOK_INTERVAL)
 
     def fetch(self, addresses: t.Sequence[str], urls: t.Sequence[str], opened: datetime.datetime) -> list[Challenge]:
-        """The challenges of the authorizations, which makes CAs send their mails."""
+        """Fetch the authorizations, which makes CAs send their mails; return the challenges."""
         # by the CA's clock, which dates its mails too
         by_its_clock = opened + (self._client.transport.clock_skew or datetime.timedelta())
         entries = []
@@ -143,14 +145,14 @@ class Opening:
             )
         return entries
 
-    def rest(self, *, awaits: bool | None = None) -> None:
-        """The task ends and the challenges stay open.
+    def release(self, *, awaits: bool | None = None) -> None:
+        """End the work on the turns; the challenges stay open.
 
-        :arg awaits: whether a person goes on with them; ``None`` leaves that as it was.
+        :arg awaits: whether they wait for a person; ``None`` does not change that.
         """
         taken, self._taken = self._taken, []
         for place, turn in taken:
-            place.rest(turn, awaits=awaits)
+            place.release(turn, awaits=awaits)
 
     def close(self) -> None:
         """The authorizations are final."""
@@ -158,25 +160,25 @@ class Opening:
         for place, turn in taken:
             place.close(turn)
 
-    def left(self, addresses: t.Sequence[str], urls: t.Sequence[str], *, ended: bool) -> None:
-        """The order with these authorizations was abandoned; it keeps no one from a turn any longer.
+    def abandon(self, addresses: t.Sequence[str], urls: t.Sequence[str], *, ended: bool) -> None:
+        """Free the turns of an abandoned order with these authorizations for other orders.
 
-        :arg ended: whether they are final; else whoever is next ends them.
+        :arg ended: whether the authorizations are final; otherwise the next order ends them.
         """
         self._taken = [(place, turn) for place, turn in self._taken if set(turn.urls).isdisjoint(urls)]
         for address in sorted(set(addresses)):
-            self._turns_of(address).left(urls, ended=ended)
+            self._turns_of(address).abandoned(urls, ended=ended)
 
-    def _turns_of(self, address: str) -> challenge_turns.Turns:
-        return challenge_turns.Turns(
+    def _turns_of(self, address: str) -> challenge_turns.ChallengeTurns:
+        return challenge_turns.ChallengeTurns(
             reply_ledger.folder_of(self._replies_path, address),
             self._client.directory_url,
             now=self._context.now,
             is_gone=run_ids.is_gone,
         )
 
-    def _end_displaced(self, place: challenge_turns.Turns, turn: challenge_turns.Turn) -> challenge_turns.Turn:
-        """End the authorizations of an order that no one works on any more: their mails must not be taken for ours."""
+    def _end_displaced(self, place: challenge_turns.ChallengeTurns, turn: challenge_turns.Turn) -> challenge_turns.Turn:
+        """Deactivate the authorizations of an order without a run: their mails must not be mistaken for ours."""
         if not turn.displaced:
             return turn
         for url in turn.displaced:
@@ -184,14 +186,14 @@ class Opening:
                 authorizations.deactivate(self._client, url)
             except AcmeProblemError as error:
                 if error.retryable:
-                    # it is open still, and the next run ends it
+                    # it is still open, and the next run ends it
                     raise
                 # final already, or of another account; then only the time distinguishes their mails from ours
         return place.ended(turn)
 
     def _retry_at(self, url: str) -> datetime.datetime | None:
-        """When the CA wants to be asked again, for the task that asks next (RFC 8555, section 7.5.1)."""
-        wait = self._client.told_wait(url)
+        """The time of the CA's Retry-After, for the task that sends the next request (RFC 8555, section 7.5.1)."""
+        wait = self._client.remaining_wait(url)
         return self._context.now() + datetime.timedelta(seconds=wait) if wait else None
 
 
@@ -199,9 +201,9 @@ def _awaits_its_person(addresses: t.Sequence[str], turn: challenge_turns.Turn) -
     whose = f" (its order is in {escape(turn.owner)})" if turn.owner else ""
     until = f"{turn.opened + CHALLENGE_LIFETIME:%Y-%m-%d %H:%M} UTC"
     return BusyError(
-        f"Another certificate's challenge for {', '.join(addresses)} waits for a person to answer it{whose}, and only"
-        f" one at a time can be recognized by its mail. Have that one answered first; it can be until {until}. The next"
-        " run after that goes on from here.",
+        f"The challenge of another certificate for {', '.join(addresses)} waits for a person{whose}. Only one at a time"
+        f" can be recognized by its mail. Answer that one first; it can be answered until {until}. The next run after"
+        " that continues with this order.",
         stage="challenge",
     )
 

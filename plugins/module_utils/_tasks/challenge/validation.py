@@ -1,10 +1,11 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The validation of a challenge, whoever sends the reply: notifying the CA, its word, and what to do without it.
+"""The validation of a challenge, whether a program or a person sends the reply (RFC 8823, section 3).
 
-RFC 8823, section 3. A reply that may have left or not is never sent again: the CA is asked, and where it does not say
-valid, the authorization is abandoned, so that the next run makes a new order (docs/rules.md, rule 11).
+The CA is notified, and its answer is awaited. A reply that may or may not have been sent is never sent again: the CA is
+asked, and if it does not say valid, the authorization is deactivated, so that the next run makes a new order
+(docs/rules.md, rule 11).
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
 from .ca_preset import CaPreset
 from .model import Challenge
 
-# how long a mail may be on its way, greylisting and queues included; a later one is lost, and the next run orders again
+# how long a mail may take, with greylisting and queues; after that it is lost, and the next run orders again
 MAIL_LIFETIME = datetime.timedelta(hours=1)
 
 
 class Validation:
     """Validates challenges of one account at one CA.
 
-    :arg preset: what the CA does.
+    :arg preset: the behavior of the CA.
     :arg request_timeout: seconds for each answer of the CA.
     """
 
@@ -50,20 +51,20 @@ class Validation:
         self._request_timeout = request_timeout
 
     def wait_until_retry_at(self, challenge: Challenge) -> None:
-        """Let the next request for the authorization wait until the CA wants it (RFC 8555, section 7.5.1)."""
+        """Delay the next request for the authorization until the CA's Retry-After (RFC 8555, section 7.5.1)."""
         if challenge.retry_at is not None:
             wait = (challenge.retry_at - self._context.now()).total_seconds()
             self._client.not_before(challenge.authorization_uri, wait)
 
     def notify_before_mail(self, challenge: Challenge) -> None:
-        """Notify a CA that sends its mail only then; does nothing for others."""
+        """Notify a CA that sends its mail only after that; do nothing for others."""
         if self._preset.post_moment == "before_mail":
             self.notify_ca(challenge)
 
     def notify_ca(self, challenge: Challenge, *, again: bool = False) -> None:
         """Notify the CA that the challenge can be validated.
 
-        :arg again: for a second notice, which few CAs take.
+        :arg again: for a second notice, which few CAs accept.
         """
         if challenge.challenge_status != "pending" and not again:
             return  # an earlier run notified the CA; there is no second POST (docs/rules.md, rule 12)
@@ -74,7 +75,7 @@ class Validation:
 
         :raises AuthorizationError: it said something else.
         :raises DeadlineError: it said nothing in time; an authorization that cannot become valid is deactivated.
-        :raises ReplyUnknownError: the reply may have left or not, and the CA does not have it.
+        :raises ReplyUnknownError: the reply may or may not have been sent, and the CA does not have it.
         """
         if reply.state == "sent" and self._preset.settle_delay:
             # some CAs look for the reply once, at the notice, and never again
@@ -106,14 +107,14 @@ class Validation:
         )
 
     def is_lost(self, since: datetime.datetime | None) -> bool:
-        """Whether a mail has been on its way for so long that it will not come any more."""
+        """Whether a mail took so long that it will not come any more."""
         return since is not None and self._context.now() - since > MAIL_LIFETIME
 
     def deactivate(self, challenge: Challenge) -> None:
-        """Deactivate the authorization, so that the next run makes a new order; where the CA refuses, its age ends it.
+        """Deactivate the authorization, so that the next run makes a new order. If the CA refuses, it ends by its age.
 
-        It is known only at the deadline that this is due. So it has a time of its own, that of one request: without it
-        each run would come to the same end, and none would make a new order.
+        This is done after the deadline. So the request has its own time limit, that of one request: otherwise each run
+        would end in the same way, and none would make a new order.
         """
         transport, remaining = self._client.transport, self._deadline.remaining()
         transport.deadline = Deadline(max(remaining, self._request_timeout))
@@ -124,14 +125,14 @@ class Validation:
             transport.deadline = self._deadline
 
     def abandon(self, challenge: Challenge) -> t.NoReturn:
-        """The way out of the unknown: this authorization ends, the next run makes a new order (docs/rules.md, rule 11).
+        """End an authorization whose reply is in an unknown state; the next run makes a new order (rule 11).
 
         :raises ReplyUnknownError: always.
         """
         self.deactivate(challenge)
         raise ReplyUnknownError(
-            f"It cannot be known whether the reply for {challenge.address} left before the connection or the run"
-            " ended, and the CA did not see it. It is never sent twice; run again for a new order."
+            f"It is not known whether the reply for {challenge.address} was sent before the connection or the run"
+            " ended, and the CA did not receive it. A reply is never sent twice. Run again for a new order."
         )
 
     def _final(self, challenge: Challenge) -> authorizations.Authorization:

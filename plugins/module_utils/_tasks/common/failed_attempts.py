@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Failed attempts, kept from run to run: how many, the last error, and when the CA is asked again."""
+"""The record of failed attempts over several runs: their number, the last error, and the time of the next try."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import os
 import random
 import typing as t
 
-from ansible_collections.mailcert.acme.plugins.module_utils._acme.http import NoAnswerError
+from ansible_collections.mailcert.acme.plugins.module_utils._acme.https import NoAnswerError
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     AccountError,
     AcmeError,
@@ -26,7 +26,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._time import format_
 
 from . import throttle
 
-# what the user repairs, and then wants tried at once
+# errors that the user corrects; after them the next run tries again at once
 _OF_THE_USER = (AccountError, AcmeTlsError)
 
 
@@ -34,17 +34,17 @@ _OF_THE_USER = (AccountError, AcmeTlsError)
 def recorded(
     path: str | None, directory: str, context: Context, *, only_passing: bool = False
 ) -> t.Iterator[None]:
-    """Keep the failure of what is done within, if it fails.
+    """Record the failure of the enclosed code.
 
-    :arg path: of the file (``attempts_path``); ``None`` keeps nothing. :arg directory: URL of the CA's directory.
-    :arg only_passing: whether only what may pass by itself has to wait for its next try.
+    :arg path: of the file (``attempts_path``); ``None`` records nothing. :arg directory: URL of the CA's directory.
+    :arg only_passing: whether only retryable errors have to wait for the next try.
     """
     try:
         yield
     except SmimeError as error:
-        # another run at work is no attempt of ours
+        # if another run is at work, there was no attempt
         if path and not context.check_mode and not isinstance(error, BusyError):
-            # the error itself is what the user has to see
+            # the user has to see the error itself
             with contextlib.suppress(StoreError):
                 waiting = waits(error) and (error.retryable or not only_passing)
                 _keep(path, directory, error, context, waiting=waiting)
@@ -52,15 +52,15 @@ def recorded(
 
 
 def succeeded(path: str | None) -> None:
-    """Forget the failures; where there were none nothing is written."""
+    """Remove the record of failures, if there is one."""
     if path and os.path.lexists(path):
-        # what was reached must not be reported as a failure for it
+        # an error here must not turn the success into a failure
         with contextlib.suppress(StoreError):
             attempts.clear(path)
 
 
 def waits(error: SmimeError) -> bool:
-    """Whether the CA refused, so that it is not asked for a while; what is wrong elsewhere is tried again at once."""
+    """Whether the CA refused, so that it gets no request for some time. After other errors there is no wait."""
     if isinstance(error, NoAnswerError) and not error.sent:
         return False
     return isinstance(error, (AcmeError, RateReachedError)) and not isinstance(error, _OF_THE_USER)
@@ -68,10 +68,10 @@ def waits(error: SmimeError) -> bool:
 
 def _keep(path: str, directory: str, error: SmimeError, context: Context, *, waiting: bool) -> None:
     try:
-        before = attempts.Attempts.load(path, throttle.damage_finder(context))
+        before = attempts.Attempts.load(path, throttle.damage_handler(context))
     except StoreError:
-        before = None  # what comes now takes its place
-    # where the CA was not asked at all, this was no attempt
+        before = None  # the new record replaces it
+    # if the CA was not asked, there was no attempt
     on_hold = bool(error.details.get("on_hold"))
     count = (before.count if before else 0) + (0 if on_hold else 1)
     now = context.now()

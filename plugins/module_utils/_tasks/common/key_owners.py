@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A key serves one mailbox, or is an account's: what tasks refuse by the key index of the store (rules 1 and 29)."""
+"""The check, by the key index of the store, that a key has one owner: a mailbox or an account (rules 1 and 29)."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from ansible_collections.mailcert.acme.plugins.module_utils._text import escape
 
 
 def claim_for_mailbox(keys_path: str | None, request: Csr, addresses: t.Sequence[str], *, write: bool) -> None:
-    """The request's key is this mailbox's from now on. The mailbox is known by its first address.
+    """Claim the request's key for a mailbox, which is identified by its first address.
 
-    :arg keys_path: the folder of the index; without one nothing is known.
+    :arg keys_path: the folder of the index; without one nothing is checked.
     :arg write: False in check mode, which only looks.
-    :raises CsrError: it is another mailbox's, or an account's.
+    :raises CsrError: the key is another mailbox's, or an account's.
     """
     if not keys_path:
         return
@@ -34,15 +34,15 @@ def claim_for_mailbox(keys_path: str | None, request: Csr, addresses: t.Sequence
     if owner != claimed:
         whose = "that of an ACME account" if owner.kind == ACCOUNT else f"that of {escape(owner.name)}"
         raise CsrError(
-            f"The request in {request.source} holds a key that is {whose} already, and not of {claimed.name}; make a"
-            " new key for it."
+            f"The request in {request.source} has a key that is {whose} already, so {claimed.name} cannot use it; make"
+            " a new key for the request."
         )
 
 
 def claim_for_account(keys_path: str | None, key: AccountKey, directory: str, *, write: bool = True) -> None:
-    """The key is an account's from now on.
+    """Claim the key for an account.
 
-    :raises KeyPolicyError: it is a certificate's.
+    :raises KeyPolicyError: the key is a certificate's.
     """
     if not keys_path:
         return
@@ -50,7 +50,7 @@ def claim_for_account(keys_path: str | None, key: AccountKey, directory: str, *,
     if owner.kind != ACCOUNT:
         raise KeyPolicyError(
             f"The account key is the key of the certificate of {escape(owner.name)} (RFC 8555, section 11.1). Use a key"
-            " that is nothing but the account's.",
+            " that only the account has.",
             stage="account",
         )
 

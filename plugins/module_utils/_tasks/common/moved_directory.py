@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A directory that has moved: its new place is used, and a warning says so: the old one may end."""
+"""The warning about a directory that redirects: the old URL may end."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ansible_collections.mailcert.acme.plugins.module_utils._text import one_lin
 
 
 def warn(context: Context, client: AcmeClient) -> None:
-    """Warn where the directory was found elsewhere than where it was asked for; asks nothing."""
+    """Warn if the directory was redirected. This sends no request."""
     moved_to = client.moved_to
     if moved_to:
         context.warn(
             f"acme_directory {one_line(client.directory_url, limit=200)} redirects to {one_line(moved_to, limit=200)},"
-            " which was used. Ask the CA whether it has moved for good."
+            " which was used. Ask the CA whether the new URL is permanent, and set acme_directory to it."
         )

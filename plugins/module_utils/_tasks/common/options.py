@@ -1,18 +1,17 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Groups of options that several modules share, and the checks that every group makes.
+"""Groups of options that several modules share, and the checks that every group needs.
 
-A group is a frozen dataclass. ``spec()`` gives its part of the argument spec; ``parse(params)`` makes the group out of
-the validated parameters of a task, and checks all that can be checked without a server. Below ``parse`` no code sees
-the parameters.
+A group is a frozen dataclass. ``spec()`` returns its part of the argument spec. ``parse(params)`` makes the group from
+the validated parameters of a task, with all checks that need no server. Only ``parse`` uses the parameters.
 """
 
 from __future__ import annotations
 
 import os
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ansible_collections.mailcert.acme.plugins.module_utils import _address
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import AddressError, InputError
@@ -22,19 +21,19 @@ from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import ato
 #: The validated parameters of a task, or a part of an argument spec.
 Params = dict[str, t.Any]
 
-# of a CA, in seconds for each answer
+# seconds for each answer of a CA
 REQUEST_TIMEOUT = 10
-# a year, in seconds: no wait is longer, and clocks take it
+# one year in seconds, the longest wait
 MOST_SECONDS = 365 * 86400
 
 
 @dataclass(frozen=True)
 class FileOptions:
-    """How files are written: documentation fragment ``files``.
+    """The properties of written files: documentation fragment ``files``.
 
-    :ivar mode: octal text such as ``0600``; ``None`` leaves the default of the file.
-    :ivar allow_wide_mode: whether a secret may be readable by others.
-    :ivar backup: whether a copy of a file stays that is replaced.
+    :ivar mode: octal text such as ``0600``; ``None`` for the default of the file.
+    :ivar allow_wide_mode: whether others may read a secret.
+    :ivar backup: whether to keep a copy of a replaced file.
     """
 
     mode: str | None = None
@@ -86,21 +85,21 @@ class FileOptions:
         return mode
 
     def secret_mode(self) -> int:
-        """The mode of a file that holds a secret: 0600, or what the user asked for.
+        """The mode of a file with a secret: 0600, or the mode of the user.
 
         :raises InputError: a mode wider than 0600 without ``allow_wide_mode``.
         """
         mode = self.mode_or(0o600)
         if mode & ~0o600 and not self.allow_wide_mode:
             raise InputError(
-                f"mode {mode:04o} would let others read a private key; leave mode out, or set allow_wide_mode: true."
+                f"With mode {mode:04o} others could read a private key; remove mode, or set allow_wide_mode: true."
             )
         return mode
 
 
 @dataclass(frozen=True)
 class CertificateOptions:
-    """What a certificate is for: documentation fragment ``certificate``.
+    """The addresses and the usage of a certificate: documentation fragment ``certificate``.
 
     :ivar addresses: at least one, each once, in one spelling (domain in lower-case A-labels); the first is the primary.
     :ivar usage: ``dual``, ``sign`` or ``encrypt``.
@@ -121,7 +120,7 @@ class CertificateOptions:
     def parse(cls, params: Params) -> CertificateOptions:
         """The group.
 
-        :raises AddressError: an address that is none, a wildcard, or one that is given twice.
+        :raises AddressError: an invalid address, a wildcard, or an address that is given twice.
         """
         return cls(tuple(checked_addresses(params["addresses"])), params["usage"])
 
@@ -149,13 +148,13 @@ class KeyOptions:
 
 @dataclass(frozen=True)
 class Content:
-    """Something that is given as text (``<base>_content``) or as a file (``<base>_path``), such as a CSR.
+    """An input as text (``<base>_content``) or as a file (``<base>_path``), such as a CSR.
 
     :ivar base: the common part of the names of both options.
     """
 
     base: str
-    content: str | None
+    content: str | None = field(repr=False)
     path: str | None
 
     @classmethod
@@ -174,13 +173,13 @@ class Content:
 
     @property
     def source(self) -> str:
-        """Where it comes from, for messages: the option, and its path."""
+        """The option and its path, for messages."""
         return f"{self.base}_content" if self.path is None else f"{self.base}_path {self.path}"
 
     def read(self, *, exists_later: bool = False) -> bytes | None:
         """The octets; ``None`` where neither option is set.
 
-        :arg exists_later: check mode, where an earlier step of the run would make the file: ``None`` then, no error.
+        :arg exists_later: for check mode, where an earlier step would make the file: a missing file gives ``None``.
         :raises StoreError: the file cannot be read.
         """
         if self.content is not None:
@@ -193,7 +192,7 @@ class Content:
 def checked_addresses(values: t.Sequence[str], *, option: str = "addresses") -> list[str]:
     """The addresses in one spelling (domain in lower case, A-labels), each once.
 
-    :raises AddressError: for what is none, a wildcard, or one given twice.
+    :raises AddressError: an invalid address, a wildcard, or an address that is given twice.
     """
     if not values:
         raise AddressError(f"{option} is empty; give at least one mail address.")
@@ -210,7 +209,7 @@ def checked_addresses(values: t.Sequence[str], *, option: str = "addresses") -> 
 
 
 def check_number(params: Params, name: str, *, least: float) -> None:
-    """Refuse a number that would make a wait end before it begins, or never: too small, or none that is finite.
+    """Refuse a number of seconds that is too small, too large or not finite.
 
     :raises InputError: naming the option.
     """
@@ -220,7 +219,7 @@ def check_number(params: Params, name: str, *, least: float) -> None:
 
 
 def check_paths(params: Params, *names: str) -> None:
-    """Refuse relative paths: they mean another folder in each runner.
+    """Refuse relative paths: each runner has another working directory.
 
     :raises InputError: naming the option.
     """
@@ -229,7 +228,7 @@ def check_paths(params: Params, *names: str) -> None:
 
 
 def check_path(path: str | None, option: str) -> str | None:
-    """The path, where it is absolute or not set.
+    """The path, if it is absolute or not set.
 
     :raises InputError: it is relative; naming the option.
     """

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The throttle of a CA as a task keeps it: shared through the store by all tasks that ask the CA, now and later."""
+"""The throttle of a CA for a task: the store shares it between all tasks that use the CA, also in later runs."""
 
 from __future__ import annotations
 
@@ -30,52 +30,52 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 def parse_rate(text: str) -> tuple[int, int]:
     """A number of orders and of seconds, from text such as ``300/3h``.
 
-    :raises InputError: it is none.
+    :raises InputError: the text has another form.
     """
     found = _RATE.fullmatch(text.strip())
     count = int(found[1]) if found else 0
     seconds = int(found[2] or 1) * _UNITS[found[3]] if found else 0
     if not 1 <= count <= order_rate.MOST_ORDERS or not 1 <= seconds <= _YEAR:
         raise InputError(
-            f"order_rate is {text!r}; it must be a number of orders, from 1 to {order_rate.MOST_ORDERS}, and a time of"
-            " at most a year, as in 300/3h, with s, m, h, d or w for the unit."
+            f"order_rate is {text!r}; it must be a number of orders from 1 to {order_rate.MOST_ORDERS}, a slash, and a"
+            " time of at most one year with the unit s, m, h, d or w, such as 300/3h."
         )
     return count, seconds
 
 
-def damage_finder(context: Context) -> damaged.Finder:
-    """What a task does about a damaged note: it warns, and puts the note aside; in check mode it only warns."""
-    return damaged.Finder(context.warn, write=not context.check_mode)
+def damage_handler(context: Context) -> damaged.DamageHandler:
+    """What a task does about a damaged document: it warns and renames the document; in check mode it only warns."""
+    return damaged.DamageHandler(context.warn, write=not context.check_mode)
 
 
 def make_throttle(
-    folder: str | None, rate: str | None, until: Deadline, finder: damaged.Finder | None = None
+    folder: str | None, rate: str | None, until: Deadline, handler: damaged.DamageHandler | None = None
 ) -> retry.Throttle:
-    """The throttle of a CA that the options describe; without a folder each task has a throttle of its own.
+    """The throttle of a CA by the options; without a folder each task has its own throttle.
 
-    :arg folder: in which the store keeps the CA's throttle (``throttle_path``). :arg rate: see :func:`parse_rate`.
-    :arg finder: what is done about a damaged file.
-    :raises InputError: a rate that is none, or one without a folder to count in.
+    :arg folder: of the CA's throttle in the store (``throttle_path``). :arg rate: see :func:`parse_rate`.
+    :arg handler: what is done about a damaged file.
+    :raises InputError: an invalid rate, or a rate without a folder.
     """
     if folder is None:
         if rate:
-            raise InputError("order_rate needs throttle_path, where the orders are counted.")
+            raise InputError("order_rate needs throttle_path, the folder in which the orders are counted.")
         return retry.Throttle()
-    return StoredThrottle(folder, parse_rate(rate) if rate else None, until, finder)
+    return StoredThrottle(folder, parse_rate(rate) if rate else None, until, handler)
 
 
 class StoredThrottle(retry.Throttle):
-    """The throttle that the store keeps for a CA.
+    """The throttle of a CA in the store.
 
     :arg folder: of the CA's throttle.
-    :arg rate: at most so many orders in so many seconds; None for no limit of ours.
-    :arg until: no wait is longer.
+    :arg rate: the maximal number of orders, and the seconds; None without a limit of the user.
+    :arg until: the end of every wait.
     """
 
     def __init__(
-        self, folder: str, rate: tuple[int, int] | None, until: Deadline, finder: damaged.Finder | None = None
+        self, folder: str, rate: tuple[int, int] | None, until: Deadline, handler: damaged.DamageHandler | None = None
     ) -> None:
-        self._shared = throttle.SharedThrottle(folder, finder=finder or damaged.Finder())
+        self._shared = throttle.SharedThrottle(folder, handler=handler or damaged.DamageHandler())
         self._orders = order_rate.OrderCount(folder)
         self._rate = rate
         self._until = until
@@ -87,13 +87,13 @@ class StoredThrottle(retry.Throttle):
         last = blocked.pause
         return retry.Hold(blocked.seconds, last.reason, open=blocked.open, limited=last.limited, problem=last.problem)
 
-    # what is noted of a trouble must not hide the trouble, where the store can take no notes
+    # an error of the store must not hide the error of the CA
 
     def limited(self, failure: AcmeError, wait: float) -> None:
         with contextlib.suppress(StoreError):
             self._shared.limited(wait, failure.message, failure.problem)
 
-    def gave_up(self, failure: AcmeError, where: str) -> None:
+    def failed(self, failure: AcmeError, where: str) -> None:
         with contextlib.suppress(StoreError):
             self._shared.failed(
                 where,
@@ -108,7 +108,7 @@ class StoredThrottle(retry.Throttle):
             self._shared.succeeded(where)
 
     def before_order(self) -> None:
-        """Count the order, and wait for its turn where there were as many as there may be."""
+        """Count the order. If the limit of orders is reached, wait until the next one is allowed."""
         if self._rate is None:
             return
         count, seconds = self._rate
@@ -116,12 +116,12 @@ class StoredThrottle(retry.Throttle):
             wait = self._orders.take(count, seconds)
             if not wait:
                 return
-            # those who wait for the same moment come one after the other
+            # tasks that wait for the same moment are spread
             wait += random.random() * min(1.0, wait / 10)
             if wait >= self._until.remaining():
                 raise RateReachedError(
-                    f"{count} orders in {seconds} seconds were sent to the CA, and no more are allowed (smime_ca_rate,"
-                    f" order_rate). The next one may go in {max(1, round(wait))} seconds; run again then.",
+                    f"The limit of {count} orders in {seconds} seconds to the CA is reached (smime_ca_rate,"
+                    f" order_rate). The next order is possible in {max(1, round(wait))} seconds; run again then.",
                     details={"retry_after": round(wait, 1), "on_hold": True},
                 )
             time.sleep(wait)

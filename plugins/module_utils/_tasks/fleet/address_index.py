@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which mailbox names which address: what the desired states of a fleet say together."""
+"""The index of the addresses in the desired states of a fleet."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from .desired import UNREADABLE, DesiredState
 
 
 class AddressIndex:
-    """Filled with one desired state after the other.
+    """The mailboxes by address. The desired states are added one by one.
 
-    :ivar mailboxes: the primary addresses, and the former ones: the folders of the store that the inventory names.
-    :ivar complete: False once there was a mailbox of which it is not known which addresses it names.
+    :ivar mailboxes: the primary and the former addresses, which are the folders of the store that the inventory names.
+    :ivar complete: False if the addresses of a mailbox are not known.
     """
 
     def __init__(self) -> None:
@@ -26,14 +26,14 @@ class AddressIndex:
         self._named_by: dict[str, set[str]] = {}
 
     def add(self, desired: DesiredState) -> None:
-        """Take in a mailbox."""
+        """Add a mailbox."""
         primary = desired.primary
         self.mailboxes.update((primary, *desired.former_addresses))
         for address in (*desired.addresses, *desired.former_addresses):
             self._named_by.setdefault(address, set()).add(primary)
 
     def add_unusable(self, values: t.Any) -> None:
-        """Take in the variables of a mailbox that are wrong in something; mostly its addresses can be read."""
+        """Add a mailbox with invalid variables; usually its addresses are readable."""
         if not isinstance(values, dict) or UNREADABLE in values:
             self.complete = False
             return
@@ -41,12 +41,12 @@ class AddressIndex:
             try:
                 address = _address.parse(str(value)).ascii
             except AddressError:
-                continue  # none that a store could hold
+                continue  # an invalid address is in no store
             self.mailboxes.add(address)
             self._named_by.setdefault(address, set()).add(address)
 
     def others(self, address: str, desired: DesiredState) -> list[str]:
-        """The primary addresses of other mailboxes that name an address, too."""
+        """The primary addresses of the other mailboxes that name an address."""
         return sorted(self._named_by.get(address, set()) - {desired.primary})
 
 

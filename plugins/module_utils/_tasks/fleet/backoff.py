@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Mailboxes that are due and on hold: the CA refused a moment ago, and is not asked again so soon."""
+"""Mailboxes that are due and on hold, because the CA refused and gets no request for some time."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ FILE = "attempts.json"
 
 
 def mailbox_path(line: lineage.Line) -> str:
-    """Where the failed attempts of a mailbox's certificate are kept."""
+    """The file of the failed attempts for a mailbox's certificate."""
     return os.path.join(line.folder, FILE)
 
 
 def account_path(account_folder: str) -> str:
-    """Where the failed attempts of an account are kept."""
+    """The file of the failed attempts for an account."""
     return os.path.join(account_folder, FILE)
 
 
 def throttle_path(account_folder: str) -> str:
-    """The folder that keeps the throttle of an account's CA."""
+    """The folder of the throttle of an account's CA."""
     return os.path.join(os.path.dirname(account_folder), "throttle")
 
 
 @dataclass(frozen=True)
 class Hold:
-    """Why a mailbox is on hold: the failed attempt that has the latest next try."""
+    """Why a mailbox is on hold: the failed attempt with the latest next try."""
 
     attempt: attempts.Attempts
 
@@ -56,39 +56,39 @@ class Hold:
 
 
 class Backoff:
-    """Which mailboxes of a fleet are on hold at one moment.
+    """The mailboxes of a fleet that are on hold at one moment.
 
-    :arg finder: what is done about damaged files.
+    :arg handler: what is done about damaged files.
     """
 
     def __init__(
-        self, store: layout.Store, now: datetime.datetime, finder: damaged.Finder | None = None
+        self, store: layout.Store, now: datetime.datetime, handler: damaged.DamageHandler | None = None
     ) -> None:
         self._store = store
         self._now = now
-        self._finder = finder or damaged.Finder()
+        self._handler = handler or damaged.DamageHandler()
         self._closed: set[str] = set()
         # many mailboxes share an account
         self._accounts: dict[str, attempts.Attempts | None] = {}
 
     def close_breaker(self, desired: DesiredState) -> None:
-        """Where the mailbox is to be tried at once, let its CA be asked again that no task asks for now."""
+        """If the user wants the mailbox tried at once, close the circuit breakers of its CA."""
         folder = throttle_path(self._store.account_folder(desired.acme_directory, desired.account_name))
         if desired.retry_now and folder not in self._closed:
             self._closed.add(folder)
-            throttle.SharedThrottle(folder, finder=self._finder).close()
+            throttle.SharedThrottle(folder, handler=self._handler).close()
 
     def hold(self, desired: DesiredState, line: lineage.Line) -> Hold | None:
-        """Why a mailbox is on hold; None where it is not.
+        """Why a mailbox is on hold; None if it is not.
 
         :raises StoreError: a record that cannot be read.
         """
         if desired.retry_now:
             return None
-        own = attempts.Attempts.load(mailbox_path(line), self._finder)
+        own = attempts.Attempts.load(mailbox_path(line), self._handler)
         path = account_path(self._store.account_folder(desired.acme_directory, desired.account_name))
         if path not in self._accounts:
-            self._accounts[path] = attempts.Attempts.load(path, self._finder)
+            self._accounts[path] = attempts.Attempts.load(path, self._handler)
         waiting = [
             attempt
             for attempt in (own, self._accounts[path])

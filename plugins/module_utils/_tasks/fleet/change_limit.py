@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The change limit: a slip of a key in group_vars must not have a whole fleet reissued (docs/rules.md, rule 25)."""
+"""The change limit: a mistake in group_vars must not reissue all certificates of a fleet (docs/rules.md, rule 25)."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from dataclasses import dataclass
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import InputError, TooManyChangesError
 
 DEFAULT = "10%"
-# of a small fleet ten per cent would be nothing
+# the least limit of a percentage: ten per cent of a small fleet would be too few
 LEAST = 5
-# names in the sentence; details has all of them
+# names in the message; ``details`` has all of them
 SHOWN = 20
 _NUMBER = re.compile(r"([0-9]{1,9})(%?)", re.ASCII)
 
 
 @dataclass(frozen=True)
 class ChangeLimit:
-    """How many mailboxes may be reissued for another reason than time.
+    """The maximal number of mailboxes that may be reissued for another reason than time.
 
-    :ivar text: as the user wrote it. :ivar number: of mailboxes, or per cent of the fleet.
+    :ivar text: the option of the user. :ivar number: of mailboxes, or per cent of the fleet.
     """
 
     text: str
@@ -35,7 +35,7 @@ class ChangeLimit:
         """The limit.
 
         :arg text: a number of mailboxes, or a part of the fleet as ``10%``.
-        :raises InputError: it is neither.
+        :raises InputError: the text has another form.
         """
         found = _NUMBER.fullmatch(text.strip())
         if found is None or (found[2] and int(found[1]) > 100):
@@ -52,10 +52,10 @@ class ChangeLimit:
         return max(LEAST, fleet * self.number // 100) if self.is_percentage else self.number
 
     def check(self, fleet: int, changes: t.Mapping[str, str]) -> None:
-        """Stop the run before anything is done if too many would be reissued.
+        """Stop the run, before it changes anything, if too many mailboxes would be reissued.
 
-        :arg changes: what changed, by the name of the mailbox.
-        :raises TooManyChangesError: it lists them.
+        :arg changes: the change, by the name of the mailbox.
+        :raises TooManyChangesError: names the mailboxes.
         """
         most = self.allowed(fleet)
         if len(changes) <= most:
@@ -65,7 +65,7 @@ class ChangeLimit:
             shown.append(f"and {len(changes) - SHOWN} more")
         raise TooManyChangesError(
             f"{len(changes)} of {fleet} mailboxes would be reissued because their variables or their key changed, not"
-            f" because it is time; smime_max_changes ({self.text}) allows {most}. Nothing was done. If it is meant, run"
-            f" once with -e smime_max_changes=100%. They are {', '.join(shown)}.",
+            f" because their time has come; smime_max_changes ({self.text}) allows {most}. Nothing was done. If you"
+            f" want this, run once with -e smime_max_changes=100%. The mailboxes are {', '.join(shown)}.",
             details={"allowed": most, "fleet": fleet, "mailboxes": dict(changes)},
         )

@@ -1,11 +1,11 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The desired state of one mailbox: what an inventory asks for, checked.
+"""The desired state of one mailbox in the inventory, checked.
 
-It holds what makes a certificate due when it changes, and the rules of its time. The variables are the role's, without
-``smime_``. Type, choices and default of each come from the argument specs of the modules that take it later; what no
-module takes is described here. No secret is among them: the selection compares public data only.
+It has the values whose change makes a certificate due, and the rules for its renewal. The variables are the role's,
+without ``smime_``. Type, choices and default of a variable come from the argument spec of the module that takes it; the
+other variables are described here. There is no secret among them: the selection compares public data only.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from ansible_collections.mailcert.acme.plugins.module_utils._tasks.account.conne
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import options
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.renewal import policy
 
-# of days, hours or seconds: dates end at the year 9999
+# the largest number of days, hours or seconds: Python's dates end with the year 9999
 MOST = 36500
 
-#: The key of an entry whose variables cannot be used; its value says why.
+#: The key of an entry with invalid variables; its value is the reason.
 UNREADABLE = "unreadable"
 
 Reader = t.Callable[[t.Any], t.Any]
@@ -40,7 +40,7 @@ def _variables() -> options.Params:
         "staging": {"type": "bool", "default": False},
         "profile": {"type": "str"},
         "common_name": {"type": "str"},
-        # a fleet has rules of its own where a single task has none
+        # defaults of a fleet; a single task has none for these
         "remaining_days": {**rules["remaining_days"], "default": 30},
         "remaining_percentage": rules["remaining_percentage"],
         "force": rules["force"],
@@ -67,7 +67,7 @@ VARIABLES = _variables()
 #: The default of each variable that has one.
 DEFAULTS: dict[str, t.Any] = {name: entry["default"] for name, entry in VARIABLES.items() if "default" in entry}
 REQUIRED = tuple(name for name, entry in VARIABLES.items() if entry.get("required"))
-# null or an empty text is a value of these: no such rule, no such address, or what a key is without it
+# null or an empty text is a valid value of these variables: no such rule, no such address, or the default of a key
 _MAY_BE_EMPTY = frozenset(
     (
         "remaining_days", "remaining_percentage", "run_interval", "former_addresses", "privatekey_size",
@@ -144,8 +144,8 @@ def _or_none(read: Reader) -> Reader:
     return lambda value: None if value is None or value == "" else read(value)
 
 
-def _reader(name: str, entry: options.Params) -> Reader:
-    """What reads the values of one variable; it raises ValueError with half a sentence."""
+def _reader(name: str, entry: t.Mapping[str, t.Any]) -> Reader:
+    """The function that reads the value of one variable; it raises ValueError with the end of a sentence."""
     read: Reader
     if "choices" in entry:
         read = _choice(*entry["choices"])
@@ -159,7 +159,7 @@ def _reader(name: str, entry: options.Params) -> Reader:
     return _or_none(read) if name in _MAY_BE_EMPTY else read
 
 
-#: What reads the value of each variable: an inventory may give text for every type.
+#: The function that reads the value of each variable: in an inventory every type may be text.
 READERS: dict[str, Reader] = {name: _reader(name, entry) for name, entry in VARIABLES.items()}
 
 
@@ -171,14 +171,14 @@ class DesiredState:
     :ivar addresses: at least one, each once, in one spelling; the first is the primary.
     :ivar acme_directory: URL of the CA's directory.
     :ivar usage: ``dual``, ``sign`` or ``encrypt``.
-    :ivar renewal: when the certificate is renewed.
+    :ivar renewal: the rules for the renewal.
     :ivar profile: :ivar common_name: empty for none.
-    :ivar renewal_info: whether the CA is asked when it wants the certificate renewed (RFC 9773).
+    :ivar renewal_info: whether the CA is asked for renewal information (RFC 9773).
     :ivar acme_ca_path: roots of the CA's TLS certificate; empty for those of the system.
     :ivar acme_request_timeout: seconds for each answer of the CA.
-    :ivar retry_now: whether a mailbox on hold is tried at once.
+    :ivar retry_now: whether to try a mailbox on hold at once.
     :ivar pkcs12: whether there is a PKCS#12 file. ``pkcs12_friendly_name``: empty for the primary address.
-    :ivar former_addresses: addresses that the mailbox had, in one spelling.
+    :ivar former_addresses: earlier addresses of the mailbox, in one spelling.
     """
 
     name: str
@@ -205,10 +205,10 @@ class DesiredState:
 
     @classmethod
     def parse(cls, name: str, values: t.Mapping[str, t.Any]) -> DesiredState:
-        """Check what an inventory says of one mailbox.
+        """Check the variables of one mailbox.
 
-        :arg values: by the names of :data:`VARIABLES`; what is absent has its default.
-        :raises InputError: names the variable. A mistake concerns this mailbox only.
+        :arg values: by the names of :data:`VARIABLES`; an absent variable has its default.
+        :raises InputError: names the variable. A mistake affects this mailbox only.
         """
         found = _read(name, values)
         addresses = tuple(options.checked_addresses(found["addresses"], option="smime_addresses"))
@@ -239,11 +239,11 @@ class DesiredState:
 
     @property
     def primary(self) -> str:
-        """The address by which the store knows the mailbox."""
+        """The address that identifies the mailbox in the store."""
         return self.addresses[0]
 
     def module_options(self) -> dict[str, t.Any]:
-        """The same as options of the modules of the chain, by their names; ``None`` for one that is not set."""
+        """The desired state as options of the modules, by their names; ``None`` for an option that is not set."""
         return {
             "addresses": list(self.addresses),
             "usage": self.usage,
@@ -263,7 +263,7 @@ class DesiredState:
 
 
 def _read(name: str, values: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """The values of all variables, each of its type; what has no default and is not set is absent."""
+    """The values of all variables, each of its type; a variable without a value and a default is absent."""
     if UNREADABLE in values:
         raise InputError(str(values[UNREADABLE]))
     unknown = sorted(set(values) - set(READERS))
@@ -283,7 +283,7 @@ def _read(name: str, values: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
 
 
 def _common_name(value: str, addresses: t.Sequence[str]) -> str:
-    """The common name in the spelling of the address that it is."""
+    """The common name, in the spelling of the equal address."""
     common_name = options.checked_addresses([value], option="smime_common_name")[0]
     if common_name in addresses:
         return common_name
@@ -291,7 +291,7 @@ def _common_name(value: str, addresses: t.Sequence[str]) -> str:
 
 
 def _former_addresses(values: list[str], addresses: t.Sequence[str]) -> tuple[str, ...]:
-    """The former addresses. One that the certificate still has may have been the primary of an earlier one."""
+    """The former addresses. A secondary address of the certificate is allowed: it may have been the primary before."""
     former = tuple(options.checked_addresses(values, option="smime_former_addresses"))
     if addresses[0] in former:
         raise InputError(

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Former addresses of a mailbox: their keys still open its old mail, and so belong into its PKCS#12 (rule 22)."""
+"""Former addresses of a mailbox: their keys decrypt its old mail, so its PKCS#12 has them (rule 22)."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from .desired import DesiredState
 
 
 def check(desired: DesiredState, index: AddressIndex) -> None:
-    """Refuse a former address that is another mailbox's: its private keys belong to that mailbox alone.
+    """Refuse a former address that another mailbox names: only one mailbox gets the private keys of an address.
 
-    :raises InputError: naming the other mailbox.
+    :raises InputError: names the other mailbox.
     """
     for address in desired.former_addresses:
         others = index.others(address, desired)
@@ -29,7 +29,7 @@ def check(desired: DesiredState, index: AddressIndex) -> None:
 
 
 def pairs(store: layout.Store, desired: DesiredState) -> list[lineage.Version]:
-    """The versions of former addresses that open mail, newest first, one address after the other."""
+    """The versions of former addresses with keys that decrypt mail, by address, newest first."""
     if desired.usage == "sign":
         return []
     usages = [layout.line_name(usage, desired.staging) for usage in ("dual", "encrypt")]
@@ -42,12 +42,12 @@ def pairs(store: layout.Store, desired: DesiredState) -> list[lineage.Version]:
 
 
 def unknown(store: layout.Store, desired: DesiredState) -> list[str]:
-    """The former addresses that the store has no mailbox of."""
+    """The former addresses without a mailbox in the store."""
     return [address for address in desired.former_addresses if not store.mailbox(address).exists()]
 
 
 def missing(store: layout.Store, desired: DesiredState, line: lineage.Line) -> str:
-    """What the PKCS#12 lacks of the keys of former addresses, for people; empty where it has them all."""
+    """The missing keys of former addresses in the PKCS#12, for people; empty if there are none."""
     if not desired.pkcs12:
         return ""
     old = pairs(store, desired)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Mailboxes of the store that the inventory no longer names: reported, never renewed (docs/rules.md, rule 22)."""
+"""Mailboxes of the store that are no longer in the inventory: reported, never renewed (docs/rules.md, rule 22)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Orphan:
 
 
 def orphans(store: layout.Store, index: AddressIndex) -> list[Orphan]:
-    """The mailboxes of the store that no desired state names, by address; none where it is not known what all name."""
+    """The mailboxes of the store that no desired state names, by address; none if a desired state is invalid."""
     if not index.complete:
         return []
     return [Orphan(found) for found in survey.survey(store, without=index.mailboxes)]

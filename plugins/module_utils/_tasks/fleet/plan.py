@@ -1,10 +1,10 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The plan of one mailbox: what the selection hands to the tasks that follow.
+"""The plan of one mailbox: the input of the tasks after the selection.
 
-It carries the checked desired state, by the names of the modules' options, so that no later task checks the variables
-of the inventory a second time, and the paths of the store.
+It has the checked desired state, by the names of the modules' options, so that no later task checks the variables of
+the inventory again. It also has the paths of the store.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from .state import State
 
 @dataclass(frozen=True)
 class Account:
-    """The account that orders the certificates of a mailbox, and its files. All paths are absolute.
+    """The account for the certificates of a mailbox, and its files. All paths are absolute.
 
     :ivar acme_directory: URL of the CA's directory.
-    :ivar keys_path: the folder that says whose key is whose.
+    :ivar keys_path: the folder of the key index.
     """
 
     acme_directory: str
@@ -47,18 +47,18 @@ class Account:
 
     @property
     def record_path(self) -> str:
-        """What smime_account last knew of the account."""
+        """The record of the account."""
         return os.path.join(self.folder, "account.json")
 
     @property
     def ca_folder(self) -> str:
-        """The folder of the CA, in which its accounts are."""
+        """The folder of the CA, with its accounts."""
         return os.path.dirname(self.folder)
 
     def to_result(self, host: str) -> dict[str, str]:
         """The account as a part of a task's result.
 
-        :arg host: the mailbox whose variables say how the account is made.
+        :arg host: the mailbox whose variables describe the account.
         """
         return {
             "host": host,
@@ -71,13 +71,13 @@ class Account:
 
 @dataclass(frozen=True)
 class Plan:
-    """What there is to do for one mailbox, and where everything of it goes.
+    """The work for one mailbox, and its paths.
 
-    :ivar state: why there is something to do.
-    :ivar version: the version of the certificate that is worked on.
+    :ivar state: the reason for the work.
+    :ivar version: the version of the certificate to work on.
     :ivar secret_path: the random secret of the store. :ivar replies_path: the folder of the sent replies.
-    :ivar replaces_cert_id: which certificate the order replaces (RFC 9773, section 5); None for none.
-    :ivar history: older pairs that can open mail, newest first: mail encrypted to them must stay readable.
+    :ivar replaces_cert_id: the certificate that the order replaces (RFC 9773, section 5); None for none.
+    :ivar history: older pairs that decrypt mail, newest first: mail encrypted to them must stay readable.
     """
 
     desired: DesiredState
@@ -92,7 +92,7 @@ class Plan:
 
     @classmethod
     def of(cls, store: layout.Store, desired: DesiredState, state: State, line: lineage.Line) -> Plan:
-        """The plan of a mailbox that is due, or of which files have to be written again.
+        """The plan of a mailbox that is due, or has files to be written again.
 
         :raises StoreError: the certificate was removed meanwhile.
         """
@@ -114,11 +114,11 @@ class Plan:
 
     @property
     def renew_at(self) -> datetime.datetime | None:
-        """Since when the certificate is due by the rules of time; None where there is no certificate yet."""
+        """When the certificate became due by the rules of time; None if there is no certificate yet."""
         return self.state.decision.renew_at if self.state.decision else None
 
     def to_result(self) -> dict[str, t.Any]:
-        """The plan as a part of a task's result. The names are those of the modules' options where there is one."""
+        """The plan as a part of a task's result. The keys have the names of the modules' options."""
         state, line, version, account = self.state, self.line, self.version, self.account
         return {
             **self.desired.module_options(),

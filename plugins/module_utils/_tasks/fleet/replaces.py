@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which certificate an order replaces (RFC 9773, section 5)."""
+"""The certificate that an order replaces (RFC 9773, section 5)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .desired import DesiredState
 
 
 def cert_id(desired: DesiredState, old: VersionRecord | None, account_record_path: str) -> str | None:
-    """The identifier of the current certificate, where it is of the same CA and account and shares an address."""
+    """The identifier of the current certificate, if it has the same CA and account, and a common address."""
     if old is None or not (desired.renewal_info and old.ari_id and old.account_uri):
         return None
     if old.directory != desired.acme_directory or not set(old.addresses) & set(desired.addresses):

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which mailboxes of a fleet are due, and why: public data of the store compared with the desired state, nothing else.
+"""The state of each mailbox of a fleet: the public data of the store, compared with the desired state.
 
-For a mailbox that is not due this costs two small files and the parsing of a certificate; no private key is read.
+For a mailbox that is not due this reads two small files and parses a certificate; it reads no private key.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from .desired import DesiredState
 
 @dataclasses.dataclass(frozen=True)
 class State:
-    """What the store holds of a mailbox, compared with its desired state.
+    """The state of a mailbox in the store, compared with its desired state.
 
     :ivar due: whether a certificate has to be ordered.
     :ivar rebuild: whether only the chain's files or the PKCS#12 have to be written again (docs/rules.md, rule 19).
     :ivar reason: a token; ``detail``: the same for people.
-    :ivar decision: by the rules of time, where there is a certificate.
-    :ivar recorded: what the certificate was ordered with. :ivar known: what the CA said of when to renew it.
-    :ivar on_hold: whether it is due, and no certificate is ordered now.
+    :ivar decision: by the rules of time, if there is a certificate.
+    :ivar recorded: the record of the certificate. :ivar known: its renewal information.
+    :ivar on_hold: whether it is due, but is not ordered now.
     """
 
     due: bool
@@ -55,15 +55,15 @@ class State:
 
     @property
     def look(self) -> bool:
-        """Whether the CA may be asked now when it wants the certificate renewed."""
+        """Whether the CA may be asked for renewal information now."""
         return not self.due and self.decision is not None and self.decision.look
 
 
 def state_of(store: layout.Store, desired: DesiredState, now: datetime.datetime) -> tuple[State, lineage.Line]:
     """Compare the store's current version with the desired state.
 
-    :raises CaChangeError: the desired state names another CA than the certificate is of, and does not allow that.
-    :raises SmimeError: where the store's files of this mailbox cannot be used; another mailbox is not concerned.
+    :raises CaChangeError: the desired state names another CA than that of the certificate, and does not allow this.
+    :raises SmimeError: the files of this mailbox cannot be used; other mailboxes are not affected.
     """
     line = store.mailbox(desired.primary).line(layout.line_name(desired.usage, desired.staging))
     state = state_of_line(line, desired, now)
@@ -75,7 +75,7 @@ def state_of(store: layout.Store, desired: DesiredState, now: datetime.datetime)
 
 
 def state_of_line(line: lineage.Line, desired: DesiredState, now: datetime.datetime) -> State:
-    """As :func:`state_of`, for a line at hand."""
+    """As :func:`state_of`, for a given line."""
     current = line.current()
     mailbox = os.path.dirname(line.folder)
     if current is None:
@@ -117,7 +117,7 @@ def state_of_line(line: lineage.Line, desired: DesiredState, now: datetime.datet
 
 
 def _known(desired: DesiredState, line: lineage.Line, recorded: record.VersionRecord) -> Renewal | None:
-    """What the CA said of when to renew the current certificate; of an older one it says nothing any more."""
+    """The renewal information for the current certificate; None if it is for an older one."""
     if not desired.renewal_info or not recorded.ari_id:
         return None
     found = Renewal.load(line.renewal)
@@ -125,11 +125,12 @@ def _known(desired: DesiredState, line: lineage.Line, recorded: record.VersionRe
 
 
 def _changes(desired: DesiredState, recorded: record.VersionRecord) -> str:
-    """What of the desired state is not what the current certificate was ordered with; empty where all is."""
+    """The changes of the desired state since the order of the current certificate; empty without a change."""
     if desired.acme_directory != recorded.directory and not desired.allow_ca_change:
         raise CaChangeError(
-            f"The certificate is of the CA {recorded.directory}, and smime_acme_directory is {desired.acme_directory}"
-            " now. Set smime_allow_ca_change: true to have it reissued by another CA, or set smime_acme_directory back."
+            f"The certificate is from the CA {recorded.directory}, and smime_acme_directory is {desired.acme_directory}"
+            " now. To reissue the certificate by the new CA, set smime_allow_ca_change: true. Otherwise change"
+            " smime_acme_directory back."
         )
     pairs = (
         ("addresses", sorted(desired.addresses), sorted(recorded.addresses)),
@@ -162,9 +163,9 @@ def _stale_pkcs12(desired: DesiredState, line: lineage.Line, certificate: pki_ce
 
 
 def bundle_of(store: layout.Store, desired: DesiredState, state: State, line: lineage.Line) -> State | None:
-    """What of a mailbox on hold can be done without an order: its PKCS#12, of the certificate that is there.
+    """The work for a mailbox on hold that needs no order: to write the PKCS#12 of its current certificate.
 
-    None where nothing has to be, or where the key, the certificate or the chain in the store is not what was put there.
+    None if there is no such work, or if the key, the certificate or the chain in the store was changed.
     """
     current, certificate, recorded = line.current(), state.certificate, state.recorded
     if current is None or certificate is None or recorded is None:
@@ -179,8 +180,8 @@ def bundle_of(store: layout.Store, desired: DesiredState, state: State, line: li
     return dataclasses.replace(state, due=False, rebuild=True, reason="pkcs12", detail=stale, on_hold=True)
 
 
-def with_news(state: State, desired: DesiredState, news: Renewal, now: datetime.datetime) -> State:
-    """The state of a mailbox that was not due, now that the CA has said when it wants the certificate renewed."""
+def with_renewal_info(state: State, desired: DesiredState, news: Renewal, now: datetime.datetime) -> State:
+    """The state of a mailbox that was not due, with new renewal information for its certificate."""
     certificate = state.certificate
     if certificate is None:
         return state
@@ -193,7 +194,7 @@ def with_news(state: State, desired: DesiredState, news: Renewal, now: datetime.
 
 
 def pending_fits(desired: DesiredState, line: lineage.Line) -> bool:
-    """Whether the version that an earlier run began, if it did, fits the desired state."""
+    """Whether an unfinished version of an earlier run fits the desired state; True without such a version."""
     version = line.pending()
     data = atomic.read_optional(version.csr, what="request")
     if data is None:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What else the selection looks for on its way through the store: leftovers, and files that are gone."""
+"""Further checks of the selection in the store: old temporary files, and missing files."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from .state import State
 
 
 def sweep(store: layout.Store, desired: DesiredState, line: lineage.Line, *, whole: bool) -> None:
-    """Remove the temporary files of a mailbox that killed runs left behind.
+    """Remove the temporary files of killed runs from the folders of a mailbox.
 
-    :arg whole: whether anything of it can have been under way; else only what comes last in an order, the switch, the
-        end of the journal and the PKCS#12, and two folders are looked into.
+    :arg whole: whether to clean all folders. Otherwise only the two folders of the last steps of an order are cleaned:
+        the switch, the end of the journal and the PKCS#12.
     """
     current = line.current()
     if whole or current is None:
@@ -35,14 +35,14 @@ def sweep(store: layout.Store, desired: DesiredState, line: lineage.Line, *, who
 
 
 def damages(store: layout.Store, desired: DesiredState, state: State, line: lineage.Line) -> t.Iterator[str]:
-    """What is gone or was changed in the store, and what a person should do; nothing of it stops the mailbox."""
+    """Missing and changed files of the store, with the action for the user. They do not stop the mailbox."""
     if state.reason == "key_changed":
         yield (
-            f"{state.detail}. A new certificate is due; put the file back from a backup, or what was encrypted to it"
-            " can only be read with a PKCS#12 that still holds it."
+            f"{state.detail}. A new certificate is due. Restore the file from a backup; otherwise mail that was"
+            " encrypted to this key is readable only with a PKCS#12 that has the key."
         )
     elif state.reason in ("incomplete", "key_mismatch"):
-        yield f"{state.detail}. A new certificate is due; to keep the old one, put the file back from a backup."
+        yield f"{state.detail}. A new certificate is due; to keep the old one, restore the file from a backup."
     for address in former_addresses.unknown(store, desired):
         yield f"the store has no mailbox {address}, which smime_former_addresses names."
     current = line.current()
@@ -50,13 +50,13 @@ def damages(store: layout.Store, desired: DesiredState, state: State, line: line
         return
     for old in line.versions():
         if old.number < current.number and not os.path.lexists(old.privatekey) and _had_key(old):
-            yield f"{old.privatekey} is gone, an older private key; put it back from a backup."
+            yield f"{old.privatekey} is gone, an older private key; restore it from a backup."
 
 
 def pending_damage(line: lineage.Line) -> str:
-    """What happened to the key of a version whose order was finalized; empty where all is well.
+    """The damage to the key of a version whose order was finalized; empty without damage.
 
-    There may be a certificate of it, so nothing is made in its place: the version is abandoned, and the next one begun.
+    There may be a certificate for the key, so the key is not replaced: the version is abandoned, the next one begins.
     """
     version = line.pending()
     journal = Journal.open(version.journal).read()
@@ -70,12 +70,12 @@ def pending_damage(line: lineage.Line) -> str:
         return ""
     how = "was changed" if os.path.lexists(version.privatekey) else "is gone"
     return (
-        f"{version.privatekey} {how} after its order was finalized. The next version is begun; put the file back from a"
-        " backup, in case that something was encrypted to it."
+        f"{version.privatekey} {how} after its order was finalized. The next version begins. Restore the file from a"
+        " backup: mail may have been encrypted to this key."
     )
 
 
 def _had_key(version: lineage.Version) -> bool:
-    """Whether a version that was complete had its key in its folder, not on another machine."""
+    """Whether a complete version had its key in its folder, not on another machine."""
     recorded = record.VersionRecord.load(version.record)
     return recorded is not None and recorded.privatekey is not None

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The single questions of smime_mail_check, each with an answer in one shape, whatever happens to it."""
+"""The checks of smime_mail_check. Each has one result of the same type, also after an error."""
 
 from __future__ import annotations
 
@@ -33,24 +33,24 @@ from ansible_collections.mailcert.acme.plugins.module_utils._net import is_loopb
 
 from .mailbox import Reader, Sender
 
-# What is asked of each mailbox, in this order
+# The checks of each mailbox, in this order
 CHECKS = ("imap_login", "folders", "smtp_login", "send_as", "caa", "spf", "dkim")
 STATES = ("ok", "failed", "warning", "unknown")
 
-# The codes of answers that are no error of the chain; those of errors are their error_code, of signatures their reason
+# The codes of results without an error; an error has its error_code as code, a refused signature its reason
 CODES: t.Mapping[str, str] = {
-    "not_checked": "the question was not asked, since another one failed before it, or since it is turned off",
+    "not_checked": "the check was not made, since another one failed before it, or since it is turned off",
     "sender_refused": "the submission server does not let the login send as the address",
     "recipient_refused": "the submission server does not take the recipient",
     "try_later": "the submission server asks to come back later, as greylisting does",
     "caa_forbidden": "CAA records of the domain forbid the CA to issue certificates for mail",
     "caa_ca_unknown": "CAA records name CAs, and caa_identities does not say which of these names is the CA",
-    "spf_fail": "SPF does not let mail of the address leave from there",
-    "spf_neutral": "SPF neither allows nor forbids that mail of the address leaves from there",
+    "spf_fail": "SPF does not allow mail of the address from that IP address",
+    "spf_neutral": "SPF neither allows nor forbids mail of the address from that IP address",
     "spf_none": "the domain has no SPF record",
     "spf_invalid": "the domain's SPF record is invalid",
-    "spf_unknown": "it is not known from where mail leaves, or whether SPF covers that",
-    "dkim_names": "the signature does not name all headers that RFC 8823 wants in h=, present or not",
+    "spf_unknown": "it is not known from which IP address mail is sent, or whether SPF covers it",
+    "dkim_names": "the signature does not name all headers that RFC 8823 requires in h=, present or not",
     "probe_refused": "the submission server did not take the probe mail",
     "probe_lost": "the probe mail did not come back in time",
 }
@@ -58,7 +58,7 @@ CODES: t.Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer to one question.
+    """The result of one check.
 
     :ivar state: one of :data:`STATES`. :ivar code: for programs; empty where all is well.
     :ivar message: a sentence for people.
@@ -71,12 +71,12 @@ class Answer:
 
 
 def failed(check: str, error: SmimeError) -> Answer:
-    """The answer of a question that ended in an error."""
+    """The result of a check that ended in an error."""
     return Answer(check, "failed", error.error_code, error.message)
 
 
 def not_checked(check: str, why: str) -> Answer:
-    """The answer of a question that was not asked."""
+    """The result of a check that was not made."""
     return Answer(check, "unknown", "not_checked", why)
 
 
@@ -125,14 +125,14 @@ def _open(session: imap_session.Session, name: str) -> None:
 def sending(settings: Sender, *, sender: str, recipient: str) -> list[Answer]:
     """Log in at the submission server, and name sender and recipient; nothing is sent."""
     if isinstance(settings, sendmail.SendmailSettings):
-        why = f"Replies leave by {settings.path}, which only a mail can try out."
+        why = f"Replies are sent by {settings.path}, which can be tested only with a mail."
         return [not_checked("smtp_login", why), not_checked("send_as", why)]
     try:
         with dry_run.Submission(settings) as submission:
-            words = f"The login of {settings.login.user} works." if settings.login else "The server needs no login."
+            words = f"The login of {settings.login.user} works." if settings.login else "The server requires no login."
             login = Answer("smtp_login", "ok", "", words)
             try:
-                said = submission.rehearse(sender=sender, recipient=recipient)
+                said = submission.dry_run(sender=sender, recipient=recipient)
             except SmimeError as error:
                 return [login, failed("send_as", error)]
     except SmimeError as error:
@@ -140,7 +140,7 @@ def sending(settings: Sender, *, sender: str, recipient: str) -> list[Answer]:
     return [login, _sender(said, sender, recipient)]
 
 
-def _sender(said: dry_run.Rehearsal, sender: str, recipient: str) -> Answer:
+def _sender(said: dry_run.DryRun, sender: str, recipient: str) -> Answer:
     if said.accepted:
         return Answer("send_as", "ok", "", f"The server takes mail from {sender} to {recipient}.")
     if said.passing:
@@ -172,10 +172,10 @@ def authority(address: str, resolver: Resolver, identities: t.Sequence[str]) -> 
 
 
 def outbound(address: str, settings: Sender, resolver: Resolver, known: t.Sequence[str]) -> Answer:
-    """Whether SPF covers the machines from which mail leaves.
+    """Whether SPF covers the IP addresses from which mail is sent to the CA.
 
-    :arg settings: where mail is submitted, which in general is not the machine that it leaves from.
-    :arg known: the addresses from which mail leaves, where the user set them.
+    :arg settings: where mail is submitted; in general another machine sends it to the CA.
+    :arg known: the IP addresses from which mail is sent, where the user set them.
     """
     host = settings.host if isinstance(settings, submit.SmtpSettings) else ""
     try:
@@ -187,7 +187,7 @@ def outbound(address: str, settings: Sender, resolver: Resolver, known: t.Sequen
         return failed("spf", error)
     if not results or "temperror" in results.values():
         domain = _address.parse(address).domain
-        words = f"It is not known from where mail of {domain} leaves; set outbound_addresses."
+        words = f"It is not known from which IP address mail of {domain} is sent; set outbound_addresses."
         return Answer("spf", "unknown", "spf_unknown", words)
     domain = _address.parse(address).domain
     if "permerror" in results.values():
@@ -199,9 +199,9 @@ def outbound(address: str, settings: Sender, resolver: Resolver, known: t.Sequen
     where = ", ".join(results)
     if not known:
         if covered:
-            words = f"The SPF record of {domain} covers {host} ({where}), as far as mail leaves from there."
+            words = f"The SPF record of {domain} covers {host} ({where}), if mail is sent from there."
             return Answer("spf", "ok", "", words)
-        words = f"The SPF record of {domain} does not cover {host} ({where}); if mail leaves from elsewhere, set"
+        words = f"The SPF record of {domain} does not cover {host} ({where}); if mail is sent from elsewhere, set"
         return Answer("spf", "unknown", "spf_unknown", f"{words} outbound_addresses.")
     if covered:
         return Answer("spf", "ok", "", f"The SPF record of {domain} covers {where}.")
@@ -214,7 +214,7 @@ def outbound(address: str, settings: Sender, resolver: Resolver, known: t.Sequen
 
 
 def _addresses_of(host: str, resolver: Resolver) -> list[str]:
-    """The addresses of a host; none for this machine, from which no mail leaves for the world under such an address."""
+    """The IP addresses of a host, without loopback, from which no mail reaches another machine."""
     if not host or is_loopback(host):
         return []
     try:
@@ -224,7 +224,7 @@ def _addresses_of(host: str, resolver: Resolver) -> list[str]:
 
 
 def post(settings: Sender, address: str, mail: probe.Probe) -> Answer | None:
-    """Send the probe; the answer where it did not leave."""
+    """Send the probe; return a result where it was not sent."""
     if isinstance(settings, sendmail.SendmailSettings):
         outcome = sendmail.send(settings, sender=address, recipient=address, data=mail.data)
     else:
@@ -244,7 +244,7 @@ def signing(
     now: t.Callable[[], datetime.datetime],
     deadline: Deadline,
 ) -> Answer:
-    """Wait until the probe is there, and look how it is signed. It stays where it is.
+    """Wait for the probe, and check how it is signed. The mail stays in the mailbox.
 
     :arg now: aware. :arg deadline: until when it may come back.
     """
@@ -254,7 +254,7 @@ def signing(
         words = f"The probe mail did not come back within {deadline.seconds:g} seconds; it may be on its way still."
         return Answer("dkim", "unknown", "probe_lost", words)
     except Refusal as refusal:
-        words = f"A CA would not take a reply that is signed so: {refusal.message}"
+        words = f"A CA would not accept a reply with this signature: {refusal.message}"
         return Answer("dkim", "failed", refusal.reason, words)
     except SmimeError as error:
         return failed("dkim", error)
@@ -270,7 +270,7 @@ def _come_back(
 ) -> bytes:
     """The probe as it arrived.
 
-    :raises DeadlineError: where it does not in time.
+    :raises DeadlineError: it did not arrive in time.
     """
     with reader.open() as mailbox:
         for candidate in mailbox.candidates(address, since=today, until=deadline, recipient=address):

@@ -61,7 +61,7 @@ class ClientCertificateOptions:
             return None
         options.check_path(self.cert_path, "mail_client_cert_path")
         options.check_path(self.key_path, "mail_client_key_path")
-        # a sentence of its own where one is missing, or where others can put theirs
+        # its own error where a file is missing, or where other users can write it
         atomic.read_file(self.cert_path, what="mail_client_cert_path")
         if self.key_path:
             atomic.read_file(self.key_path, what="mail_client_key_path")

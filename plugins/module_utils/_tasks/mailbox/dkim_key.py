@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Replies that we sign with DKIM ourselves: options made into a key (RFC 8823, section 3.2 (9))."""
+"""The options of the key that signs replies with DKIM (RFC 8823, section 3.2 (9))."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class DkimKeyOptions:
         if self.domain:
             named = _address.parse(f"x@{self.domain}").domain
             if named != domain:
-                # a CA takes only a signature by the domain of From
+                # a CA accepts only a signature by the domain of From
                 raise InputError(
                     f"dkim_domain is {named}, and a reply of {address} must be signed by {domain}. Set the dkim options"
                     " of this address in mailboxes; an empty dkim_domain there makes its server sign."

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How we log in at the mail servers of an address: options made into logins, and tokens shared by those who can."""
+"""The logins at the mail servers of an address, made from the options. Logins with the same options share tokens."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from .options import MailboxOptions, MailOptions, ServerOptions
 
 
 class Logins:
-    """Makes the logins of one task. Those with the same source of tokens share what it gives.
+    """Makes the logins of one task. Logins with the same source of tokens share its tokens.
 
-    :arg deadline: the task's; no token is waited for any longer.
+    :arg deadline: of the task; the wait for a token ends with it.
     :raises InputError: for a relative ``oauth_ca_path``.
     """
 
@@ -38,11 +38,11 @@ class Logins:
 
         :raises InputError: naming the option that is missing, or does not fit the others.
         """
-        # most servers know the user by the address
+        # with most servers the login name is the address
         return self._login(own.imap, own, address, user=own.imap.user or address, authzid=own.imap.authzid or "")
 
     def smtp(self, own: MailboxOptions, address: str) -> credentials.Login:
-        """The login at the submission server: IMAP's, as far as nothing of its own is set.
+        """The login at the submission server: that of IMAP, except for options that are set for SMTP.
 
         :raises InputError: as :meth:`imap`.
         """
@@ -66,8 +66,8 @@ class Logins:
                 if server.token is not None or own.oauth.grant:
                     hint = f" A token goes with {protocol}_auth: xoauth2 or oauthbearer."
                 raise InputError(
-                    f"{protocol}_password is not set, and {address} cannot be reached without it. Set it, for all or "
-                    f"in mailboxes.{hint}"
+                    f"{protocol}_password is not set for {address}, and the login needs it. Set it, for all or in "
+                    f"mailboxes.{hint}"
                 )
             return credentials.PasswordLogin(user, server.password, authzid)
         if server.token is not None:
@@ -83,7 +83,7 @@ class Logins:
 
 
 def _with_login_of_imap(own: MailboxOptions) -> ServerOptions:
-    """The submission server, with what IMAP's login has where its own options say nothing."""
+    """The submission server; options of its login that are not set have the values of IMAP's login."""
     imap, smtp = own.imap, own.smtp
     if smtp.auth is None and smtp.password is None and smtp.token is None:
         authzid = imap.authzid if smtp.authzid is None else smtp.authzid

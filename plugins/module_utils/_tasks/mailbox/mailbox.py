@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The mailbox of an address, made out of the options: where its mail is read and how its replies leave."""
+"""The mailbox of an address, made from the options: where its mail is read, and how its replies are sent."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from .servers import Finder, LocatedServer, locate
 
 # where mail is read
 Reader = t.Union[imap_reader.ImapSettings, local_reader.FileSettings]
-# how replies leave
+# how replies are sent
 Sender = t.Union[submit.SmtpSettings, sendmail.SendmailSettings]
 
 
 @dataclass(frozen=True)
 class Mailbox:
-    """Where the mail of one address is read, and how its replies leave.
+    """Where the mail of one address is read, and how its replies are sent.
 
     :ivar servers: those of the network, each once they are known.
     :ivar signing_key: signs the replies; ``None`` where the submission server does that.
@@ -48,8 +48,8 @@ def mailbox_of(
 ) -> Mailbox:
     """The mailbox of an address: the options of the task, with what ``mailboxes`` says of this address on top.
 
-    :arg finder: asks DNS for hosts that are left open; without it the options are checked, and such a host stays open.
-    :arg logins: makes the logins; those of one task share their tokens. Without it the options are checked.
+    :arg finder: looks up hosts that are not set; ``None`` checks the options only, without DNS.
+    :arg logins: makes the logins; those of one task share their tokens. ``None`` checks the options only.
     :raises InputError: naming the option that is missing.
     :raises ServerNotFoundError, ResolverError: from the finder.
     """

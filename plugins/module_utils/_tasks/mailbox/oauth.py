@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How access tokens are fetched: options made into sources of tokens, each shared by the logins that it fits."""
+"""How access tokens are fetched: sources of tokens, made from the options. Logins with the same options share one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import
 
 from .refresh_token import InFile, InVariable
 
-# what each grant cannot do without; alternatives are separated by a bar
+# the options that each grant needs; alternatives are separated by a bar
 _NEEDED = {
     "refresh_token": ("oauth_token_url", "oauth_client_id", "oauth_refresh_token|oauth_refresh_token_path"),
     "client_credentials": ("oauth_token_url", "oauth_client_id", "oauth_client_secret"),
@@ -112,7 +112,7 @@ class OAuthOptions:
 class TokenSources:
     """Makes the sources of access tokens of one task. The same options give the same source, which fetches once.
 
-    :arg deadline: the task's; no token is waited for any longer.
+    :arg deadline: of the task; the wait for a token ends with it.
     """
 
     def __init__(self, http: token_endpoint.TokenHttp, context: Context, deadline: Deadline) -> None:
@@ -127,14 +127,14 @@ class TokenSources:
         :raises InputError, StoreError, MissingLibraryError: before a server is asked.
         """
         subject = wanted.subject or address
-        # the tokens of the other grants open the mailbox of whoever shows them
+        # the tokens of the other grants do not depend on the subject
         key = (subject if wanted.grant == "google_service_account" else "", wanted)
         if key not in self._made:
             self._made[key] = oauth.FetchedTokens(self._fetcher(wanted, subject))
         return self._made[key]
 
     def _fetcher(self, wanted: OAuthOptions, subject: str) -> t.Callable[[], oauth.Fetched]:
-        """What fetches a token; all that can be checked before is."""
+        """The function that fetches a token. The options are checked before it is called."""
         grant = wanted.grant or ""
         require("requests", *filter(None, [_LIBRARIES.get(grant)]), purpose=f"oauth_grant: {grant}")
         wanted.check()

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The mail options of a task: servers and logins, refined for each address by ``mailboxes``.
 
-Which option an address needs depends on its logins. So ``parse`` refuses nothing here; what makes a mailbox out of the
-options checks those that the address uses.
+Which options an address needs depends on its logins. So ``parse`` refuses nothing here. The code that makes a mailbox
+from the options checks those that the address uses.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ ENCRYPTIONS = ("tls", "starttls", "none")
 ON_DISK = ("maildir", "files")
 ACCESSES = ("imap", *ON_DISK, "by_hand")
 
-# what a task has where its options are not set; an address has what the task has
+# the defaults of the task's options; an address without its own value has the task's
 DEFAULTS = {
     "imap_encryption": "tls",
     "imap_auth": "password",
     "imap_folders": tuple(special_use.DEFAULT),
     "smtp_encryption": "starttls",
 }
-# options that belong together: one that is set for an address displaces all of the task's
+# options that belong together: if one is set for an address, it has none of the task's
 TOGETHER = (*OAuthOptions.TOGETHER, ClientCertificateOptions.TOGETHER, DkimKeyOptions.TOGETHER)
 
 
@@ -123,7 +123,7 @@ class MailboxOptions:
     def parse(cls, params: Params, own: Params | None = None) -> MailboxOptions:
         """The group.
 
-        :arg own: an entry of ``mailboxes``, of which what is set wins over the task's parameters.
+        :arg own: an entry of ``mailboxes``; its values have precedence over the task's parameters.
         """
         values = params
         if own is not None:
@@ -151,7 +151,7 @@ _NAMES = tuple(MailboxOptions.spec())
 
 @dataclass(frozen=True)
 class MailOptions:
-    """Where mail is read and how replies leave: documentation fragment ``mail``.
+    """Where mail is read and how replies are sent: documentation fragment ``mail``.
 
     :ivar access: one of :data:`ACCESSES`.
     :ivar default: the mailbox of an address that ``mailboxes`` does not name.

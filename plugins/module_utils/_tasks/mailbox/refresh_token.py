@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where a refresh token comes from, and where a new one goes that the token endpoint gives in its place."""
+"""Where a refresh token is stored, and where a new one from the token endpoint is written."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import Input
 from ansible_collections.mailcert.acme.plugins.module_utils._store.fs import atomic, locks
 from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
 
-# seconds for which another user of the same file is waited for at most
+# the longest wait in seconds for another task that uses the same file
 LONGEST_WAIT = 600.0
 
 
 class InVariable:
-    """A refresh token that the user gave as an option. A new one is good for the rest of this task."""
+    """A refresh token that the user gave as an option. A new one is used until the end of this task."""
 
     def __init__(self, token: str, context: Context) -> None:
         self._token = token
@@ -31,16 +31,16 @@ class InVariable:
         yield self._token
 
     def keep(self, token: str) -> None:
-        """There is no place for it (docs/rules.md, rule 5)."""
+        """Warn that the new token cannot be stored (docs/rules.md, rule 5)."""
         self._token = token
         self._context.warn(
             "The token endpoint gave a new refresh token, and it is LOST when this task ends: oauth_refresh_token is a "
-            "variable, and the old one may not be taken any more. Keep it in a file, with oauth_refresh_token_path."
+            "variable, and the old token may be invalid now. Keep the token in a file, with oauth_refresh_token_path."
         )
 
 
 class InFile:
-    """A refresh token in a file, which belongs to the mailboxes of a fleet together: one at a time uses it."""
+    """A refresh token in a file that the mailboxes of a fleet share: one task at a time uses it."""
 
     def __init__(self, path: str, context: Context, deadline: Deadline) -> None:
         self._path = path
@@ -53,7 +53,7 @@ class InFile:
         """The token as it is in the file now. The server may give a new one, so others wait until that is written."""
         folder, name = os.path.split(self._path)
         if not os.access(folder, os.W_OK):
-            # secrets that are mounted read-only; nothing new can be written there, nor a lock
+            # secrets that are mounted read-only: neither a new token nor a lock can be written
             yield self._read()
             return
         timeout = min(self._deadline.remaining(), LONGEST_WAIT)
@@ -66,8 +66,8 @@ class InFile:
             atomic.write_atomic(self._path, token.encode() + b"\n", what="oauth_refresh_token_path")
         except StoreError as error:
             self._context.warn(
-                f"The token endpoint gave a new refresh token, and it is LOST: {error.message} The old one may not be "
-                "taken any more."
+                f"The token endpoint gave a new refresh token, and it is LOST: {error.message} The old token may be "
+                "invalid now."
             )
 
     def _read(self) -> str:

@@ -32,7 +32,7 @@ class Finder:
 
     @property
     def resolver(self) -> Resolver:
-        """Made when it is needed first."""
+        """The resolver, made at its first use."""
         if self._resolver is None:
             self._resolver = Resolver(self._dns.servers or None, timeout=self._dns.timeout)
         return self._resolver
@@ -57,9 +57,9 @@ def locate(
 ) -> Server:
     """The server of an address for one protocol.
 
-    :arg finder: ``None`` where no server may be asked: a host that is left open is the mail domain's own name then, for
-        which nothing but the options is checked.
-    :arg personal: whether the login opens this mailbox alone. One that opens others too goes only where the user said.
+    :arg finder: ``None`` to check the options only: no server is contacted, and a host that is not set is then the name
+        of the mail domain.
+    :arg personal: whether the login opens this mailbox only. Other logins go only to a host that the user set.
     :arg validate_certs: whether the certificates of mail servers are checked.
     :raises InputError: for options that do not go together.
     :raises ServerNotFoundError, ResolverError: from DNS.
@@ -77,12 +77,12 @@ def locate(
     if not validate_certs:
         raise InputError(
             f"{option} is not set, and a host that only DNS names is not used with mail_validate_certs: false. Set "
-            "one of them otherwise."
+            f"{option}, or mail_validate_certs: true."
         )
     if encryption == "none":
         raise InputError(
             f"{option} is not set, and a host that only DNS names is not used with {server.protocol}_encryption: none. "
-            "Set one of them otherwise."
+            f"Set {option}, or another {server.protocol}_encryption."
         )
     if finder is None:
         return Server(domain, port, encryption, "DNS")

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The pending authorizations of an abandoned order are deactivated (RFC 8555, section 7.5.2).
 
-Otherwise they would count against the limits of the CA, keep the old order alive, and let a mail that is still on its
-way be answered for nothing.
+Otherwise they would count against the limits of the CA, keep the old order pending, and a mail of the old order could
+be answered for nothing.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     NotAcmeError,
 )
 
-# how many abandoned orders a journal remembers
+# how many abandoned orders a journal has
 REMEMBERED = 20
-# more than a certificate has addresses; a CA that names thousands must not keep each run until its deadline
+# more than the addresses of any certificate; a CA that names thousands must not occupy each run until its deadline
 MOST_DEACTIVATED = 100
 
 
@@ -33,8 +33,8 @@ class Abandoned:
 
     :ivar reason: one of the words in the documentation of smime_order.
     :ivar deactivated: URLs of the authorizations that the CA says are deactivated now.
-    :ivar authorizations: URLs of all that belong to it, as far as they are known.
-    :ivar ended: whether none of them can be answered any more.
+    :ivar authorizations: the known URLs of its authorizations.
+    :ivar ended: whether none of the authorizations can be answered any more.
     """
 
     order_url: str
@@ -51,13 +51,13 @@ class Abandoned:
 def abandon(
     client: AcmeClient, order: orders.Order | str, reason: str, *, opened: t.Collection[str] = ()
 ) -> Abandoned:
-    """Deactivate the pending authorizations of an order, as far as the CA does so. No refusal keeps a new order away.
+    """Deactivate the pending authorizations of an order. If the CA refuses, a new order is made all the same.
 
-    What is valid stays valid: the next order may need no challenge then.
+    Valid authorizations stay valid: the next order may then need no challenge.
 
     :arg order: as it is now, or its URL.
-    :arg opened: URLs of authorizations that were fetched before. The others are deactivated without a look, which
-        would make many CAs send their mail.
+    :arg opened: URLs of authorizations that were fetched before. The others are deactivated without fetching them,
+        which would make many CAs send their mail.
     """
     url = order if isinstance(order, str) else order.url
     deactivated: list[str] = []
@@ -67,7 +67,7 @@ def abandon(
         if isinstance(order, str):
             order = orders.fetch(client, order)
         urls = tuple(dict.fromkeys(order.authorization_urls))
-        # an order in any other status has valid authorizations only
+        # in any other status all authorizations of an order are valid
         pending = urls if order.status in ("pending", "invalid") else ()
         ended = len(pending) <= MOST_DEACTIVATED
         for authorization in pending[:MOST_DEACTIVATED]:
@@ -81,12 +81,12 @@ def abandon(
 
 
 def _deactivate(client: AcmeClient, url: str, opened: bool) -> str:
-    """Deactivate an authorization that is pending; gives ``deactivated`` where that was done, else its status."""
+    """Deactivate a pending authorization; return ``deactivated`` if that was done, otherwise its status."""
     try:
         status = authorizations.fetch(client, url).status if opened else "pending"
         if status != "pending":
             return "ended"
-        # some CAs take this for a look, and the authorization stays pending
+        # some CAs treat this as a request to fetch it, and the authorization stays pending
         return authorizations.deactivate(client, url).status
     except AcmeRateLimitedError:
         raise

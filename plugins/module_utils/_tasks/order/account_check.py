@@ -1,10 +1,10 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which account a challenge belongs to: smime_order writes it into each, and smime_email_challenge checks it.
+"""The account of a challenge: smime_order writes it into each challenge, and smime_email_challenge checks it.
 
-A reply ends with the thumbprint of the account key (RFC 8555, section 8.1), and a CA that finds another one in it
-invalidates the challenge for good. So each challenge names the account that ordered, and another key answers nothing.
+A reply depends on the thumbprint of the account key (RFC 8555, section 8.1). A CA that gets a reply with another one
+invalidates the challenge for good. So each challenge names the account that ordered, and another key is refused.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from ansible_collections.mailcert.acme.plugins.module_utils._text import one_lin
 
 
 def marked(challenges: t.Sequence[Challenge], client: AcmeClient) -> list[Challenge]:
-    """The challenges with the account whose order they are of: its URL, and the thumbprint of its key (RFC 7638)."""
+    """The challenges with the account that ordered: its URL, and the thumbprint of its key (RFC 7638)."""
     uri, thumbprint = client.account_uri or "", client.key.thumbprint
     return [replace(challenge, account_uri=uri, account_thumbprint=thumbprint) for challenge in challenges]
 
 
 def check(acme: AcmeOptions, key: AccountKey, challenges: t.Sequence[Challenge]) -> None:
-    """Refuse a key that is known to be another than that of the account which ordered.
+    """Refuse a key that is not that of the account that ordered.
 
-    Where the account's key was changed since, the account's record says that this key is its new one.
+    If the key of the account was changed since, the record of the account names the new key.
 
     :raises AccountError: nothing was sent.
     """
@@ -43,7 +43,7 @@ def check(acme: AcmeOptions, key: AccountKey, challenges: t.Sequence[Challenge])
         whose = f"the account {one_line(account, limit=200)}" if account else "another account"
         raise AccountError(
             f"The account key is not the one that ordered: the challenge for {challenge.address} is of {whose} with"
-            f" the key thumbprint {one_line(challenge.account_thumbprint, limit=60)}, and this key's is"
-            f" {key.thumbprint}. Nothing was sent. Use the key of that account; if its key was"
-            " changed since, run smime_order again first."
+            f" the key thumbprint {one_line(challenge.account_thumbprint, limit=60)}, and the thumbprint of this key is"
+            f" {key.thumbprint}. Nothing was sent. Use the key of that account. If the key of the account was changed"
+            " since, run smime_order again first."
         )

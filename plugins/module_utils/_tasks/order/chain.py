@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The chain that select_chain wants, out of those that a CA offers for a certificate (RFC 8555, section 7.4.2)."""
+"""The choice by select_chain among the chains that a CA offers for a certificate (RFC 8555, section 7.4.2)."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ class Chosen:
         return {"alternate": self.alternate, "criterion": self.criterion, "issuer": self.issuer}
 
 
-#: where none was downloaded
+#: the result without a download
 NO_CHAIN = Chosen(b"")
 
 
 class Chains:
-    """The chains of one certificate; an alternate is fetched when it is looked at, and once."""
+    """The chains of one certificate; each alternate is fetched once, when it is needed."""
 
     def __init__(self, client: AcmeClient, order: Order, context: Context) -> None:
         self._client = client
@@ -77,7 +77,7 @@ class Chains:
             found = certificate.load_chain(self.default, source="what the CA issued")
             leaf, *issuers = pki_chain.order_chain(found)
         except CertificateError:
-            # the installation reports what is wrong with it
+            # the installation reports the errors of the chain
             return Chosen(self.default, wanted=len(criteria))
         self._leaf = leaf
         self._read = [(self.default, issuers)]
@@ -96,7 +96,7 @@ class Chains:
                 yield found
 
     def _fetch(self, url: str) -> tuple[bytes, list[certificate.Certificate]] | None:
-        """An alternate; None, and a warning, where it is none: the certificate is there, and its default chain."""
+        """An alternate chain; ``None``, with a warning, if it cannot be used: the default chain is there."""
         try:
             pem = acme_certificate.alternate(self._client, url)
             leaf, *issuers = pki_chain.order_chain(certificate.load_chain(pem, source="an alternate chain"))
@@ -105,7 +105,7 @@ class Chains:
         except (AcmeProblemError, NotAcmeError, CertificateError) as error:
             if error.retryable:
                 raise
-            self._context.warn(f"One of the CA's alternate chains is passed over. {error.message}")
+            self._context.warn(f"One of the CA's alternate chains is ignored. {error.message}")
             return None
         return pem, issuers
 

@@ -52,14 +52,15 @@ class OrderCreator:
         self._asked = session.given.new_order
 
     def request(self) -> Requested:
-        """The order and its email challenges. Fetching these is what makes some CAs send mail."""
+        """The order and its email challenges. Some CAs send their mail when the challenges are fetched."""
         with self._session.leased():
             order = self._resumable()
             challenges = self._challenges(order) if order else []
             if order and all(challenge.status in ("pending", "valid") for challenge in challenges):
                 return Requested(order, False, challenges)
             if order:
-                # some CAs keep an order pending after a lost authorization (docs/interoperability.md#acme2certifier)
+                # with some CAs an order stays pending after a lost authorization
+                # (docs/interoperability.md#acme2certifier)
                 self._session.abandon(order, "authorization_lost")
             order = self._create()
             return Requested(order, True, self._challenges(order))
@@ -72,12 +73,12 @@ class OrderCreator:
         asked = self._session.asked
         same = asked is None or asked.as_given == self._asked.as_given
         if not state.order_url:
-            # the intent was written, and then something came in between: the CA may have made the order
+            # the run was stopped after it wrote the intent: the CA may have made the order
             return self._found() if same else None
         if not same:
             return None
         old = self._context.now() - state.created > CHALLENGE_LIFETIME and not self._may_be_issued()
-        self._client.fetch_directory()  # a CA that is away has not lost the order
+        self._client.fetch_directory()  # fails where the CA cannot be reached; then the order is not lost
         try:
             order = orders.fetch(self._client, state.order_url)
         except AcmeRateLimitedError:
@@ -95,7 +96,7 @@ class OrderCreator:
         return order
 
     def _dead_end(self, order: orders.Order, *, old: bool) -> str:
-        """Why an order of the journal leads to no certificate; empty where it can.
+        """Why an order of the journal cannot lead to a certificate; empty if it can.
 
         :arg old: whether its challenges cannot be answered any more.
         """
@@ -106,7 +107,7 @@ class OrderCreator:
         return "stale" if order.status == "pending" and old else ""
 
     def _may_be_issued(self) -> bool:
-        """Whether the CA was asked for the certificate; such an order lives until it expires (rule 23)."""
+        """Whether the CA was asked for the certificate; such an order is used until it expires (rule 23)."""
         state = self._session.state
         finalized = state.state in ("finalizing", "issued")
         return finalized and state.expires is not None and self._context.now() < state.expires
@@ -122,7 +123,7 @@ class OrderCreator:
         return self._unusable(order) is None
 
     def _unusable(self, order: orders.Order) -> reuse.Unusable | None:
-        """Why an order that the CA gives cannot be used, as :func:`reuse.unusable`."""
+        """Why an order from the CA cannot be used, as :func:`reuse.unusable`."""
         if order.status == "valid":
             return self._of_another_key(order)
         return reuse.unusable(order, self._asked, self._session.abandoned_before, self._context.now())
@@ -134,19 +135,19 @@ class OrderCreator:
         record.warn_of_new_terms(self._session.given.acme.record_path, self._client, self._context)
         unusable = self._unusable(order)
         if unusable:
-            # the CA had it already; without its authorizations it may make another
+            # the CA had this order before; without its authorizations it may make another
             self._session.abandon(order, unusable.reason)
             self._session.record_intent()
             order = self._post()
             unusable = self._unusable(order)
-        # where only dates differ the certificate shows what the CA made of them
+        # if only dates differ, the dates of the certificate are compared later
         if unusable and unusable.reason != "other_dates":
             raise _refused(order, unusable)
         self._session.record_order(order)
         return order
 
     def _abandon_previous(self) -> None:
-        """The journal's order, where it was not abandoned yet, or its run was stopped while it did so."""
+        """Abandon the journal's order, if it is not abandoned yet, or if a run was stopped while it did so."""
         before = self._session.state
         known = {entry.order_url for entry in self._session.abandoned}
         if not before.order_url or before.state == "closed" or before.order_url in known:
@@ -165,7 +166,7 @@ class OrderCreator:
         return reuse.Unusable("other_key", "valid, and its certificate is for another key")
 
     def _post(self) -> orders.Order:
-        """What the CA makes of a newOrder: a new order, or an older one."""
+        """Send newOrder; the CA returns a new order, or an older one."""
         asked = self._asked
         try:
             return ordering.new_order(
@@ -183,9 +184,9 @@ class OrderCreator:
             # there is no order, and the next run need not look for one
             self._session.record_abandoned()
             if asked.not_before or asked.not_after:
-                # few CAs take these, and what they say of it is often a bare "malformed"
+                # few CAs support these, and the others often say no more than "malformed"
                 error.message += (
-                    " The order asks for not_before or not_after; leave them out if the CA does not take them."
+                    " The order has not_before or not_after; remove these options if the CA does not support them."
                 )
             raise
 
@@ -198,28 +199,28 @@ class OrderCreator:
                 f"The CA's order {one_line(order.url, limit=200)} wants {len(urls)} authorizations for"
                 f" {len(self._addresses)} addresses."
             )
-        opening = self._session.opening
+        turns = self._session.turns
         opened = self._session.state.created
         if self._session.given.paths.replies:
-            taken = opening.take(self._addresses, urls)
+            taken = turns.take(self._addresses, urls)
             if taken is None:
                 return turn.unfetched(self._addresses, urls)
             opened = taken
         self._session.record_authorizations(urls)
         try:
-            challenges = opening.fetch(self._addresses, urls, opened)
+            challenges = turns.fetch(self._addresses, urls, opened)
         except SmimeError:
-            opening.rest()
+            turns.release()
             raise
         if all(challenge.status == "valid" for challenge in challenges):
-            # no one answers anything here, and so no one would give the turn back
-            opening.close()
+            # there is nothing to answer, so the turns are freed here
+            turns.close()
         return challenges
 
 
 def _refused(order: orders.Order, unusable: reuse.Unusable) -> OrderError:
     ends = f" It ends at {format_rfc3339(order.expires)}." if order.expires else ""
     return OrderError(
-        f"The CA gives the order {one_line(order.url, limit=200)}, which is {unusable.words}, and no other one.{ends}",
+        f"The CA gives the order {one_line(order.url, limit=200)}, which is {unusable.words}, and no new order.{ends}",
         problem=order.error.raw if order.error else None,
     )

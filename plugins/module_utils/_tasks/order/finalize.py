@@ -30,7 +30,7 @@ class Finalizer:
         self._client = session.client
 
     def issue(self) -> Issued:
-        """Finalize where that is due, wait, and download.
+        """Finalize if that is not done, wait, and download.
 
         :raises OrderError: for an order that cannot be finalized, with the CA's reason.
         """
@@ -57,7 +57,7 @@ class Finalizer:
         return Issued(order, chosen)
 
     def _when_authorized(self, order: orders.Order) -> orders.Order:
-        """An order turns ready a moment after its last authorization is valid; some CAs need another look."""
+        """Check that all authorizations are valid, and wait until the order is ready, which may take a moment."""
         for url in order.authorization_urls:
             status = authorizations.fetch(self._client, url).status
             if status == "pending":
@@ -77,7 +77,7 @@ class Finalizer:
         try:
             return orders.finalize(self._client, order, self._session.csr.der)
         except AcmeProblemError as error:
-            # a refused request leaves the order ready (RFC 8555, section 7.4); at some CAs it hangs for good
+            # after a refused request the order is ready again (RFC 8555, section 7.4); with some CAs it hangs for good
             if not error.retryable and self._hangs(order):
                 self._session.discard()
             raise
@@ -86,11 +86,11 @@ class Finalizer:
         try:
             return orders.fetch(self._client, order.url).status not in ("ready", "valid")
         except AcmeError:
-            # the refusal is what the user has to see; the next run looks at the order
+            # the user needs the error of the refusal; the next run fetches the order
             return False
 
     def _ended(self, reason: str, order: orders.Order, words: str = "") -> OrderError:
-        """The error of an order that can give no certificate any more, with the CA's reason; it is abandoned here."""
+        """Abandon an order that can give no certificate any more; return its error, with the CA's reason."""
         self._session.abandon(order, reason)
         self._session.release()
         if reason == "expired":
@@ -99,7 +99,7 @@ class Finalizer:
             words = f": {order.error.describe()}"
         return OrderError(
             f"The order {order.url} is {order.status}{words}. The next run orders again.",
-            # what the CA has a reason for it may well say again
+            # with a reason from the CA, the next order is likely to fail too
             retryable=order.error is None,
             problem=order.error.raw if order.error else None,
         )

@@ -22,7 +22,7 @@ from .new_order import NewOrder, near
 class Honored:
     """An option that a CA may ignore.
 
-    :ivar option: its name. :ivar requested: the requested value. :ivar received: the value from the CA; both for people.
+    :ivar option: its name. :ivar requested: what was asked for. :ivar received: what the CA gave; both for people.
     :ivar honored: whether they are the same.
     """
 
@@ -51,7 +51,8 @@ class Honored:
                 f" {self.received}."
             )
         return (
-            f"The CA did not honor {self.option}: {self.requested} was requested, and the certificate has {self.received}."
+            f"The CA did not honor {self.option}: {self.requested} was requested, and the certificate has"
+            f" {self.received}."
         )
 
 
@@ -61,7 +62,7 @@ def compare(
     """One entry for each option that was set; warns of each that the CA did not honor."""
     found: list[Honored] = []
     if asked.profile:
-        # a CA that knows profiles repeats the one that it will use (draft-ietf-acme-profiles)
+        # a CA with profiles repeats the one that it will use (draft-ietf-acme-profiles)
         same = order.profile == asked.profile
         found.append(Honored("profile", asked.profile, one_line(order.profile, limit=100), same))
     for option, wanted, given in (

@@ -28,7 +28,7 @@ LONGEST_WAIT = 60.0
 
 
 class Installed(t.NamedTuple):
-    """A certificate that is current. ``warnings``: what lint says of it that is no reason to refuse it."""
+    """A certificate that is current. ``warnings``: findings of lint that are no reason to refuse it."""
 
     certificate: pki_certificate.Certificate
     warnings: tuple[str, ...]
@@ -44,10 +44,10 @@ class Installer:
         self._files = VersionFiles(given.paths, given.files)
 
     def install(self, chain_pem: bytes, context: Context, *, until: Deadline) -> Installed:
-        """Check what the CA issued, write it, and switch to it in one atomic step.
+        """Check the issued certificate, write it, and switch to it in one atomic step.
 
-        :arg until: how long to wait for a certificate that is not valid yet.
-        :raises CertificateError: it is not what the request asked for; nothing is written then.
+        :arg until: the limit of the wait for a certificate that is not valid yet.
+        :raises CertificateError: the certificate does not fit the request; nothing is written then.
         :raises KeyMismatchError: ``privatekey_path`` has another key; nothing is written then.
         """
         sent = pki_certificate.load_chain(chain_pem, source="what the CA issued")
@@ -65,7 +65,7 @@ class Installer:
             early = context.now() < leaf.not_before
             raise CertificateError(
                 "What the CA issued cannot be used: " + " ".join(report.errors),
-                # it may be valid later; anything else stays wrong, however often it is downloaded
+                # it may be valid later; any other error stays after another download
                 retryable=early and len(report.errors) == 1,
                 details={"usable_later": early, "errors": list(report.errors)},
             )
@@ -81,7 +81,7 @@ class Installer:
         return self._lacks_record() or self._files.needs_switch()
 
     def complete(self, leaf: pki_certificate.Certificate) -> None:
-        """Write what :meth:`is_incomplete` misses."""
+        """Write the record, and switch."""
         if self._lacks_record():
             self._record(leaf, self._files.issuers(leaf))
         self._files.switch()
@@ -103,7 +103,7 @@ class Installer:
             raise KeyMismatchError(f"The key at privatekey_path {path} is not the one that signed the request.")
 
     def _record(self, leaf: pki_certificate.Certificate, issuers: bytes | None) -> None:
-        """Write down what the certificate was ordered with.
+        """Write the record: the options of the order, and the chain.
 
         :arg issuers: the certificates above it, in PEM; ``None`` where they are not known.
         """
@@ -136,7 +136,7 @@ class Installer:
 
 
 def _wait_until_valid(leaf: pki_certificate.Certificate, context: Context, until: Deadline) -> None:
-    """A CA whose clock is a little ahead of ours issues for a moment to come: the switch waits for it (rule 26)."""
+    """Wait until the certificate is valid, if the clock of the CA is a little ahead of ours (rule 26)."""
     early = (leaf.not_before - context.now()).total_seconds()
     if 0 < early < min(LONGEST_WAIT, until.remaining()):
         time.sleep(early + 0.01)
@@ -145,9 +145,9 @@ def _wait_until_valid(leaf: pki_certificate.Certificate, context: Context, until
 def _broken_link(
     ordered: list[pki_certificate.Certificate], sent: list[pki_certificate.Certificate]
 ) -> list[pki_certificate.Certificate]:
-    """What the CA sent as the next issuer and did not sign what is below it; the lint then finds it in the chain.
+    """The certificate that the CA sent as the next issuer, if it did not sign the one below it; lint then reports it.
 
-    Certificates that belong to no chain, such as another root, are passed over.
+    Certificates that belong to no chain, such as another root, are ignored.
     """
     others = [certificate for certificate in sent if certificate not in ordered]
     if len(ordered) == 1:

@@ -1,10 +1,10 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an order asks for beyond its addresses: profile, notBefore, notAfter, replaces (RFC 8555, section 7.4).
+"""The options of an order besides its addresses: profile, notBefore, notAfter, replaces (RFC 8555, section 7.4).
 
-The first three are kept in the journal. An order that asked for something else is not resumed, and the certificate is
-compared with what was asked when the order was made, not with what the options would mean now.
+The journal has the first three. An order with other values is not resumed. The certificate is compared with the values
+at the time of the order, not with those of the options now.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from ansible_collections.mailcert.acme.plugins.module_utils._time import (
     parse_rfc3339_or_none,
 )
 
-#: how far a date may be from the one that was asked for: CAs round, and date back for clocks that are slow
+#: how far a date may differ from the requested one: CAs round, and use earlier dates for clocks that are slow
 TOLERANCE = datetime.timedelta(hours=1)
 
 
 class AsGiven(t.NamedTuple):
-    """The options as the user wrote them: a relative time is the same request on the next day."""
+    """The options as the user wrote them; with a relative time, the request of the next day is the same."""
 
     profile: str = ""
     not_before: str = ""
@@ -37,11 +37,11 @@ class AsGiven(t.NamedTuple):
 
 @dataclass(frozen=True)
 class NewOrder:
-    """What is asked for; empty and ``None`` where the CA is to choose.
+    """The requested values; empty or ``None`` where the CA chooses.
 
     :ivar not_before: :ivar not_after: aware.
-    :ivar as_given: the same as the user wrote it.
-    :ivar replaces: identifier of the certificate that this one follows (RFC 9773, section 4.1); not in the journal.
+    :ivar as_given: the options as the user wrote them.
+    :ivar replaces: identifier of the certificate that this one replaces (RFC 9773, section 4.1); not in the journal.
     """
 
     profile: str = ""
@@ -62,9 +62,9 @@ class NewOrder:
 
     @classmethod
     def parse(cls, params: Params, now: datetime.datetime) -> NewOrder:
-        """What the options ask for at this moment.
+        """The values of the options at this moment.
 
-        :raises InputError: for a time that is none, and for a validity that would be over or end before it begins.
+        :raises InputError: a time is invalid, is over, or is before the begin of the validity.
         """
         as_given = AsGiven(params["profile"] or "", params["not_before"] or "", params["not_after"] or "")
         begin = moment(as_given.not_before, option="not_before", now=now)
@@ -78,8 +78,8 @@ class NewOrder:
 
     @classmethod
     def from_journal(cls, fields: t.Mapping[str, t.Any]) -> NewOrder | None:
-        """What a journal says was asked; ``None`` where it says nothing."""
-        given = fields.get("wish")
+        """The values that a journal has; ``None`` if it has none."""
+        given = fields.get("as_given")
         if not isinstance(given, list) or len(given) != 3 or not all(isinstance(part, str) for part in given):
             return None
         begin, end = (parse_rfc3339_or_none(fields.get(name)) for name in ("not_before", "not_after"))
@@ -88,19 +88,19 @@ class NewOrder:
     def to_journal(self) -> dict[str, t.Any]:
         """The inverse of :meth:`from_journal`."""
         begin, end = (format_rfc3339(when) if when else "" for when in (self.not_before, self.not_after))
-        return {"wish": list(self.as_given), "not_before": begin, "not_after": end}
+        return {"as_given": list(self.as_given), "not_before": begin, "not_after": end}
 
     def other_profile(self, order: Order) -> str:
-        """Which other profile an order is for, in words that go on from "which is"; empty where it is not.
+        """The other profile of an order, in words that continue "which is"; empty if it has no other profile.
 
-        An order that names none is no other one: many CAs know no profiles, or use one without a word.
+        An order that names no profile is accepted: many CAs have no profiles, or use one without naming it.
         """
         if self.profile and order.profile and order.profile != self.profile:
             return f"for the profile {one_line(order.profile, limit=100)} instead of {self.profile}"
         return ""
 
     def other_dates(self, order: Order) -> str:
-        """For which other dates an order is, as :meth:`other_profile`."""
+        """The other dates of an order, as :meth:`other_profile`."""
         for name, wanted, found in (
             ("notBefore", self.not_before, order.not_before),
             ("notAfter", self.not_after, order.not_after),
@@ -111,9 +111,9 @@ class NewOrder:
 
 
 def moment(text: str | None, *, option: str, now: datetime.datetime) -> datetime.datetime | None:
-    """The moment that an option names: ``+30d`` from now, ``20271231235959Z`` or RFC 3339; ``None`` without one.
+    """The time that an option names: ``+30d`` from now, ``20271231235959Z`` or RFC 3339; ``None`` without one.
 
-    :raises InputError: it is none of these.
+    :raises InputError: it has another form.
     """
     if not text:
         return None
@@ -121,11 +121,11 @@ def moment(text: str | None, *, option: str, now: datetime.datetime) -> datetime
         return parse_moment(text, now=now)
     except ValueError:
         raise InputError(
-            f"{option} is {text!r}; give a time such as 2027-12-31T23:59:59Z or 20271231235959Z, or a distance from now"
+            f"{option} is {text!r}; give a time such as 2027-12-31T23:59:59Z or 20271231235959Z, or a time from now"
             " such as +30d."
         ) from None
 
 
 def near(one: datetime.datetime, other: datetime.datetime) -> bool:
-    """Whether two dates are as good as the same."""
+    """Whether two dates differ by no more than the tolerance."""
     return abs(one - other) <= TOLERANCE

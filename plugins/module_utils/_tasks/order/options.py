@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The options of smime_order, read once; everything in this folder takes them from here."""
+"""The options of smime_order, parsed once for all files of this folder."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import datetime
 from dataclasses import dataclass
 
 from ansible_collections.mailcert.acme.plugins.module_utils._pki import select_chain
+from ansible_collections.mailcert.acme.plugins.module_utils._pki.renewal import RenewalPolicy
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.account.connection import AcmeOptions
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import options as common
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.renewal.policy import RenewalOptions
@@ -19,16 +20,16 @@ from .new_order import NewOrder
 
 @dataclass(frozen=True)
 class OrderFiles:
-    """Where an order keeps its state, and where its certificate goes. Each is an absolute path, or ``None``.
+    """The files of an order and of its certificate. Each is an absolute path, or ``None``.
 
     :ivar certificate: the certificate alone, in PEM. :ivar chain: its issuers. :ivar fullchain: both.
-    :ivar record: JSON: what the certificate was ordered with, and its chain.
+    :ivar record: JSON: the options of the order, and the chain.
     :ivar current: the symbolic link to the folder of ``certificate``, switched once all files are complete.
     :ivar journal: JSON: how far the order has come.
     :ivar privatekey: the key that signed the CSR; ``None`` where it is on another host.
     :ivar replies: the folder with the replies and the turns of each address.
     :ivar renewal: JSON: when the CA wants the certificate renewed (RFC 9773).
-    :ivar keys: the folder that says whose each key is.
+    :ivar keys: the folder that names the mailbox of each key.
     :ivar attempts: JSON: the failed attempts.
     """
 
@@ -92,9 +93,9 @@ class OrderOptions:
     :ivar certificate: addresses and usage. :ivar renewal: when a certificate that is there is due.
     :ivar paths: where files are. :ivar files: how they are written.
     :ivar csr: the certificate signing request. :ivar privatekey_passphrase: of the key that signed it.
-    :ivar new_order: what is asked of the CA beyond the addresses.
-    :ivar criteria: which chain is wanted, the most wanted first.
-    :ivar run_id: the name of the run, which then keeps the order from its first task to its last; ``None`` without one.
+    :ivar new_order: the requested values besides the addresses.
+    :ivar criteria: of the chain, the preferred one first.
+    :ivar run_id: the name of the run, which has the lease from its first task to its last; ``None`` without one.
     :ivar lease_duration: seconds after which another run may take over an order.
     :ivar would_exist: in check mode: an earlier step of the run would make the CSR.
     """
@@ -102,7 +103,7 @@ class OrderOptions:
     state: str
     acme: AcmeOptions
     certificate: common.CertificateOptions
-    renewal: RenewalOptions
+    renewal: RenewalPolicy
     paths: OrderFiles
     files: common.FileOptions
     csr: common.Content

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The files of a chain that somebody changed or removed are written again from the record, without an order."""
+"""Write the files of a chain again from the record, without an order, if somebody changed or removed them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .version_files import VersionFiles
 
 
 def damages(paths: OrderFiles, leaf: Certificate) -> dict[str, str]:
-    """The files of the chain that are not as the record says, by path, each with a sentence without its stop.
+    """The files of the chain that differ from the record, by path, each with a sentence without its full stop.
 
     Empty without a record, or with one of another certificate.
     """
@@ -24,7 +24,7 @@ def damages(paths: OrderFiles, leaf: Certificate) -> dict[str, str]:
 
 
 def restore(files: VersionFiles, leaf: Certificate, damaged: t.Collection[str]) -> None:
-    """Write these paths as the record says; their permissions stay where ``mode`` does not say otherwise."""
+    """Write these paths as the record says; without ``mode`` their permissions do not change."""
     found = _recorded_issuers(files.paths, leaf)
     if found is None:
         return

@@ -1,10 +1,10 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An order that a CA gives: a new one, or an older one in any status (docs/rules.md, rule 23). Whether it can be used.
+"""Whether an order from a CA can be used: a new one, or an older one in any status (docs/rules.md, rule 23).
 
-RFC 8555 lets newOrder return an order that exists. So its status, its profile and its dates are compared with what was
-asked, and one that was abandoned before is not taken up again.
+By RFC 8555, newOrder may return an existing order. So its status, its profile and its dates are compared with the
+request, and an order that was abandoned before is not used again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._time import format_
 
 from .new_order import NewOrder
 
-# reasons of orders that lead to a certificate all the same, once the CA says that they are authorized
+# reasons of abandoned orders that are used all the same once the CA says that they are authorized
 _MENDED = frozenset(("gone", "stale", "authorization_lost"))
 
 
@@ -25,7 +25,7 @@ class Unusable(t.NamedTuple):
     """Why an order cannot be used.
 
     :ivar reason: one of the words in the documentation of smime_order.
-    :ivar words: the same in words that go on from "which is".
+    :ivar words: the same in words that continue "which is".
     """
 
     reason: str
@@ -33,7 +33,7 @@ class Unusable(t.NamedTuple):
 
 
 def expired(order: Order, now: datetime.datetime) -> bool:
-    """Whether no certificate can come of an order any more; some CAs keep such an order in its status for ever."""
+    """Whether an order has expired; some CAs do not change the status of such an order."""
     return order.status != "valid" and order.expires is not None and order.expires < now
 
 

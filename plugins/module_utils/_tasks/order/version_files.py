@@ -31,10 +31,10 @@ class VersionFiles:
         only: t.Collection[str] | None = None,
         default_mode: int = 0o600,
     ) -> None:
-        """Write them; the certificate last: what finds it finds the rest.
+        """Write the files; the certificate last, so that a reader that finds it finds the others too.
 
         :arg issuers: the certificates above it, in PEM. :arg only: the paths to write; ``None`` for all.
-        :arg default_mode: where the user set none.
+        :arg default_mode: the mode if the user set none.
         """
         for path, data in (
             (self.paths.chain, issuers),
@@ -61,14 +61,14 @@ class VersionFiles:
         return whole[len(leaf.pem) :] if whole is not None and whole.startswith(leaf.pem) else None
 
     def needs_switch(self) -> bool:
-        """Whether another version is current, or none."""
+        """Whether no version or another one is current."""
         link = self.paths.current
         return link is not None and not (os.path.islink(link) and os.readlink(link) == self._target(link))
 
     def switch(self) -> bool:
-        """Make the version current in one atomic step; the files of the other one stay.
+        """Make the version current in one atomic step; the files of the other version stay.
 
-        :returns: whether that was due.
+        :returns: whether the link changed.
         """
         link = self.paths.current
         if link is None or not self.needs_switch():

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a certificate is due: its dates, the rules of the user, and what the CA said (RFC 9773)."""
+"""Whether a certificate is due, by its dates, the rules of the user, and renewal information (RFC 9773)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class RenewalOptions:
 
     @staticmethod
     def parse(params: t.Mapping[str, t.Any]) -> renewal.RenewalPolicy:
-        """The rules. An option that is absent or ``None`` is no rule; a spread of no day is none either.
+        """The rules. An absent option, or ``None``, is no rule; neither is a spread of 0 days.
 
         :raises InputError: a number outside its range; names the option.
         """
@@ -63,10 +63,10 @@ def decide(
 ) -> renewal.Decision:
     """The decision for one certificate.
 
-    :arg address: the primary address, which places it within the spread.
-    :arg known: what the CA said of this certificate, where it did.
-    :arg changed: whether the desired state is another one than the certificate was ordered with.
-    :arg asks: whether the CA is asked for renewal information at all.
+    :arg address: the primary address, which determines the place within the spread.
+    :arg known: the renewal information for this certificate, if there is some.
+    :arg changed: whether the desired state has changed since the order of the certificate.
+    :arg asks: whether the CA is asked for renewal information.
     """
     facts = renewal.Facts(
         not_before=certificate.not_before,

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Asking CAs when they want certificates renewed (RFC 9773): a fleet's in one go, and one right after it was issued.
+"""Requests for renewal information (RFC 9773): for all certificates of a fleet, or for one after it is issued.
 
-It is help, never a condition: whatever goes wrong here is reported, and the other rules decide.
+Renewal information is optional: an error is reported, and then the other rules decide.
 """
 
 from __future__ import annotations
@@ -40,20 +40,20 @@ from ansible_collections.mailcert.acme.plugins.module_utils._task import Context
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.account import connection
 from ansible_collections.mailcert.acme.plugins.module_utils._tasks.common import clock_skew, options, throttle
 
-# seconds for all questions of a run; what is not asked in them is asked first in the next one
+# seconds for all requests of a run; the next run begins with the certificates that are not reached in this time
 SECONDS = 60.0
 THREADS = 8
 RETRIES = 2
-# so many certificates in a row without an answer, and the CA is asked no more
+# after so many consecutive certificates without an answer the CA gets no more requests
 LOST = 3
-# a CA that offers no renewal information may do so tomorrow
+# a CA without renewal information may offer it later
 NOT_OFFERED = datetime.timedelta(days=1)
-# the recorded problem while the CA is asked; it stays where the run is killed meanwhile
-CUT_OFF = "The run that asked the CA ended before the answer was written down."
+# the recorded problem during a request; it remains if the run is killed meanwhile
+CUT_OFF = "The run that asked the CA ended before it recorded the answer."
 
 
-class _Impatient(retry.Throttle):
-    """Help is not worth a wait for a rate limit, and what goes wrong with it does not concern orders."""
+class _NoWait(retry.Throttle):
+    """No wait for a rate limit. A failed request for renewal information does not block orders."""
 
     def limited(self, failure: AcmeError, wait: float) -> None:
         raise failure
@@ -61,7 +61,7 @@ class _Impatient(retry.Throttle):
 
 @dataclasses.dataclass(frozen=True)
 class Ca:
-    """How a CA is reached. ``folder``: what the store holds of it."""
+    """The connection to a CA. ``folder``: of the CA in the store."""
 
     directory: str
     folder: str
@@ -70,17 +70,17 @@ class Ca:
     request_timeout: int = options.REQUEST_TIMEOUT
 
     @property
-    def memory(self) -> str:
-        """The file that says when the CA as a whole may be asked again."""
+    def next_look_path(self) -> str:
+        """The file with the time of the next request to the CA as a whole."""
         return os.path.join(self.folder, "renewal.json")
 
     def is_limited(self, context: Context) -> bool:
-        """Whether the CA has asked all tasks for fewer requests."""
-        shared = SharedThrottle(os.path.join(self.folder, "throttle"), finder=throttle.damage_finder(context))
+        """Whether the CA has asked for fewer requests."""
+        shared = SharedThrottle(os.path.join(self.folder, "throttle"), handler=throttle.damage_handler(context))
         try:
             return shared.blocked("select") is not None
         except SmimeError:
-            return True  # the tasks that order report it
+            return True  # the tasks that send orders report it
 
     def transport(self, until: Deadline) -> Transport:
         transport = connection.AcmeOptions(
@@ -90,13 +90,13 @@ class Ca:
             request_timeout=self.request_timeout,
             request_retries=RETRIES,
         ).transport(until)
-        transport.throttle = _Impatient()
+        transport.throttle = _NoWait()
         return transport
 
 
 @dataclasses.dataclass(frozen=True)
 class Look:
-    """A certificate of which the CA may be asked now. ``path``: its ``renewal.json``; ``known``: what is in it."""
+    """A certificate about which the CA may be asked now. ``path``: of its ``renewal.json``; ``known``: its content."""
 
     name: str
     path: str
@@ -105,57 +105,57 @@ class Look:
 
 
 def ask(looks: t.Mapping[Ca, t.Sequence[Look]], context: Context) -> dict[str, Renewal]:
-    """Ask each CA of its certificates, a few at a time, and write down what it says.
+    """Ask each CA about its certificates, with a few requests at a time, and record the answers.
 
-    :returns: by the names of the looks, what is news; nothing of what could not be asked.
+    :returns: the new renewal information, by the names of the looks; none for certificates that were not reached.
     """
     try:
         require(*ACME)
     except MissingLibraryError as error:
-        context.warn(f"No CA is asked when it wants certificates renewed. {error.message}")
+        context.warn(f"No renewal information is fetched. {error.message}")
         return {}
     news: dict[str, Renewal] = {}
     until = Deadline(SECONDS)
     for ca, wanted in looks.items():
         if until.expired:
-            break  # the others were not asked, which is no reason to ask them later
+            break  # the other CAs are not asked, so no time of a next request is recorded for them
         try:
-            memory = Renewal.load(ca.memory)
+            memory = Renewal.load(ca.next_look_path)
         except SmimeError as error:
-            context.warn(f"{ca.directory} is not asked when it wants certificates renewed. {error.message}")
+            context.warn(f"No renewal information is fetched from {ca.directory}. {error.message}")
             continue
         if (memory is not None and _waits(memory.next_look, context.now())) or ca.is_limited(context):
             continue
-        # those that wait longest first: a run that ends too early must not pass over the same ones each time
+        # the longest waiting first: if the time is too short, each run reaches other certificates
         in_turn = sorted(wanted, key=lambda look: look.known.next_look.timestamp() if look.known else 0.0)
         news.update(_Round(ca, in_turn, context, until).run())
     return news
 
 
 def after_issue(path: str | None, client: AcmeClient, leaf: Certificate, context: Context) -> None:
-    """The first look, right after a certificate was issued (RFC 9773, section 4.3), over the connection that is there.
+    """The first request, right after a certificate is issued (RFC 9773, section 4.3), over the open connection.
 
-    :arg path: of the certificate's ``renewal.json``; ``None`` asks nothing.
+    :arg path: of the certificate's ``renewal.json``; with ``None`` there is no request.
     """
     if not path or not leaf.ari_id:
         return
-    # the last question of the task, and not worth a pause
-    client.transport.retries, client.transport.throttle = 0, _Impatient()
+    # the last request of the task, without retries or pauses
+    client.transport.retries, client.transport.throttle = 0, _NoWait()
     try:
         _look(client.transport, client.directory, Look("", path, leaf.ari_id), context.now())
     except SmimeError as error:
-        context.warn(f"What the CA says of when to renew the certificate could not be kept: {error.message}")
+        context.warn(f"The renewal information of the CA could not be recorded: {error.message}")
 
 
 def _look(
     transport: Transport, directory: Directory, look: Look, now: datetime.datetime
 ) -> tuple[Renewal, AcmeError | None]:
-    """One question and its answer, written down; with the error where there was none that can be used.
+    """One request and its recorded answer; with the error if there is no usable answer.
 
-    That the CA is asked is written down before. A run that is killed then does not know its Retry-After, which counts
-    as an error (RFC 9773, section 4.3.3), and the next question comes six hours later: rather too late than too early.
+    The request is recorded before it is sent. If the run is killed then, the Retry-After is not known. This counts as
+    an error (RFC 9773, section 4.3.3), and the next request comes six hours later: too late is better than too early.
 
-    :raises DeadlineError, StoreError: there was no time, or it cannot be written.
+    :raises DeadlineError, StoreError: the time is over, or the file cannot be written.
     :raises InputError: the identifier is none.
     """
     known = look.known or Renewal(next_look=now, ari_id=look.ari_id)
@@ -167,7 +167,7 @@ def _look(
     except AcmeError as error:
         failure = error
         wait = NOT_OFFERED if directory.renewal_info is None else _seconds(error)
-        # what was drawn before is still good: the CA has not taken it back
+        # the moment drawn before remains valid: the CA has not changed its window
         found = dataclasses.replace(known, next_look=now + wait, problem=error.message)
     else:
         moment = known.moment if (known.start, known.end) == (info.start, info.end) else None
@@ -188,12 +188,12 @@ def _waits(next_look: datetime.datetime, now: datetime.datetime) -> bool:
 
 
 def _seconds(error: AcmeError) -> datetime.timedelta:
-    """How long to wait after a failure; ``renewal_info.fetch`` puts it into the details within its bounds."""
+    """The wait after a failure, which ``renewal_info.fetch`` puts into the details, within its bounds."""
     return datetime.timedelta(seconds=error.details.get("retry_after", renewal_info.RETRY_AFTER_FAILURE))
 
 
 class _Round:
-    """The questions to one CA in one run."""
+    """The requests to one CA in one run."""
 
     def __init__(self, ca: Ca, looks: t.Sequence[Look], context: Context, until: Deadline) -> None:
         self._ca = ca
@@ -207,13 +207,13 @@ class _Round:
         self._lost = 0
 
     def run(self) -> dict[str, Renewal]:
-        """Ask; gives the answers by name."""
+        """Send the requests. Returns the answers by name."""
         try:
             with self._ca.transport(self._until) as transport:
                 directory = Directory.fetch(transport, self._ca.directory, stage="select")
                 clock_skew.warn(self._context, transport)
         except DeadlineError as error:
-            # our time was over, which says nothing of this CA
+            # the time of this run was over, which is no failure of the CA
             self._failures.append(error)
             self._report()
             return {}
@@ -231,7 +231,7 @@ class _Round:
         return self._news
 
     def _share(self, directory: Directory, looks: t.Sequence[Look]) -> None:
-        """What one thread asks, over a connection of its own."""
+        """The requests of one thread, over its own connection."""
         try:
             with self._ca.transport(self._until) as transport:
                 for look in looks:
@@ -239,7 +239,7 @@ class _Round:
                         return
                     self._one(transport, directory, look)
         except SmimeError as error:
-            # no time: the others have none either
+            # the time is over for the others, too
             self._stop.set()
             with self._lock:
                 self._failures.append(error)
@@ -248,7 +248,7 @@ class _Round:
         try:
             self._note(look, *_look(transport, directory, look, self._context.now()))
         except (InputError, StoreError) as error:
-            # an identifier that is none, a folder that takes no file: of this certificate, or of all of them
+            # an invalid identifier, or a folder that cannot be written: of this certificate, or of all of them
             with self._lock:
                 self._failures.append(error)
                 self._lost += 1
@@ -275,16 +275,16 @@ class _Round:
     def _remember(self, wait: datetime.timedelta, problem: str) -> None:
         memory = Renewal(next_look=self._context.now() + wait, problem=problem)
         try:
-            memory.save(self._ca.memory)
+            memory.save(self._ca.next_look_path)
         except SmimeError as error:
-            self._context.warn(f"When to ask the CA again could not be kept: {error.message}")
+            self._context.warn(f"The time of the next request to the CA could not be recorded: {error.message}")
 
     def _report(self) -> None:
-        """One sentence for the run, however many certificates there are."""
+        """Report one sentence for the run, for any number of certificates."""
         if not self._failures:
             return
         missing = len(self._looks) - sum(not found.problem for found in self._news.values())
         self._context.warn(
-            f"{self._ca.directory} was asked when to renew certificates, and {missing} of {len(self._looks)} answers"
-            f" are missing; the other rules count for these. The first reason: {self._failures[0].message}"
+            f"{self._ca.directory} gave no renewal information for {missing} of {len(self._looks)} certificates; the"
+            f" other rules decide for these. The first reason: {self._failures[0].message}"
         )

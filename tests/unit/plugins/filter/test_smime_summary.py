@@ -119,7 +119,8 @@ def test_what_is_held_is_told_with_its_last_error_and_the_way_out():
     assert summary["on_hold"][0]["problem"] == {"detail": "Slow down."} and summary["failed"] == []
     assert summary["lines"][-3:] == [
         "on hold: 2",
-        "anna: on hold until 2026-11-27T10:31:07Z after 2 failed attempts; the last error: order, rate_limited: Slow down."
+        "anna: on hold until 2026-11-27T10:31:07Z after 2 failed attempts;"
+        " the last error: order, rate_limited: Slow down."
         " To try it now: -e smime_retry_now=true",
         "bert: on hold until 2026-11-27T10:31:07Z, without a request to the CA yet;"
         " the last error: order, rate_limited: Slow"

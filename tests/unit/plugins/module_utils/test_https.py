@@ -38,7 +38,8 @@ class Adapter:
     """Gives one answer; ``options`` are what it was sent with."""
 
     def __init__(self, raw: Raw, **headers: str) -> None:
-        self.answer = types.SimpleNamespace(raw=raw, headers={k.replace("_", "-"): v for k, v in headers.items()}, close=self.close)
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.answer = types.SimpleNamespace(raw=raw, headers=named, close=self.close)
         self.closed = False
         self.options: dict[str, t.Any] = {}
 
@@ -90,7 +91,9 @@ def test_a_body_that_drips_has_an_end() -> None:
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
-def test_the_trust_store_of_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path, variable: str) -> None:
+def test_the_trust_store_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path, variable: str
+) -> None:
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
         monkeypatch.delenv(name, raising=False)
     assert https.trust_store(None, option="ca_path") is True
@@ -124,7 +127,12 @@ NO_TLS.reason = "WRONG_VERSION_NUMBER"
         (wrapped(ssl.SSLEOFError(8, "x"), requests.exceptions.SSLError), "broken", True, ""),
         (requests.exceptions.ProxyError("x"), "proxy", False, ""),
         (wrapped(urllib3.exceptions.ConnectTimeoutError()), "unreachable", False, ""),
-        (requests.exceptions.ReadTimeout(urllib3.exceptions.ReadTimeoutError(t.cast(t.Any, None), "/", "x")), "late", True, ""),
+        (
+            requests.exceptions.ReadTimeout(urllib3.exceptions.ReadTimeoutError(t.cast(t.Any, None), "/", "x")),
+            "late",
+            True,
+            "",
+        ),
         (TimeoutError("the body takes too long"), "late", True, ""),
         (requests.exceptions.InvalidURL("x"), "unusable", False, ""),
         (ConnectionResetError("x"), "broken", True, ""),

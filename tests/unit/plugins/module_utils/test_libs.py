@@ -70,7 +70,8 @@ for name in sys.argv[1:]:
 base = "ansible_collections.mailcert.acme.plugins.module_utils"
 folder = pathlib.Path(importlib.import_module(base + "._errors").__file__).parent
 for path in sorted(folder.rglob("*.py")):
-    if path.relative_to(folder).parts[0] in ("_acme", "_libs", "_mail", "_pki", "_store") or path.stem in ("_https", "_address"):
+    folders = ("_acme", "_libs", "_mail", "_pki", "_store")
+    if path.relative_to(folder).parts[0] in folders or path.stem in ("_https", "_address"):
         importlib.import_module(".".join((base, *path.relative_to(folder).with_suffix("").parts)))
 print(*sorted(importlib.import_module(base + "._libs.require").MISSING))
 """
@@ -166,7 +167,7 @@ def test_the_version_of_a_library_of_which_a_part_is_missing(monkeypatch: pytest
     libs.missing("msal", "no_such_module")
     libs.missing("idna", "pytest")
     libs.missing("josepy", "os")
-    assert libs.MISSING == {"msal": "", "idna": pytest.__version__, "josepy": "another version"}
+    assert dict(libs.MISSING) == {"msal": "", "idna": pytest.__version__, "josepy": "another version"}
 
 
 @pytest.mark.parametrize("attribute", ["__path__", "__wrapped__"])
@@ -177,4 +178,4 @@ def test_a_stand_in_can_be_inspected(monkeypatch: pytest.MonkeyPatch, attribute:
     with pytest.raises(MissingLibraryError, match="idna"):
         absent()
     with pytest.raises(MissingLibraryError, match="idna"):
-        _ = absent.encode
+        absent.encode.__call__()

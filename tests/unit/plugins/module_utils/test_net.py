@@ -55,7 +55,9 @@ def test_loopback(host):
     assert is_loopback(host)
 
 
-@pytest.mark.parametrize("host", ["", "localhost.evil.test", "127.0.0.1.evil.test", "192.0.2.1", "[::2]", "127.1", "::"])
+@pytest.mark.parametrize(
+    "host", ["", "localhost.evil.test", "127.0.0.1.evil.test", "192.0.2.1", "[::2]", "127.1", "::"]
+)
 def test_no_loopback(host):
     assert not is_loopback(host)
 

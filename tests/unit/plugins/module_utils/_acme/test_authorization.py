@@ -78,7 +78,7 @@ def test_the_reason_of_a_failure_is_the_challenge_s(client, authz, challenge, to
     [{"status": "x"}, {"status": []}, {"identifier": None}, {"identifier": {"type": "email"}}, {"identifier": []}],
 )
 def test_authorizations_of_a_wrong_shape(client, authz, change):
-    with pytest.raises(NotAcmeError, match="nothing can be made"):
+    with pytest.raises(NotAcmeError, match="sent an authorization that cannot be used"):
         authorizations.fetch(client, authz(change))
 
 
@@ -125,7 +125,7 @@ def test_respond(ca, client, challenge, tools, authz):
         assert authorizations.respond(client, given).status == "processing"
         assert ca.requests[-1].jws(client.key)[1] == {}
     # the wait that follows knows of it
-    assert client.told_wait(ca.url("/authz/1")) == 2.0
+    assert client.remaining_wait(ca.url("/authz/1")) == 2.0
 
 
 @pytest.mark.parametrize("answer", [{}, b"", b"<html>", {"token": 5}])

@@ -210,7 +210,7 @@ def test_finalize(ca, client, order, body, tools):
     result = orders.finalize(client, ready, b"\xff\xfe\xfd der")
     assert result.status == "processing" and result.retry_after == 4.0 and result.url == ready.url
     assert ca.requests[-1].jws(client.key)[1] == {"csr": "__79IGRlcg"}
-    assert client.told_wait(ready.url) == 4.0
+    assert client.remaining_wait(ready.url) == 4.0
 
 
 @pytest.mark.parametrize("status", ["pending", "processing", "valid", "invalid"])
@@ -333,7 +333,7 @@ def test_the_deadline_of_the_transport_counts_too(ca, client, order, clock):
 )
 def test_orders_of_a_wrong_shape(ca, client, body, tools, change):
     ca.on("/order/1", tools.Reply(200, {**body(), **change}))
-    with pytest.raises(NotAcmeError, match="of which nothing can be made"):
+    with pytest.raises(NotAcmeError, match="The CA sent .* that cannot be used"):
         orders.fetch(client, ca.url("/order/1"))
 
 

@@ -14,7 +14,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     AcmeRateLimitedError,
 )
 
-# --- a throttle that is shared -------------------------------------------------------------------------------------------
+# --- a throttle that is shared ---------------------------------------------------------------------------------
 
 
 class Noted(retry.Throttle):
@@ -30,7 +30,7 @@ class Noted(retry.Throttle):
     def limited(self, failure, wait):
         self.told.append(("limited", wait))
 
-    def gave_up(self, failure, where):
+    def failed(self, failure, where):
         self.told.append(("gave up", where, failure.error_code))
 
     def succeeded(self, where):
@@ -53,7 +53,8 @@ def test_a_hold_of_others_is_waited_out_before_anything_is_sent(ca, make_transpo
 )
 def test_a_hold_that_is_too_long_or_closed_is_told_and_nothing_is_sent(ca, make_transport, clock, hold, seconds, code):
     transport = make_transport(ca, throttle=Noted(hold), seconds=seconds)
-    with pytest.raises(AcmeError, match=r"left alone for another \d+ seconds.*(slow down|HTTP status 503)\.$") as error:
+    pattern = r"gets no request for another \d+ seconds.*(slow down|HTTP status 503)\.$"
+    with pytest.raises(AcmeError, match=pattern) as error:
         transport.get(ca.directory_url, stage="finalize")
     assert (error.value.error_code, error.value.stage, error.value.retryable) == (code, "finalize", True)
     assert error.value.details == {"retry_after": hold.seconds, "on_hold": True}

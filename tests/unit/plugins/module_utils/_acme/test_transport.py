@@ -87,7 +87,7 @@ def test_no_nonce_at_all_is_no_acme(ca, transport, account_key, tools):
     with pytest.raises(NotAcmeError, match="gives no nonce"):
         transport.signed_post(ca.url("/x"), None, key=account_key)
     transport.new_nonce_url = ""
-    with pytest.raises(NotAcmeError, match="No directory was fetched"):
+    with pytest.raises(NotAcmeError, match="no directory was fetched"):
         transport.signed_post(ca.url("/x"), None, key=account_key)
 
 
@@ -153,7 +153,7 @@ def test_retries_are_capped_with_full_jitter(ca, make_transport, account_key, cl
     draws = iter([0.0, 1.0, 0.5, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0])
     transport = make_transport(ca, retries=8, random=lambda: next(draws))
     ca.on("/x", tools.Reply(500, b""))
-    with pytest.raises(AcmeConnectionError, match="out of order for now.*HTTP status 500") as error:
+    with pytest.raises(AcmeConnectionError, match="out of order at present.*HTTP status 500") as error:
         transport.get(ca.url("/x"))
     assert error.value.retryable and error.value.error_code == "acme_unreachable"
     assert len(ca.seen("/x")) == 9

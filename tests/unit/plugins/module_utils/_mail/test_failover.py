@@ -43,7 +43,7 @@ def test_second_host_takes_the_mail_with_its_own_encryption(servers, closed):
     assert submit.send(outbox(servers, closed, ("localhost", closed, "tls"), there), **ENVELOPE).state == "sent"
     assert len(servers.sent) == 1
     with dry_run.Submission(outbox(servers, closed, there)) as submission:
-        assert submission.rehearse(sender="user@lab.test", recipient="acme@ca.test").accepted
+        assert submission.dry_run(sender="user@lab.test", recipient="acme@ca.test").accepted
     assert len(servers.sent) == 1
 
 
@@ -74,8 +74,8 @@ def test_none_that_can_be_reached_is_told_with_all(servers, closed):
     outcome = submit.send(outbox(servers, closed, ("127.0.0.1", closed, "tls")), **ENVELOPE)
     assert outcome.state == "not_sent" and isinstance(outcome.error, MailConnectionError)
     assert outcome.text == (
-        f"The connection to the SMTP server localhost:{closed} was refused. Check smtp_host and smtp_port. Neither can "
-        f"127.0.0.1:{closed}, which DNS names too, be reached."
+        f"The connection to the SMTP server localhost:{closed} was refused. Check smtp_host and smtp_port. The "
+        f"other hosts that DNS names cannot be reached either: 127.0.0.1:{closed}."
     )
 
 

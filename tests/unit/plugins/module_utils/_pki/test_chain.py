@@ -72,7 +72,7 @@ def test_links_broken(root: Ca, intermediate: Ca, leaf: t.Any, rsa_key: t.Any) -
         ([root.certificate, intermediate.certificate], "'CN=Test root' did not sign"),
         ([intermediate.certificate, intermediate.certificate], "did not sign 'CN=Test intermediate'"),
         ([Ca("Test intermediate", root).certificate], "'CN=Test intermediate' did not sign"),
-        ([intermediate.issue(rsa_key)], "is no CA certificate, but stands above another"),
+        ([intermediate.issue(rsa_key)], "is no CA certificate, but is the issuer of another"),
         ([leaf, intermediate.certificate], "is no CA certificate"),
     ]
     for chain, words in broken:

@@ -79,7 +79,7 @@ def test_missing_passphrase(ec_key: t.Any) -> None:
 
 
 def test_superfluous_passphrase(ec_key: t.Any) -> None:
-    with pytest.raises(PassphraseError, match="is not encrypted; leave privatekey_passphrase out") as caught:
+    with pytest.raises(PassphraseError, match="is not encrypted; remove the option privatekey_passphrase") as caught:
         load(keys.private_pem(ec_key, passphrase=None), "s3cret")
     assert_one_sentence(caught.value, "s3cret")
 

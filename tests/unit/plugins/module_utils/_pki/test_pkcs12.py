@@ -230,7 +230,11 @@ def test_wrong_missing_superfluous(encoding: str, three: t.Any) -> None:
     cases = [
         (data, "wr0ng", "cannot be decrypted: passphrase is wrong, or the file is damaged"),
         (data, None, "needs a passphrase; give it in passphrase"),
-        (pkcs12.build(three, passphrase=None, encoding=encoding), "wr0ng", "is not encrypted; leave passphrase out"),
+        (
+            pkcs12.build(three, passphrase=None, encoding=encoding),
+            "wr0ng",
+            "is not encrypted; remove the option passphrase",
+        ),
     ]
     for given, passphrase, words in cases:
         with pytest.raises(PassphraseError, match=f"^pkcs12_path /x/y {words}") as caught:

@@ -60,7 +60,7 @@ def test_the_url_is_of_one_ca_and_one_key(tmp_path):
 def test_an_account_that_was_deactivated_is_refused(tmp_path):
     path = tmp_path / "account.json"
     AccountRecord(CA, "ab", account_uri="https://ca.test/account/1", status="deactivated").save(str(path))
-    with pytest.raises(AccountError, match="https://ca.test/account/1 is deactivated, for good"):
+    with pytest.raises(AccountError, match="https://ca.test/account/1 is deactivated, and this cannot be undone"):
         account_record.account_uri(str(path), CA, "ab")
 
 
@@ -76,4 +76,4 @@ def test_an_account_that_was_deactivated_is_refused(tmp_path):
     ],
 )
 def test_terms_are_settled_unless_others_are_named(agreed, url, recorded, settled):
-    assert TermsOptions(agreed, url).is_settled(recorded) is settled
+    assert TermsOptions(agreed, url).is_agreed(recorded) is settled

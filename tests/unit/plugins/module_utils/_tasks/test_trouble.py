@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.mailcert.acme.plugins.module_utils import _errors as errors
-from ansible_collections.mailcert.acme.plugins.module_utils._acme.http import NoAnswerError
+from ansible_collections.mailcert.acme.plugins.module_utils._acme.https import NoAnswerError
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._store.backoff import attempts
 from ansible_collections.mailcert.acme.plugins.module_utils._store.tree import layout
@@ -40,7 +40,7 @@ def test_a_rate_needs_a_place_to_count():
 
 def test_an_order_beyond_the_rate_waits_or_is_told(tmp_path):
     made = throttle.make_throttle(str(tmp_path), "2/1s", Deadline(60))
-    for dummy in range(3):
+    for _number in range(3):
         made.before_order()
     made = throttle.make_throttle(str(tmp_path), "2/1h", Deadline(60))
     with pytest.raises(errors.RateReachedError, match="2 orders in 3600 seconds") as error:
@@ -55,7 +55,7 @@ def test_what_one_met_another_heeds(tmp_path):
     hold = other.hold("order")
     assert 59 < hold.seconds < 62 and hold.limited and not hold.open
     for _dummy in range(3):
-        one.gave_up(errors.AcmeConnectionError("HTTP status 503", stage="finalize"), "finalize")
+        one.failed(errors.AcmeConnectionError("HTTP status 503", stage="finalize"), "finalize")
     error = other.hold("finalize").error("finalize")
     assert (error.error_code, error.retryable, error.details["on_hold"]) == ("acme_unreachable", True, True)
     assert "HTTP status 503" in error.message

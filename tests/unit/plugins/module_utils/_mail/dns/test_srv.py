@@ -97,7 +97,7 @@ def test_a_host_outside_is_not_used(zone, find, target):
     zone["_imaps._tcp.lab.test", "SRV"] = [f"0 1 993 {target}"]
     # nor is another one guessed
     zone["imap.lab.test", "A"] = ["192.0.2.1"]
-    with pytest.raises(ServerNotFoundError, match="lies outside of the domain.*provider_domains"):
+    with pytest.raises(ServerNotFoundError, match="is outside of the domain.*provider_domains"):
         find()
 
 

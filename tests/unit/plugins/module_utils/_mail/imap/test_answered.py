@@ -17,7 +17,7 @@ from ansible_collections.mailcert.acme.plugins.module_utils._errors import (
     MailError,
 )
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap import answered
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap.answered import Place, Wish
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap.answered import Handling, Place
 from ansible_collections.mailcert.acme.tests.helpers.scripted_imap import (
     PASSWORD,
     USER,
@@ -26,7 +26,7 @@ from ansible_collections.mailcert.acme.tests.helpers.scripted_imap import (
 )
 
 ID = "<challenge.1@ca.test>"
-MARK, DELETE, MOVE = Wish("mark"), Wish("delete"), Wish("move", "Done")
+MARK, DELETE, MOVE = Handling("mark"), Handling("delete"), Handling("move", "Done")
 DONE = (b"\\Answered", b"\\Seen")
 
 
@@ -68,12 +68,12 @@ def uids(servers, folder="INBOX"):
 
 @pytest.mark.parametrize("known", [True, False], ids=["by its place", "by its Message-ID"])
 def test_each_wish_acts_on_the_one_mail(servers, where, known):
-    for wish, left in ((MARK, [(), DONE, ()]), (MOVE, [(), ()]), (DELETE, [(), ()])):
+    for handling, left in ((MARK, [(), DONE, ()]), (MOVE, [(), ()]), (DELETE, [(), ()])):
         servers.reset()
         for message_id in ("<before@ca.test>", ID, "<after@ca.test>"):
             servers.deliver(mail(message_id))
         spot = place(servers, uids(servers)[1]) if known else None
-        assert answered.tidy(where, wish, message_id=ID, place=spot) == ""
+        assert answered.tidy(where, handling, message_id=ID, place=spot) == ""
         assert flags(servers) == left
     servers.reset()
 
@@ -89,7 +89,7 @@ def test_move_to_a_folder_that_is_there(servers, where):
 def test_mail_that_lies_where_it_is_to_go_stays(servers, where):
     servers.make_folder("Junk")
     servers.deliver(mail(), "Junk")
-    assert answered.tidy(where, Wish("move", "\\Junk"), message_id=ID, place=None) == ""
+    assert answered.tidy(where, Handling("move", "\\Junk"), message_id=ID, place=None) == ""
     assert flags(servers, "Junk") == [()]
 
 
@@ -122,42 +122,42 @@ def test_place_that_is_not_the_mail_s_any_more_is_not_believed(servers, where, s
         [mail(name="X-Message-ID")],
     ],
 )
-@pytest.mark.parametrize("wish", [MARK, MOVE, DELETE], ids=["mark", "move", "delete"])
-def test_mail_that_is_not_certain_is_left_alone(servers, where, mails, wish):
+@pytest.mark.parametrize("handling", [MARK, MOVE, DELETE], ids=["mark", "move", "delete"])
+def test_mail_that_is_not_certain_is_unchanged(servers, where, mails, handling):
     for raw in mails:
         servers.deliver(raw)
-    assert "left alone" in answered.tidy(where, wish, message_id=ID, place=None)
+    assert "is unchanged" in answered.tidy(where, handling, message_id=ID, place=None)
     assert flags(servers) == [()] * len(mails)
 
 
-def test_same_message_id_in_two_folders_is_left_alone_unless_the_place_is_known(servers, where):
+def test_same_message_id_in_two_folders_is_unchanged_unless_the_place_is_known(servers, where):
     servers.make_folder("Junk")
     servers.deliver(mail(), "Junk")
     servers.deliver(mail())
-    assert "left alone" in answered.tidy(where, DELETE, message_id=ID, place=None)
+    assert "is unchanged" in answered.tidy(where, DELETE, message_id=ID, place=None)
     assert flags(servers) == flags(servers, "Junk") == [()]
     spot = place(servers, uids(servers)[0])
     assert answered.tidy(where, DELETE, message_id=ID, place=spot) == ""
     assert flags(servers) == [] and flags(servers, "Junk") == [()]
 
 
-def test_mail_without_message_id_is_left_alone_and_nobody_is_asked():
+def test_mail_without_message_id_is_unchanged_and_nobody_is_asked():
     nowhere = settings(1)
     assert "no Message-ID" in answered.tidy(nowhere, DELETE, message_id="", place=Place("INBOX", 1, 1))
-    assert answered.tidy(nowhere, Wish("keep"), message_id=ID, place=None) == ""
+    assert answered.tidy(nowhere, Handling("keep"), message_id=ID, place=None) == ""
 
 
 def test_move_to_a_use_that_no_folder_has(servers, where):
     servers.deliver(mail())
-    with pytest.raises(FolderError, match="No folder is for"):
-        answered.tidy(where, Wish("move", "\\Trash"), message_id=ID, place=None)
+    with pytest.raises(FolderError, match="no folder with the special use"):
+        answered.tidy(where, Handling("move", "\\Trash"), message_id=ID, place=None)
     assert flags(servers) == [()]
 
 
 @pytest.mark.parametrize("action, folder", [("move", ""), ("move", "\\Bin"), ("keep", "a\nb")])
 def test_wishes_that_cannot_be_meant(action, folder):
     with pytest.raises(InputError, match="answered_folder"):
-        Wish(action, folder)
+        Handling(action, folder)
 
 
 # --- servers that cannot do all of it, or break off ------------------------------------------------------------------
@@ -175,9 +175,9 @@ def old_server(capabilities=b"", **answers):
     return Script(b"* OK hi\r\n", **{"capability": known, "select": SELECTED, "fetch": TOP, "list": listing, **answers})
 
 
-def tidy(scripted, script, wish):
+def tidy(scripted, script, handling):
     where = settings(scripted(script), encryption="none", timeout=3.0)
-    return answered.tidy(where, wish, message_id=ID, place=HERE)
+    return answered.tidy(where, handling, message_id=ID, place=HERE)
 
 
 def acted(script):
@@ -185,7 +185,7 @@ def acted(script):
 
 
 @pytest.mark.parametrize(
-    "capabilities, wish, verbs, told",
+    "capabilities, handling, verbs, told",
     [
         (b"", MARK, ["STORE"], ""),
         (b"", DELETE, ["STORE"], "UIDPLUS"),
@@ -195,9 +195,9 @@ def acted(script):
         (b"MOVE", MOVE, ["CREATE", "SUBSCRIBE", "MOVE"], ""),
     ],
 )
-def test_commands_by_capability(scripted, capabilities, wish, verbs, told):
+def test_commands_by_capability(scripted, capabilities, handling, verbs, told):
     script = old_server(capabilities)
-    words = tidy(scripted, script, wish)
+    words = tidy(scripted, script, handling)
     assert acted(script) == verbs and bool(words) == bool(told) and told in words
 
 

@@ -44,7 +44,7 @@ def test_one_that_the_server_kept_by_itself_is_enough(servers, settings):
 
 @pytest.mark.parametrize("folder", ["\\Sent", "Nowhere"])
 def test_no_folder_is_made(servers, settings, folder):
-    with pytest.raises(FolderError, match="No folder is for|has no folder") as caught:
+    with pytest.raises(FolderError, match="has no folder") as caught:
         sent_copy.keep(settings, REPLY, folder=folder)
     # whose advice is about the folder that is named, not about those where mail is looked for
     assert "sent_folder" in caught.value.message and "imap_folders" not in caught.value.message

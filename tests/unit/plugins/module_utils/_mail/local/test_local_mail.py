@@ -15,7 +15,7 @@ import time
 import pytest
 from ansible_collections.mailcert.acme.plugins.module_utils._deadline import Deadline
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import DeadlineError, FolderError, InputError
-from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap.answered import Place, Wish
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.imap.answered import Handling, Place
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.local import answered, folders
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.local.folders import MailFile
 from ansible_collections.mailcert.acme.plugins.module_utils._mail.local.reader import FileReader, FileSettings
@@ -224,7 +224,7 @@ def test_file_that_may_not_be_read_keeps_no_answered_mail_from_being_marked(mail
     put(maildir / "new" / "2.a.host", mail(2))
     settings = FileSettings(str(maildir), True)
     told = without_privileges(
-        lambda: answered.tidy(settings, Wish("mark", ""), message_id="<2@ca.test>", place=None)
+        lambda: answered.tidy(settings, Handling("mark", ""), message_id="<2@ca.test>", place=None)
     )
     assert told == "" and (maildir / "cur" / "2.a.host:2,RS").exists()
 
@@ -248,7 +248,7 @@ def test_ten_thousand_files_cost_one_listing_a_look(maildir):
 
 
 def tidied(settings, action, folder="", number=1, place=None):
-    return answered.tidy(settings, Wish(action, folder), message_id=f"<{number}@ca.test>", place=place)
+    return answered.tidy(settings, Handling(action, folder), message_id=f"<{number}@ca.test>", place=place)
 
 
 def tree(folder):
@@ -274,7 +274,7 @@ def test_move_and_delete_in_a_maildir(maildir):
     assert tidied(settings, "move", "Archive/2026") == ""
     assert tidied(settings, "delete", number=2) == ""
     assert tree(maildir) == [".Archive.2026/cur/1.a.host"]
-    with pytest.raises(FolderError, match="No folder of the Maildir is called Nowhere"):
+    with pytest.raises(FolderError, match="The Maildir has no folder with the name Nowhere"):
         tidied(FileSettings(str(maildir), True, ("Archive/2026",)), "move", "Nowhere")
 
 
@@ -283,7 +283,7 @@ def test_move_of_a_file_never_replaces_another(files, tmp_path):
     put(files / "mail", mail(1))
     put(tmp_path / "done" / "mail", b"another")
     settings = FileSettings(str(files), False)
-    assert "was left alone: File exists" in tidied(settings, "move", str(tmp_path / "done"))
+    assert "renamed or removed: File exists" in tidied(settings, "move", str(tmp_path / "done"))
     assert (tmp_path / "done" / "mail").read_bytes() == b"another" and tree(files) == ["mail"]
     (tmp_path / "done" / "mail").unlink()
     assert tidied(settings, "move", str(tmp_path / "done")) == ""
@@ -294,10 +294,10 @@ def test_of_two_with_one_message_id_the_one_that_was_read(files):
     put(files / "a", mail(1))
     read = put(files / "b", mail(1)).stat().st_ino
     settings = FileSettings(str(files), False)
-    assert "not certain which one" in tidied(settings, "delete")
+    assert "several have it" in tidied(settings, "delete")
     assert tidied(settings, "delete", place=Place(str(files), 0, read)) == ""
     assert tree(files) == ["a"]
-    assert "or it is gone" in tidied(settings, "delete", number=7)
+    assert "any more, or several" in tidied(settings, "delete", number=7)
 
 
 def test_other_mails_are_not_read_where_it_is_known_which_one_was_answered(maildir):
@@ -317,8 +317,8 @@ def test_other_mails_are_not_read_where_it_is_known_which_one_was_answered(maild
 @pytest.mark.parametrize("action, folder", [("mark", ""), ("move", "Archive")])
 def test_what_files_cannot_do_is_refused(files, action, folder):
     with pytest.raises(InputError, match="answered_"):
-        answered.check(FileSettings(str(files), False), Wish(action, folder))
-    answered.check(FileSettings(str(files), True), Wish(action, folder))
+        answered.check(FileSettings(str(files), False), Handling(action, folder))
+    answered.check(FileSettings(str(files), True), Handling(action, folder))
 
 
 def test_nothing_is_read_through_a_link_that_came_since(files, tmp_path):

@@ -247,7 +247,7 @@ def test_invalid_client(server: t.Any, ca_path: str) -> None:
         ((200, '{"access_token": "x", "token_type": "mac"}', {}), "no bearer token", False),
         ((200, '{"access_token": "a b", "token_type": "bearer"}', {}), "is no access token", False),
         ((200, '{"token_type": "bearer"}', {}), "is no access token", False),
-        ((200, "x" * (token_endpoint.BODY_LIMIT + 1), {}), "too much of it", False),
+        ((200, "x" * (token_endpoint.BODY_LIMIT + 1), {}), "too large", False),
     ],
 )
 def test_answers(server: t.Any, ca_path: str, answer: t.Any, words: str, retryable: bool) -> None:

@@ -136,7 +136,7 @@ def test_passphrase():
         (pem("rsa", passphrase="hunter2"), None, "s1", "has a passphrase"),
         (pem("rsa", passphrase="hunter2"), "hunter3", "s1", "dkim_privatekey_passphrase does not open it"),
         (pem("rsa"), "hunter2", "s1", "has no passphrase"),
-        (pem("ec"), None, "s1", "neither an RSA nor an Ed25519 key"),
+        (pem("ec"), None, "s1", "is not an RSA or Ed25519 key"),
         (pem("rsa"), None, "s1;d=evil.test", "dkim_selector must be"),
         (pem("rsa"), None, "s1\r\nX: y", "dkim_selector must be"),
         (pem("rsa"), None, "ä", "dkim_selector must be"),
@@ -173,7 +173,7 @@ def test_what_dns_must_not_say_of_the_key():
     )
     for records, words in (
         ((), "no DKIM key record s1._domainkey.lab.test"),
-        ((b"v=DKIM1; k=rsa; p=" + stranger,), "is not the one whose public key stands at s1._domainkey.lab.test"),
+        ((b"v=DKIM1; k=rsa; p=" + stranger,), "is not the one whose public key is at s1._domainkey.lab.test"),
         ((b"v=DKIM1; k=rsa; p=",), "revoked"),
         ((record(key, "v=DKIM1; t=y; "),), "test key"),
         ((record(key, "v=DKIM1; h=sha1; "),), "SHA-256"),

@@ -30,9 +30,9 @@ def settings(port, **changes):
     return submit.SmtpSettings(**{**options, **changes})
 
 
-def rehearse(where, recipient="acme@ca.test"):
+def attempt(where, recipient="acme@ca.test"):
     with dry_run.Submission(where) as submission:
-        return submission.rehearse(sender=USER, recipient=recipient)
+        return submission.dry_run(sender=USER, recipient=recipient)
 
 
 @pytest.mark.parametrize(
@@ -40,13 +40,13 @@ def rehearse(where, recipient="acme@ca.test"):
 )
 def test_nothing_is_sent(servers, name, encryption):
     where = settings(servers.ports[name], encryption=encryption, ca_path=servers.ca_path)
-    assert rehearse(where) == dry_run.Rehearsal("recipient", True, 250, "250 OK")
+    assert attempt(where) == dry_run.DryRun("recipient", True, 250, "250 OK")
     assert servers.sent == []
 
 
 @pytest.mark.parametrize("recipient, code, passing", [("unknown@ca.test", 550, False), ("grey@ca.test", 451, True)])
 def test_a_recipient_that_is_refused(servers, recipient, code, passing):
-    said = rehearse(settings(servers.ports["smtp_plain"]), recipient)
+    said = attempt(settings(servers.ports["smtp_plain"]), recipient)
     assert (said.step, said.accepted, said.code, said.passing) == ("recipient", False, code, passing)
     assert said.text.isprintable()
 
@@ -54,17 +54,17 @@ def test_a_recipient_that_is_refused(servers, recipient, code, passing):
 def test_a_login_that_is_refused(servers):
     login = credentials.PasswordLogin(USER, "not it")
     with pytest.raises(LoginError, match="refused the login"):
-        rehearse(settings(servers.ports["smtp_plain"], login=login))
+        attempt(settings(servers.ports["smtp_plain"], login=login))
 
 
 def test_tls_that_does_not_verify(servers):
     with pytest.raises(MailTlsError, match="does not verify"):
-        rehearse(settings(servers.ports["submissions"], encryption="tls", ca_path=servers.other_ca_path))
+        attempt(settings(servers.ports["submissions"], encryption="tls", ca_path=servers.other_ca_path))
 
 
 def test_plain_text_to_another_machine():
     with pytest.raises(InputError, match="plain text"):
-        rehearse(settings(25, host="mx.lab.test"))
+        attempt(settings(25, host="mx.lab.test"))
 
 
 def speak(connection, answers):
@@ -86,7 +86,7 @@ def test_a_sender_that_is_refused(scripted, code, passing):
             speak(connection, ["220 hello", "250 mx.test", f"{code} not\tyours", "250 reset", "221 bye"])
         )
     )
-    said = rehearse(settings(port, login=None))
+    said = attempt(settings(port, login=None))
     assert (said.step, said.accepted, said.code, said.passing) == ("sender", False, code, passing)
     assert said.text == f"{code} not yours"
 
@@ -94,17 +94,17 @@ def test_a_sender_that_is_refused(scripted, code, passing):
 def test_a_connection_that_breaks(scripted):
     port = scripted(lambda connection: speak(connection, ["220 hello", "250 mx.test"]))
     with pytest.raises(MailConnectionError, match="closed the connection"):
-        rehearse(settings(port, login=None))
+        attempt(settings(port, login=None))
 
 
 def test_an_answer_that_is_no_answer(scripted):
     answers = ["220 hello", "250 mx.test", "354 go on", "250 ok", "221 bye"]
     port = scripted(lambda connection: speak(connection, answers))
     with pytest.raises(MailError, match="354 to sender"):
-        rehearse(settings(port, login=None))
+        attempt(settings(port, login=None))
 
 
 def test_an_address_that_the_server_cannot_take(scripted):
     port = scripted(lambda connection: speak(connection, ["220 hello", "250 mx.test", "221 bye"]))
     with pytest.raises(MailError, match="SMTPUTF8"):
-        rehearse(settings(port, login=None), "jürgen@ca.test")
+        attempt(settings(port, login=None), "jürgen@ca.test")

@@ -44,7 +44,7 @@ def send(settings, **changes):
 
 
 def test_command_gets_the_envelope_as_arguments_and_the_mail_with_native_line_ends(command, tmp_path):
-    assert send(command()) == SendOutcome("sent", 0, "sendmail took it")
+    assert send(command()) == SendOutcome("sent", 0, "sendmail accepted the mail")
     assert (tmp_path / "arguments").read_text().splitlines() == ["-i", "-f", SENDER, "--", RECIPIENT]
     assert (tmp_path / "input").read_bytes() == DATA.replace(b"\r\n", b"\n")
 
@@ -97,7 +97,7 @@ def test_temporary_failure_leaves_open_whether_the_mail_was_queued(command):
 
 def test_command_that_a_signal_ends_may_have_sent_the_mail(command):
     outcome = send(command("kill -TERM $$"))
-    assert (outcome.state, outcome.text) == ("unknown", f"sendmail was ended by signal {signal.SIGTERM:d}")
+    assert (outcome.state, outcome.text) == ("unknown", f"sendmail was killed by signal {signal.SIGTERM:d}")
 
 
 def test_command_that_does_not_end_is_ended(command, tmp_path):

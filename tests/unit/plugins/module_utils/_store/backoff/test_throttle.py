@@ -141,8 +141,8 @@ def test_a_damaged_file_is_put_aside_told_once_and_stops_nobody(make_throttle, c
     one.limited(10, "", {})
     write(one.folder + "/throttle.json", text)
     told = []
-    finder = damaged.Finder(told.append)
-    finding, other = (throttle.SharedThrottle(one.folder, now=clock, finder=finder) for dummy in range(2))
+    handler = damaged.DamageHandler(told.append)
+    finding, other = (throttle.SharedThrottle(one.folder, now=clock, handler=handler) for dummy in range(2))
     assert finding.blocked("order") is None and other.blocked("order") is None
     (aside,) = kept(one.folder)
     assert aside.read_text("ascii") == text and aside.stat().st_mode & 0o777 == 0o600
@@ -170,10 +170,10 @@ def test_in_check_mode_a_damaged_file_stays_and_is_told(make_throttle, clock, tm
     write(one.folder + "/throttle.json", "{}")
     before = sorted(pathlib.Path(one.folder).iterdir())
     told = []
-    finder = damaged.Finder(told.append, write=False)
-    assert throttle.SharedThrottle(one.folder, now=clock, finder=finder).blocked("order") is None
+    handler = damaged.DamageHandler(told.append, write=False)
+    assert throttle.SharedThrottle(one.folder, now=clock, handler=handler).blocked("order") is None
     write(str(tmp_path / "attempts.json"), "{")
-    assert attempts.Attempts.load(str(tmp_path / "attempts.json"), finder) is None
+    assert attempts.Attempts.load(str(tmp_path / "attempts.json"), handler) is None
     assert len(told) == 2 and (tmp_path / "attempts.json").read_text("ascii") == "{"
     assert sorted(pathlib.Path(one.folder).iterdir()) == before
 
@@ -193,7 +193,7 @@ def test_a_file_of_a_later_format_is_no_damage(make_throttle, tmp_path):
 
 def _find(folder, barrier, queue):
     told = []
-    finding = throttle.SharedThrottle(folder, finder=damaged.Finder(told.append))
+    finding = throttle.SharedThrottle(folder, handler=damaged.DamageHandler(told.append))
     barrier.wait(60)
     for _dummy in range(20):
         finding.blocked("order")
@@ -249,7 +249,8 @@ def _take_all(folder, queue):
 
 def test_the_rate_holds_across_processes(tmp_path):
     queue = multiprocessing.Queue()
-    processes = [multiprocessing.Process(target=_take_all, args=(str(tmp_path / "throttle"), queue)) for dummy in range(4)]
+    arguments = (str(tmp_path / "throttle"), queue)
+    processes = [multiprocessing.Process(target=_take_all, args=arguments) for _number in range(4)]
     for process in processes:
         process.start()
     taken = [queue.get(timeout=60) for dummy in processes]
@@ -260,7 +261,7 @@ def test_the_rate_holds_across_processes(tmp_path):
 
 def test_a_damaged_count_is_no_free_pass(tmp_path):
     (tmp_path / "orders.json").write_text('{"format": 1, "sent": [true]}')
-    with pytest.raises(StoreError, match="damaged.*counted anew"):
+    with pytest.raises(StoreError, match="damaged.*counted again"):
         order_rate.OrderCount(str(tmp_path)).take(1, 60)
 
 
@@ -287,11 +288,11 @@ def test_damaged_attempts_are_put_aside_and_told(tmp_path, text):
     path = str(tmp_path / "attempts.json")
     write(path, text)
     told = []
-    assert attempts.Attempts.load(path, damaged.Finder(told.append)) is None
+    assert attempts.Attempts.load(path, damaged.DamageHandler(told.append)) is None
     (aside,) = kept(tmp_path)
     assert aside.read_text("ascii") == text and aside.stat().st_mode & 0o777 == 0o600
     assert len(told) == 1 and path in told[0] and str(aside) in told[0]
-    assert attempts.Attempts.load(path, damaged.Finder(told.append)) is None and len(told) == 1
+    assert attempts.Attempts.load(path, damaged.DamageHandler(told.append)) is None and len(told) == 1
 
 
 @pytest.mark.parametrize(

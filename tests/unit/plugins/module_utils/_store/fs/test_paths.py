@@ -154,7 +154,7 @@ def test_links_are_judged_by_where_they_lead(tmp_path: pathlib.Path, monkeypatch
 def test_links_that_go_round(tmp_path: pathlib.Path) -> None:
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
-    with pytest.raises(StoreError, match="circle"):
+    with pytest.raises(StoreError, match="form a loop"):
         paths.check_parents(tmp_path / "a" / "file")
 
 

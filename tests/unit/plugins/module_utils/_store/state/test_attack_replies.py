@@ -12,7 +12,7 @@ import typing as t
 
 import pytest
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import SmimeError, StoreError
-from ansible_collections.mailcert.acme.plugins.module_utils._store.state.challenge_turns import Turns
+from ansible_collections.mailcert.acme.plugins.module_utils._store.state.challenge_turns import ChallengeTurns
 from ansible_collections.mailcert.acme.plugins.module_utils._store.state.reply_ledger import Ledger
 
 URL = "https://ca.test/authz/1"
@@ -94,7 +94,7 @@ def test_folder_that_others_may_write_to_is_refused(folder: pathlib.Path, mode: 
 @pytest.mark.parametrize("where", ["file", "lock"])
 @pytest.mark.parametrize("plant", [a_link, a_link_to_nothing, a_folder])
 def test_planted_turn_is_refused(folder: pathlib.Path, tmp_path: pathlib.Path, plant: Plant, where: str) -> None:
-    turns = Turns(folder, "https://ca.test/directory")
+    turns = ChallengeTurns(folder, "https://ca.test/directory")
     os.mkdir(turns.folder, 0o700)
     target = tmp_path / "target"
     plant(pathlib.Path(turns.path if where == "file" else os.path.join(turns.folder, "lock")), target)

@@ -13,7 +13,7 @@ import typing as t
 
 import pytest
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import JournalError
-from ansible_collections.mailcert.acme.plugins.module_utils._store.state.challenge_turns import Turn, Turns
+from ansible_collections.mailcert.acme.plugins.module_utils._store.state.challenge_turns import ChallengeTurns, Turn
 
 CA = "https://ca.test/directory"
 NOW = datetime.datetime(2026, 11, 24, 9, 0, tzinfo=datetime.timezone.utc)
@@ -32,8 +32,8 @@ class Place:
     def take(self, urls: t.Sequence[str], run_id: str, directory: str = CA, **how: t.Any) -> Turn | None:
         return self.turns(directory).take(urls, run_id=run_id, seconds=600, **how)
 
-    def turns(self, directory: str = CA) -> Turns:
-        return Turns(self.folder, directory, now=lambda: self.now, is_gone=self.gone.__contains__)
+    def turns(self, directory: str = CA) -> ChallengeTurns:
+        return ChallengeTurns(self.folder, directory, now=lambda: self.now, is_gone=self.gone.__contains__)
 
 
 @pytest.fixture
@@ -59,16 +59,16 @@ def test_second_order_waits_until_the_first_is_final(place):
 @pytest.mark.parametrize("ended", [True, False])
 def test_order_that_was_given_up_keeps_nobody_from_his_turn(place, ended):
     taken(place.take(ONE, "a"))
-    place.turns().left([*ONE[:1], "https://ca.test/authz/of-nobody"], ended=ended)
+    place.turns().abandoned([*ONE[:1], "https://ca.test/authz/of-nobody"], ended=ended)
     second = taken(place.take(TWO, "b"))
     assert second.displaced == (() if ended else tuple(ONE)), "what was not ended is ended by whoever is next"
     # another order's turn is not touched
-    place.turns().left(ONE, ended=True)
+    place.turns().abandoned(ONE, ended=True)
     assert place.take(ONE, "a") is None
 
 
 def test_giving_up_without_a_turn_makes_none(place):
-    place.turns().left(ONE, ended=True)
+    place.turns().abandoned(ONE, ended=True)
     assert not place.folder.exists()
 
 
@@ -78,13 +78,13 @@ def test_other_ca_has_turns_of_its_own(place):
 
 def test_order_keeps_the_moment_when_it_was_opened(place):
     first = taken(place.take(ONE, "a"))
-    place.turns().rest(first)
+    place.turns().release(first)
     place.now += datetime.timedelta(hours=2)
     assert taken(place.take(ONE[:1], "b")).opened == NOW
 
 
 def test_order_that_rests_gives_way_and_is_to_be_ended(place):
-    place.turns().rest(taken(place.take(ONE, "a")))
+    place.turns().release(taken(place.take(ONE, "a")))
     place.now += datetime.timedelta(minutes=5)
     second = taken(place.take(TWO, "b"))
     assert (second.displaced, second.opened) == (tuple(ONE), place.now)
@@ -95,7 +95,7 @@ def test_order_that_rests_gives_way_and_is_to_be_ended(place):
 
 
 def test_who_must_not_displace_leaves_an_open_order_alone(place):
-    place.turns().rest(taken(place.take(ONE, "a")))
+    place.turns().release(taken(place.take(ONE, "a")))
     assert place.take(TWO, "b", displace=False) is None
     assert taken(place.take(ONE, "b", displace=False)).opened == NOW
     place.turns().close(taken(place.take(ONE, "b")))
@@ -113,12 +113,12 @@ def test_run_that_ended_without_a_word_gives_way(place, how):
 
 
 def test_what_is_older_than_a_challenge_lives_need_not_be_ended(place):
-    place.turns().rest(taken(place.take(ONE, "a")))
+    place.turns().release(taken(place.take(ONE, "a")))
     place.now += datetime.timedelta(hours=24)
     assert taken(place.take(TWO, "b")).displaced == ()
 
 
-@pytest.mark.parametrize("step", ["rest", "close", "ended"])
+@pytest.mark.parametrize("step", ["release", "close", "ended"])
 def test_turn_that_was_lost_is_not_touched_any_more(place, step):
     late = taken(place.take(ONE, "a"))
     place.gone.add("a")
@@ -130,7 +130,7 @@ def test_turn_that_was_lost_is_not_touched_any_more(place, step):
 
 def rest_for_a_person(place: Place, urls: t.Sequence[str], owner: str = "sign") -> Turn:
     turn = taken(place.take(urls, "a", owner=owner))
-    place.turns().rest(turn, awaits=True)
+    place.turns().release(turn, awaits=True)
     return turn
 
 
@@ -173,7 +173,7 @@ def test_new_order_of_its_own_certificate_takes_its_place_at_once(place):
 
 def test_order_that_is_over_waits_for_nobody(place):
     rest_for_a_person(place, ONE)
-    place.turns().rest(taken(place.take(ONE, "b")), awaits=False)
+    place.turns().release(taken(place.take(ONE, "b")), awaits=False)
     assert place.turns().awaited() is None
     assert taken(place.take(TWO, "c", owner="encrypt")).displaced == tuple(ONE)
 
@@ -183,7 +183,7 @@ def test_turn_that_was_noted_by_a_clock_that_was_wrong_holds_nobody(place, await
     place.now = NOW + datetime.timedelta(days=365)
     turn = taken(place.take(ONE, "a", owner="sign"))
     if awaits:
-        place.turns().rest(turn, awaits=True)
+        place.turns().release(turn, awaits=True)
     place.now = NOW
     assert place.turns().awaited() is None
     assert taken(place.take(TWO, "b", owner="encrypt")).displaced == tuple(ONE), "it is ended all the same"
@@ -200,13 +200,13 @@ def test_damaged_file_is_told(place):
     (path,) = (place.folder / "turns").glob("*.json")
     path.write_bytes(b"{")
     with pytest.raises(
-        JournalError, match="whose challenge is open .* is damaged .* remove it when no run is under way"
+        JournalError, match="The record of the open challenge .* is damaged .* remove it when no run is under way"
     ):
         place.take(ONE, "a")
 
 
 def _race(folder: str, number: int, results: t.Any) -> None:
-    turn = Turns(folder, CA).take([f"https://ca.test/authz/{number}"], run_id=f"run-{number}", seconds=600)
+    turn = ChallengeTurns(folder, CA).take([f"https://ca.test/authz/{number}"], run_id=f"run-{number}", seconds=600)
     results.put((number, turn is not None))
 
 

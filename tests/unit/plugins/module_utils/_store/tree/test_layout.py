@@ -156,7 +156,7 @@ def test_a_store_without_its_mark(store: layout.Store) -> None:
     layout.Store(store.path).check()
     store.mailbox("alice@example.com").create()
     os.unlink(f"{store.path}/store.json")
-    with pytest.raises(StoreError, match=r"store.json is gone, though .* write {\"format\": 1} into it"):
+    with pytest.raises(StoreError, match=r"store.json is missing, although .* write {\"format\": 1} into it"):
         layout.Store(store.path).check()
     pathlib.Path(store.path, "store.json").write_text('{"format": 1}')
     layout.Store(store.path).check()
@@ -227,7 +227,7 @@ def test_an_address_that_is_gone(store: layout.Store) -> None:
     assert not store.mailbox("a@example.com").exists()  # empty: a run was killed before it wrote the address
     assert store.list_addresses() == []
     os.mkdir(os.path.join(box.path, "dual"))
-    with pytest.raises(StoreError, match="is gone"):
+    with pytest.raises(StoreError, match="is missing"):
         store.mailbox("a@example.com")
 
 

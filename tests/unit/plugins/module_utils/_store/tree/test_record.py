@@ -231,5 +231,5 @@ def test_a_key_too_short_is_refused(bundle: str) -> None:
 )
 def test_a_damaged_pkcs12_record(tmp_path: pathlib.Path, content: bytes) -> None:
     (tmp_path / "identity.json").write_bytes(content)
-    with pytest.raises(StoreError, match="writes the PKCS#12 anew"):
+    with pytest.raises(StoreError, match="writes the PKCS#12 again"):
         Pkcs12Record.load(str(tmp_path / "identity.json"))

@@ -63,6 +63,6 @@ def test_what_is_wrong_is_told_of_one_mailbox(tmp_path: pathlib.Path) -> None:
     os.symlink("0007", folders[1].line("dual").link)
     found = {entry.path: entry for entry in survey(store)}
     assert sorted(found) == [folder.path for folder in folders]
-    assert found[folders[0].path].address == "" and "address is gone" in found[folders[0].path].error
+    assert found[folders[0].path].address == "" and "address is missing" in found[folders[0].path].error
     assert "0007, which is no version" in found[folders[1].path].lines[0].error
     assert found[folders[2].path].not_after == UNTIL

@@ -47,7 +47,7 @@ def test_without_a_time_nothing_is_older():
 @pytest.mark.parametrize("text", ["yesterday", "2026-13-01", "{{ now() }}"])
 def test_time_that_is_none_is_told(text):
     entry = {**CHALLENGE.to_result(), "opened": text}
-    with pytest.raises(InputError, match="opened in challenges is no time"):
+    with pytest.raises(InputError, match="opened in challenges is not a time"):
         Challenge.from_params(entry)
 
 
@@ -84,7 +84,7 @@ def test_authorization_is_abandoned_though_the_deadline_has_come(monkeypatch, cl
         seconds.append(client.transport.deadline.remaining())
 
     monkeypatch.setattr(validation.authorizations, "deactivate", deactivate)
-    with pytest.raises(validation.ReplyUnknownError, match="run again for a new order"):
+    with pytest.raises(validation.ReplyUnknownError, match="Run again for a new order"):
         late.abandon(CHALLENGE)
     assert 5 < seconds[0] <= 10
     assert client.transport.deadline is of_task

@@ -54,7 +54,7 @@ def test_what_to_look_for_names_the_mail_and_what_to_look_at():
     text = "\n".join(manual.how_to_find(CHALLENGE))
     assert "From: acme+1@ca.test\n" in text and "To: anna@example.com\n" in text
     assert "2026-11-22 09:30 UTC" in text and "until 2026-11-23 09:30 UTC" in text
-    for point in ("expect it", "letter by letter", "DKIM: pass", "just one", "no one else"):
+    for point in ("expect it", "letter by letter", "DKIM: pass", "exactly one", "no other address"):
         assert point in text
     assert "UTC" not in "\n".join(manual.how_to_find(dataclasses.replace(CHALLENGE, opened=None)))
 

@@ -94,11 +94,11 @@ def ca(monkeypatch: pytest.MonkeyPatch) -> Ca:
     return made
 
 
-def opening_of(request_order: t.Any, context: Context, seconds: float) -> turn.Opening:
+def opening_of(request_order: t.Any, context: Context, seconds: float) -> turn.OrderTurns:
     """The turns as another task of the same store takes them."""
     params = request_order.params
     client = t.cast(t.Any, types.SimpleNamespace(directory_url=params["acme_directory"]))
-    return turn.Opening(
+    return turn.OrderTurns(
         params["replies_path"], context, client, run_id=None, seconds=seconds, owner=params["journal_path"]
     )
 

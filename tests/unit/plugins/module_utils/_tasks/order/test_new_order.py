@@ -69,7 +69,9 @@ def test_distance_is_the_same_wish_on_the_next_day_and_keeps_its_date():
     assert NewOrder.from_journal(asked().to_journal()) == asked() == NewOrder()
 
 
-@pytest.mark.parametrize("fields", [{}, {"wish": "x"}, {"wish": ["x"]}, {"wish": [1, 2, 3]}, {"wish": None}])
+@pytest.mark.parametrize(
+    "fields", [{}, {"as_given": "x"}, {"as_given": ["x"]}, {"as_given": [1, 2, 3]}, {"as_given": None}]
+)
 def test_journal_that_says_nothing_of_it(fields):
     assert NewOrder.from_journal(fields) is None
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import os
 import sys
@@ -126,7 +127,7 @@ def test_sift_refuses_a_wrong_shape_without_showing_it(params, says):
 
 
 def test_a_password_that_yaml_took_for_a_boolean_is_not_taken_for_text():
-    task = Task(run=lambda params, context: Outcome(False), argument_spec=dict(SPEC))
+    task = Task(run=lambda params, context: Outcome(False, Nothing()), argument_spec=dict(SPEC), result=Nothing)
     result = run_in_process(task, {"passphrase": True}, Context(), name="m")
     assert result["failed"] and result["error_code"] == "invalid_input"
     assert result["invocation"]["module_args"] == {"passphrase": HIDDEN}
@@ -135,8 +136,22 @@ def test_a_password_that_yaml_took_for_a_boolean_is_not_taken_for_text():
 # --- perform -------------------------------------------------------------------------------------------------------
 
 
+@dataclasses.dataclass(frozen=True)
+class Nothing:
+    """No return keys."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Named:
+    """Some return keys."""
+
+    path: str
+    others: tuple[str, ...] = ()
+
+
 def task_that(run: t.Callable[..., Outcome], **more: t.Any) -> Task:
-    return Task(run=run, argument_spec={"passphrase": {"type": "str", "no_log": True}}, **more)
+    spec = {"passphrase": {"type": "str", "no_log": True}}
+    return Task(run=run, argument_spec=spec, result=Nothing, **more)
 
 
 def raising(error: BaseException) -> t.Callable[..., t.Any]:
@@ -147,8 +162,8 @@ def raising(error: BaseException) -> t.Callable[..., t.Any]:
 
 
 def test_perform_gives_the_outcome_with_a_diff_only_where_asked():
-    task = task_that(lambda params, context: Outcome(True, {"path": params["path"]}, before="a\n"))
-    assert perform(task, {"path": "/p"}, Context()) == {"changed": True, "path": "/p"}
+    task = task_that(lambda params, context: Outcome(True, Named(params["path"], ("/q",)), before="a\n"))
+    assert perform(task, {"path": "/p"}, Context()) == {"changed": True, "path": "/p", "others": ["/q"]}
     assert perform(task, {"path": "/p"}, Context(diff=True))["diff"] == {"before": "a\n", "after": ""}
 
 
@@ -178,7 +193,7 @@ def test_a_defect_is_a_result_that_asks_for_a_report():
     )
     assert result["error_code"] == "internal_error"
     assert result["failed"] is True and result["retryable"] is False
-    assert "test_shell.py" in result["exception"]
+    assert "test_runner.py" in result["exception"]
 
 
 def test_an_interrupt_is_no_defect():
@@ -198,13 +213,13 @@ def test_warnings_are_told_once():
     def run(params: dict[str, t.Any], context: Context) -> Outcome:
         context.warn("Mind the gap.")
         context.warn("Mind the gap.")
-        return Outcome(False)
+        return Outcome(False, Nothing())
 
     assert run_in_process(task_that(run), {}, Context(), name="m")["warnings"] == ["Mind the gap."]
 
 
 def test_invocation_is_there_only_where_it_is_wanted():
-    task = task_that(lambda params, context: Outcome(False))
+    task = task_that(lambda params, context: Outcome(False, Nothing()))
     assert "invocation" in run_in_process(task, {}, Context(), name="m")
     assert "invocation" not in run_in_process(task, {}, Context(), name="m", show_invocation=False)
 

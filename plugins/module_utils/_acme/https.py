@@ -1,10 +1,10 @@
 # Copyright (c) 2026 the mailcert.acme contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One HTTPS request and its response: where it may go, whom it trusts, how much it reads (RFC 8555, section 6.1).
+"""One HTTPS request and its response: allowed URLs, trust store, limit of size (RFC 8555, section 6.1).
 
-The adapter of requests is used without its session: a session would add what has no place here (.netrc, cookies,
-redirects, a trust store of the environment above the one that the user names).
+The adapter of the library requests is used without a session. A session would add .netrc, cookies, redirects, and a
+trust store of the environment that takes precedence over the user's.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _NO_ANSWER = {
 
 
 class NoAnswerError(AcmeConnectionError):
-    """No response came. ``sent`` tells whether the CA may have received the request, and acted on it."""
+    """There is no response. ``sent``: whether the CA may have received the request and acted on it."""
 
     def __init__(self, message: str, *, stage: str, sent: bool) -> None:
         super().__init__(message, stage=stage)
@@ -53,7 +53,7 @@ class NoAnswerError(AcmeConnectionError):
 
 @dataclass(frozen=True)
 class Response:
-    """What came back. ``headers`` finds names in any case. ``resent``: the request was sent more than once."""
+    """A response. ``headers`` finds names in any case. ``resent``: the request was sent more than once."""
 
     status: int
     headers: t.Mapping[str, str]
@@ -69,7 +69,7 @@ class Response:
 
     @property
     def looks_like(self) -> str:
-        """What the body is where a JSON object is due, with its first words, for messages."""
+        """What the body is instead of a JSON object, with its first words, for messages."""
         if not self.body.strip():
             return "an empty body"
         words = first_words(self.body)
@@ -86,14 +86,14 @@ class Response:
             return parse.parse_json(self.body)
         except ValueError:
             raise NotAcmeError(
-                f"{one_line(self.url, limit=200)} answers with HTTP status {self.status} and {self.looks_like} where a JSON"
-                " object of an ACME server is due. Check acme_directory.",
+                f"{one_line(self.url, limit=200)} answers with HTTP status {self.status} and {self.looks_like} where a"
+                " JSON object of an ACME server is due. Check acme_directory.",
                 stage=self.stage,
             ) from None
 
     @property
     def date(self) -> dt.datetime | None:
-        """The server's clock when it answered, if it tells."""
+        """The Date field: the server's clock when it answered; None without one."""
         return parse_date_field(self.headers.get("Date"))
 
     @property
@@ -149,7 +149,7 @@ class Exchange:
         self._headers = {
             "User-Agent": f"{user_agent} python-requests/{requests.__version__}",
             "Accept-Language": "en",
-            # small texts: a compressed one could only be a bomb
+            # responses are short; a compressed one could expand without limit
             "Accept-Encoding": "identity",
             "Connection": "keep-alive",
         }
@@ -161,9 +161,9 @@ class Exchange:
         self._adapter.close()
 
     def check_url(self, url: object) -> str:
-        """The URL itself, if requests may go there.
+        """The URL itself, if requests to it are allowed.
 
-        :raises ValueError: with the reason, in words that go on from the URL's name.
+        :raises ValueError: with the reason, in words that follow the name of the URL.
         """
         return check_url(url, allow_http_loopback=self._allow_http_loopback)
 
@@ -174,21 +174,21 @@ class Exchange:
         *,
         headers: t.Mapping[str, str],
         body: bytes | None = None,
-        left: float,
+        remaining: float,
         stage: str,
         limit: int = BODY_LIMIT,
     ) -> Response:
-        """Send once, follow nothing.
+        """Send the request once, without redirects.
 
         :arg url: checked already.
-        :arg left: seconds until the deadline.
+        :arg remaining: seconds until the deadline.
         :arg limit: bytes of the body.
         :raises NoAnswerError: the server is not there, does not answer, or breaks off.
         :raises AcmeTlsError: its certificate does not verify, or it speaks no TLS.
         :raises NotAcmeError: the body is larger than the limit, or no HTTP.
         """
         host = one_line(urlsplit(url).netloc, limit=100)
-        timeout = max(0.05, min(self._timeout, left))
+        timeout = max(0.05, min(self._timeout, remaining))
         outer = sys.exc_info()[1]
         try:
             request = requests.Request(method, url, headers={**self._headers, **headers}, data=body).prepare()
@@ -221,7 +221,7 @@ class Exchange:
 
     @contextlib.contextmanager
     def _no_warning(self) -> t.Iterator[None]:
-        """Without validation the user has said so; urllib3 need not say it for each request."""
+        """Suppress the warning of urllib3 for each request: the user has turned validation off."""
         if self._validate_certs:
             yield
             return
@@ -231,11 +231,11 @@ class Exchange:
 
 
 def _error(failure: https.Failure, *, host: str, stage: str) -> NoAnswerError | AcmeTlsError | NotAcmeError:
-    """A failure to exchange, as the user is to read it."""
+    """The error of a failed exchange, with the sentence for the user."""
     if failure.kind == "unverified":
         return AcmeTlsError(
-            f"The TLS certificate of {host} does not verify: {failure.reason}. Check the host name in acme_directory, or"
-            " set ca_path to the root certificates of the CA's server.",
+            f"The TLS certificate of {host} does not verify: {failure.reason}. Check the host name in acme_directory,"
+            " or set ca_path to the root certificates of the CA's server.",
             stage=stage,
         )
     if failure.kind == "no_tls":
