@@ -124,6 +124,8 @@ def chain(store: str, options: dict[str, t.Any]) -> None:
     if not selected["due"]:
         return
     plan = selected["plans"]["it"]
+    # what the plan does not set has the default of each module
+    plan = {name: value for name, value in plan.items() if value is not None}
     options = {**plan, **options, "run_id": run_id, "account_key_src": plan["account_key_path"]}
     if plan["order"]:
         run(smime_account.TASK, "smime_account", options)

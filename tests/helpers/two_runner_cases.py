@@ -116,7 +116,7 @@ def chain(lab: t.Any, folder: pathlib.Path) -> tuple[Case, ...]:
             "smime_pkcs12",
             {**identity, "path": f"{folder}/weak.p12", "passphrase": f"{SECRET}!", "encoding": "compatible"},
             True,
-            "protects weakly",
+            "compatible is weak",
             fresh=NEW_CERTIFICATE,
         ),
         Case("revocation in check mode", "smime_revoke", revoke, True, keywords=CHECK, fresh=NEW_CERTIFICATE),

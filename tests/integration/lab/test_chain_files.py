@@ -57,8 +57,8 @@ def test_fleet_whose_chains_were_touched_is_put_right_without_an_order(lab, tmp_
     assert "chain.pem is gone; " in told["reasons"][names["both gone"]]["detail"]
     for run in (check, done):
         text = "".join(run.output.split())
-        assert f"{fleet.line(names['chain gone'])}/0001/chain.pemisgone.Itismadeagain" in text
-        assert f"{fleet.line(names['fullchain cut'])}/0001/fullchain.pemwaschanged.Itismadeagain" in text
+        assert f"{fleet.line(names['chain gone'])}/0001/chain.pemisgone.Itiswrittenagain" in text
+        assert f"{fleet.line(names['fullchain cut'])}/0001/fullchain.pemwaschanged.Itiswrittenagain" in text
         # the PKCS#12 holds the chain that was, and is left alone
         assert run.recap("changed") == len(HARMS), run.output
     assert (fleet.line(names["mode"]) / "0001" / "chain.pem").stat().st_mode & 0o777 == 0o644
