@@ -13,28 +13,13 @@ import json
 import typing as t
 
 from ansible_collections.mailcert.acme.plugins.module_utils._errors import LoginError
+from ansible_collections.mailcert.acme.plugins.module_utils._mail.tls import Endpoint
 from ansible_collections.mailcert.acme.plugins.module_utils._text import one_line
 
 from .credentials import MECHANISMS, ExternalLogin, Login, PasswordLogin, TokenLogin
 
 # to the error of a token: an empty line as Google documents XOAUTH2, one 0x01 for OAUTHBEARER (RFC 7628, section 3.2.3)
 _AFTER_ERROR = {"xoauth2": b"", "oauthbearer": b"\x01"}
-
-
-class Server(t.Protocol):
-    """The server that we log in at: the settings of IMAP and those of SMTP are both of this shape."""
-
-    @property
-    def host(self) -> str: ...
-
-    @property
-    def port(self) -> int: ...
-
-    @property
-    def encryption(self) -> str: ...
-
-    @property
-    def client_certificate(self) -> object | None: ...
 
 
 class Conversation:
@@ -73,7 +58,7 @@ class Conversation:
         return one_line(text, limit=300, secrets=secrets)
 
 
-def over_imap(server: Server, login: Login, capabilities: t.Collection[bytes]) -> Conversation | None:
+def over_imap(server: Endpoint, login: Login, capabilities: t.Collection[bytes]) -> Conversation | None:
     """The exchange to log in with at an IMAP server; None for the command LOGIN (RFC 3501, section 6.2.3).
 
     :raises LoginError: the server offers no mechanism that this login can use.
@@ -99,7 +84,7 @@ def over_imap(server: Server, login: Login, capabilities: t.Collection[bytes]) -
     return None
 
 
-def over_smtp(server: Server, login: Login, offered: t.Collection[str]) -> Conversation:
+def over_smtp(server: Endpoint, login: Login, offered: t.Collection[str]) -> Conversation:
     """The exchange to log in with at a submission server (RFC 4954).
 
     :arg offered: the mechanisms in capital letters.
@@ -122,7 +107,7 @@ def over_smtp(server: Server, login: Login, offered: t.Collection[str]) -> Conve
     )
 
 
-def _by_certificate(login: ExternalLogin, offered: t.Collection[str], server: Server, where: str) -> Conversation:
+def _by_certificate(login: ExternalLogin, offered: t.Collection[str], server: Endpoint, where: str) -> Conversation:
     """SASL EXTERNAL, which servers offer once they have seen a client certificate that they take."""
     if server.client_certificate is None or server.encryption == "none":
         raise LoginError(
@@ -138,7 +123,7 @@ def _by_certificate(login: ExternalLogin, offered: t.Collection[str], server: Se
     return Conversation("EXTERNAL", login.message())
 
 
-def _by_token(login: TokenLogin, offered: t.Collection[str], server: Server, where: str) -> Conversation:
+def _by_token(login: TokenLogin, offered: t.Collection[str], server: Endpoint, where: str) -> Conversation:
     """The exchange for a token, which is fetched here if it has to be."""
     mechanism = MECHANISMS[login.auth]
     if mechanism not in offered:
