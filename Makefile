@@ -23,7 +23,7 @@ help:
 	@echo 'make demo [MAILBOXES=N]  start the lab, issue certificates for N mailboxes, run again, check them'
 	@echo 'make test                everything; some 25 minutes on 2 cores'
 	@echo 'make test-quick          the unit tests; about a minute'
-	@echo 'make test-matrix [ONLY="py3.12 core2.19"]'
+	@echo 'make test-matrix [ONLY="py3.12 core2.19 units"]'
 	@echo '                         units, sanity and lab against each ansible-core and each Python that is here'
 	@echo 'make fuzz [EXAMPLES=N] [SEED=N]'
 	@echo '                         N generated mails, a million if left out, that must be refused or accepted rightly'

@@ -3,9 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Units, sanity and the lab integration on each ansible-core with each Python of this machine that it supports.
 
-matrix.py [WORD ...] runs the cells whose name contains one of the words, such as py3.12 or core2.19. The oldest
-Pythons run modules but no ansible-core that we support: they get the unit tests of the layers with the newest libraries
-that there are for them, without those of _mail, whose servers want a newer Python.
+matrix.py [WORD ...] runs the cells whose name contains one of the words, such as py3.12 or core2.19, and of each cell
+the parts that are named, such as units. Without a word for the one or the other it runs all of them.
+
+The oldest Pythons run modules but no ansible-core that we support: they get the unit tests of the layers with the
+newest libraries that there are for them, without those of _mail, whose servers want a newer Python.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ CORES = {
 CONTROLLERS = ((3, 11), (3, 12), (3, 13), (3, 14))
 MODULES_ONLY = ((3, 9), (3, 10))
 LAYERS = tuple(f"tests/unit/plugins/module_utils/{layer}" for layer in ("_acme", "_pki", "_store"))
+PARTS = ("units", "sanity", "integration-lab")
 UNPINNED = ("pytest", "pytest-xdist", "hypothesis")
 
 
@@ -63,12 +66,13 @@ class Cell:
         bootstrap.make(folder, python=self.python, requirements=wanted, mark=mark)
         return folder
 
-    def parts(self) -> list[parts.Part]:
-        """What runs in this cell."""
+    def parts(self, wanted: tuple[str, ...]) -> list[parts.Part]:
+        """What runs in this cell, of the parts that are wanted."""
+        if not self.core and "units" not in wanted:
+            return []
         folder = self.environment()
         if not self.core:
             return [parts.Part(f"{self.name}-units", folder, (parts.pytest("tests/unit/test_layers.py", *LAYERS),))]
-        wanted = ("units", "sanity", "integration-lab")
         return [
             dataclasses.replace(parts.BY_NAME[name], name=f"{self.name}-{name}", environment=folder) for name in wanted
         ]
@@ -107,12 +111,13 @@ def cells() -> list[Cell]:
 
 
 def main() -> None:
-    words = sys.argv[1:]
+    wanted = tuple(name for name in PARTS if name in sys.argv[1:]) or PARTS
+    words = [word for word in sys.argv[1:] if word not in PARTS]
     chosen = [cell for cell in cells() if not words or any(word in cell.name for word in words)]
     if not chosen:
         sys.exit(f"There is no such cell. Here are: {' '.join(cell.name for cell in cells())}")
     print(f"{len(chosen)} cells: {' '.join(cell.name for cell in chosen)}", flush=True)
-    check.run_and_tell([part for cell in chosen for part in cell.parts()])
+    check.run_and_tell([part for cell in chosen for part in cell.parts(wanted)])
 
 
 if __name__ == "__main__":
