@@ -34,8 +34,9 @@ from ansible_collections.mailcert.acme.plugins.module_utils._store.fs.paths impo
 from ansible_collections.mailcert.acme.plugins.module_utils._text import escape
 from ansible_collections.mailcert.acme.plugins.module_utils._time import utc_now
 
-from .reply import Reply as Reply
-from .reply import fields_of, read_reply, token_line
+from .reply import Reply, fields_of, read_reply, token_line
+
+__all__ = ("MAX_DATA", "Ledger", "Reply", "folder_of")
 
 MAX_DATA = 1 << 18
 MAX_SERVER_TEXT = 1000
