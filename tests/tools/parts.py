@@ -69,11 +69,7 @@ def pytest(*words: str) -> tuple[str, ...]:
 
 # what Ansible itself loads, on the controller; ansible-test runs each test in a process of its own, which is no use to
 # the thousands of others and costs more than they do
-LOADED = (
-    "tests/unit/plugins/filter/",
-    "tests/unit/plugins/plugin_utils/",
-    "tests/unit/plugins/module_utils/test_runner.py",
-)
+LOADED = ("tests/unit/plugins/filter/", "tests/unit/plugins/plugin_utils/", "tests/unit/plugins/test_runner.py")
 
 # the long ones first: two run at a time
 PARTS = (
